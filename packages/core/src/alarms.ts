@@ -1,0 +1,51 @@
+import { deadlines } from './deadlines.ts';
+import { type Bounds, look } from './look.ts';
+import type { SessionRecord } from './session.ts';
+
+/** What an alarm is for, and the queue it stands in. Its handler does whatever the record needs. */
+export const ALARM_NAMES = ['sleep', 'delete', 'wake'] as const;
+export type AlarmName = (typeof ALARM_NAMES)[number];
+
+/** One alarm of one session, as its job carries it. */
+export interface AlarmRef {
+  readonly name: AlarmName;
+  readonly uuid: string;
+  readonly n: number;
+}
+
+/** Where an alarm should stand, in ms. */
+export interface Alarm {
+  readonly name: AlarmName;
+  readonly at: number;
+}
+
+function mainAlarm(record: SessionRecord): AlarmName {
+  if (record.wanted === 'gone') return 'delete';
+  if (record.wanted === 'asleep') return record.pod === 'asleep' ? 'delete' : 'sleep';
+  if (record.pod !== 'awake') return 'wake';
+  return record.policy.sleepAfter === null ? 'delete' : 'sleep';
+}
+
+/**
+ * The alarms that a record needs: the one that takes its next step, and beside it the `delete` that comes even if that
+ * step never succeeds.
+ */
+export function alarmsOf(record: SessionRecord, now: number, bounds: Bounds): Alarm[] {
+  const decision = look(record, now, bounds);
+  if (decision.kind === 'over') return [];
+  const next = decision.kind === 'rest' ? decision.until : now;
+  const main = mainAlarm(record);
+  const alarms: Alarm[] = next === null ? [] : [{ name: main, at: next }];
+  const { deleteAt } = deadlines(record);
+  if (main !== 'delete' && deleteAt !== null) alarms.push({ name: 'delete', at: deleteAt });
+  return alarms;
+}
+
+/**
+ * Where a running alarm of the current number moves itself when there is nothing to do before `until`: to its own
+ * place, or, where that has passed or is none, to the next look.
+ */
+export function restingPlace(record: SessionRecord, name: AlarmName, until: number, now: number, bounds: Bounds): number {
+  const own = alarmsOf(record, now, bounds).find((alarm) => alarm.name === name)?.at;
+  return own !== undefined && own > now ? own : until;
+}

@@ -1,0 +1,29 @@
+import type { SessionRecord } from './session.ts';
+
+/** When it will happen if nobody comes, in ms; `null` is never. */
+export interface Deadlines {
+  /** When an awake session is to fall asleep. */
+  readonly sleepAt: number | null;
+  readonly deleteAt: number | null;
+}
+
+/** The end of the idle time `after` that the last signals started, background ones under their cap. */
+function idleEnd(record: SessionRecord, after: number): number {
+  const background = Math.min(record.lastBackground + after, record.lastActivity + record.policy.backgroundCap);
+  return Math.max(record.lastActivity + after, background, record.holdUntil);
+}
+
+/**
+ * The contract's deadlines. A session that is wanted asleep and is not yet keeps the deadline by which it is deleted
+ * even if sleeping never succeeds (the delete backstop).
+ */
+export function deadlines(record: SessionRecord): Deadlines {
+  const { sleepAfter, deleteAfter } = record.policy;
+  const sleepAt = sleepAfter === null ? null : idleEnd(record, sleepAfter);
+  if (deleteAfter === null) return { sleepAt, deleteAt: null };
+  if (record.wanted === 'asleep') {
+    const from = record.pod === 'asleep' ? record.sleptAt : record.cause === 'idle' ? (sleepAt ?? 0) : record.manualSleepAt;
+    return { sleepAt, deleteAt: Math.max(from, record.lastActivity) + deleteAfter };
+  }
+  return { sleepAt, deleteAt: sleepAt === null ? idleEnd(record, deleteAfter) : sleepAt + deleteAfter };
+}

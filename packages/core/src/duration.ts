@@ -1,0 +1,31 @@
+import { InvalidInput } from './errors.ts';
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const FORM = /^(\d{1,15})(?:(ms|s|m|h|d))?$/;
+
+/** The longest duration there is: 365 days, in ms. */
+export const LONGEST_MS = 365 * UNIT_MS.d;
+
+/**
+ * Reads `500ms`, `90s`, `15m`, `24h`, `7d`, or a bare number of milliseconds.
+ *
+ * @param field names the culprit in the error
+ * @returns milliseconds, 1 to {@link LONGEST_MS}
+ * @throws InvalidInput when it is not of that form or out of range
+ */
+export function parseDuration(value: unknown, field: string): number {
+  const match = typeof value === 'string' || typeof value === 'number' ? FORM.exec(String(value)) : null;
+  const ms = match ? Number(match[1]) * UNIT_MS[(match[2] ?? 'ms') as keyof typeof UNIT_MS] : Number.NaN;
+  if (!(ms >= 1 && ms <= LONGEST_MS)) {
+    throw new InvalidInput(field, 'must be a duration such as 500ms, 90s, 15m, 24h or 7d, from 1ms to 365d');
+  }
+  return ms;
+}
+
+/** Writes milliseconds in the largest unit that divides them: 900000 → `15m`. */
+export function formatDuration(ms: number): string {
+  for (const unit of ['d', 'h', 'm', 's'] as const) {
+    if (ms % UNIT_MS[unit] === 0) return `${ms / UNIT_MS[unit]}${unit}`;
+  }
+  return `${ms}ms`;
+}

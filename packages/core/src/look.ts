@@ -1,0 +1,66 @@
+import { deadlines } from './deadlines.ts';
+import type { Action, Patch, SessionRecord } from './session.ts';
+
+/** What a look at a record decides. Every step but `rest` and `over` is a commit of its own; then one looks again. */
+export type Decision =
+  /** The pod is gone: nothing more will ever be needed. */
+  | { readonly kind: 'over' }
+  /** Nothing to do before `until` (ms); `null` when nothing is pending at all. */
+  | { readonly kind: 'rest'; readonly until: number | null }
+  /** The owner of a call has let its lease run out: what it may have left behind is to be verified. */
+  | { readonly kind: 'take-over'; readonly patch: Patch }
+  | { readonly kind: 'want'; readonly patch: Patch }
+  | { readonly kind: 'act'; readonly action: Action };
+
+/** How long an outcome may stay unknown, in ms: `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`. */
+export interface Bounds {
+  readonly doubt: number;
+}
+
+/** The doubt that a call of unknown outcome leaves: the later one, if one is open already. */
+export function doubt(record: SessionRecord, now: number, bounds: Bounds): Patch {
+  return { pod: 'unknown', verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };
+}
+
+/**
+ * The one decision procedure: worker, API and simulators all run this.
+ *
+ * @param now ms of the shard's Redis clock, never ahead of it
+ */
+export function look(record: SessionRecord, now: number, bounds: Bounds): Decision {
+  if (record.pod === 'gone') return { kind: 'over' };
+
+  if (record.action !== '') {
+    if (now < record.actionUntil) return { kind: 'rest', until: record.actionUntil };
+    const free = { action: '', token: '', actionUntil: 0 } as const;
+    // A status read changes nothing, so it leaves nothing to doubt.
+    return { kind: 'take-over', patch: record.action === 'status' ? free : { ...free, ...doubt(record, now, bounds) } };
+  }
+
+  const { sleepAt, deleteAt } = deadlines(record);
+  if (record.wanted !== 'gone' && deleteAt !== null && now >= deleteAt) {
+    return { kind: 'want', patch: { wanted: 'gone', cause: 'delete-due', retryAt: 0 } };
+  }
+  // With the pod not awake, the user's wake has not been served yet: never sleep on that. Nor on a doubt.
+  const maySleep = record.wanted === 'awake' && record.pod === 'awake' && record.verifyAt === 0 && sleepAt !== null;
+  if (maySleep && now >= sleepAt) return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', retryAt: 0 } };
+
+  if (record.wanted !== 'gone' && record.verifyAt !== 0 && now >= Math.max(record.verifyAt, record.notBefore)) {
+    return { kind: 'act', action: 'status' };
+  }
+
+  const backoffEnd = Math.max(record.retryAt, record.notBefore);
+  const asWanted = record.pod === record.wanted;
+  if (!asWanted && now >= backoffEnd) {
+    const action = record.wanted === 'awake' ? 'wake' : record.wanted === 'asleep' ? 'sleep' : 'delete';
+    return { kind: 'act', action };
+  }
+
+  const pending = [
+    record.wanted === 'gone' ? null : deleteAt,
+    maySleep ? sleepAt : null,
+    record.wanted === 'gone' || record.verifyAt === 0 ? null : Math.max(record.verifyAt, record.notBefore),
+    asWanted ? null : backoffEnd,
+  ].filter((at) => at !== null);
+  return { kind: 'rest', until: pending.length === 0 ? null : Math.min(...pending) };
+}

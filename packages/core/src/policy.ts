@@ -1,0 +1,114 @@
+import { formatDuration, parseDuration } from './duration.ts';
+import { InvalidInput } from './errors.ts';
+
+/** How long a session may idle. All times in ms; `null` is "never". */
+export interface Policy {
+  readonly name: string;
+  /** Idle time before sleep. */
+  readonly sleepAfter: number | null;
+  /** Time asleep before delete; where `sleepAfter` is null, idle time before delete. */
+  readonly deleteAfter: number | null;
+  /** How far past the user's own last activity background signals may postpone anything. */
+  readonly backgroundCap: number;
+}
+
+/** A policy as it crosses a wire: durations as text. */
+export interface PolicyText {
+  readonly sleepAfter: string;
+  readonly deleteAfter: string;
+  readonly backgroundCap?: string | undefined;
+}
+
+const DEFAULT_BACKGROUND_CAP = '4h';
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+const PRESETS: Record<string, PolicyText> = {
+  aggressive: { sleepAfter: '5m', deleteAfter: '1h' },
+  balanced: { sleepAfter: '15m', deleteAfter: '24h' },
+  conservative: { sleepAfter: '30m', deleteAfter: '7d' },
+  simple: { sleepAfter: 'never', deleteAfter: '30m' },
+};
+
+function orNever(value: unknown, field: string): number | null {
+  return value === 'never' ? null : parseDuration(value, field);
+}
+
+/**
+ * Reads a policy that somebody wrote, keeping no key that is not a policy's.
+ *
+ * @throws InvalidInput naming the field below `field`
+ */
+export function parsePolicy(name: string, value: unknown, field: string): Policy {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidInput(field, "must be a policy's name or {sleepAfter, deleteAfter, backgroundCap?}");
+  }
+  const known = new Set(['sleepAfter', 'deleteAfter', 'backgroundCap']);
+  const stranger = Object.keys(value).find((key) => !known.has(key));
+  if (stranger !== undefined) throw new InvalidInput(`${field}.${stranger}`, 'is not part of a policy');
+  const text = value as Partial<PolicyText>;
+  return {
+    name,
+    sleepAfter: orNever(text.sleepAfter, `${field}.sleepAfter`),
+    deleteAfter: orNever(text.deleteAfter, `${field}.deleteAfter`),
+    backgroundCap: parseDuration(text.backgroundCap ?? DEFAULT_BACKGROUND_CAP, `${field}.backgroundCap`),
+  };
+}
+
+/** The policies that a deployment offers: the presets, those of `POLICIES`, and which is the default. */
+export class PolicyBook {
+  readonly default: Policy;
+  readonly #byName: ReadonlyMap<string, Policy>;
+
+  /**
+   * @param further `POLICIES`: further policies by name, or presets changed
+   * @param defaultName `DEFAULT_POLICY`
+   * @throws InvalidInput naming `POLICIES` or `DEFAULT_POLICY`
+   */
+  constructor(further: Record<string, unknown> = {}, defaultName = 'balanced') {
+    const byName = new Map<string, Policy>();
+    for (const [name, value] of Object.entries({ ...PRESETS, ...further })) {
+      if (!NAME.test(name) || name === 'custom') {
+        throw new InvalidInput(
+          'POLICIES',
+          `has a policy named ${JSON.stringify(name)}: expected letters, digits, _ and -, and not "custom"`,
+        );
+      }
+      byName.set(name, parsePolicy(name, value, `POLICIES.${name}`));
+    }
+    const standard = byName.get(defaultName);
+    if (!standard) throw new InvalidInput('DEFAULT_POLICY', `must be one of ${[...byName.keys()].join(', ')}`);
+    this.#byName = byName;
+    this.default = standard;
+  }
+
+  list(): Policy[] {
+    return [...this.#byName.values()];
+  }
+
+  /**
+   * What a caller asked for: a name, a policy of their own (then named `custom`), or nothing (the default).
+   *
+   * @throws InvalidInput naming `policy`
+   */
+  resolve(asked: unknown): Policy {
+    if (asked === undefined) return this.default;
+    if (typeof asked !== 'string') return parsePolicy('custom', asked, 'policy');
+    const found = this.#byName.get(asked);
+    if (!found)
+      throw new InvalidInput(
+        'policy',
+        `must be one of ${[...this.#byName.keys()].join(', ')}, or {sleepAfter, deleteAfter, backgroundCap?}`,
+      );
+    return found;
+  }
+}
+
+/** The policy with its durations as text, as the contract shows it. */
+export function describePolicy(policy: Policy): Required<PolicyText> & { name: string } {
+  return {
+    name: policy.name,
+    sleepAfter: policy.sleepAfter === null ? 'never' : formatDuration(policy.sleepAfter),
+    deleteAfter: policy.deleteAfter === null ? 'never' : formatDuration(policy.deleteAfter),
+    backgroundCap: formatDuration(policy.backgroundCap),
+  };
+}

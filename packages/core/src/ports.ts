@@ -1,0 +1,84 @@
+import type { Alarm, AlarmRef } from './alarms.ts';
+import type { Outcome } from './outcomes.ts';
+import type { Action, ActivityKind, Patch, SessionRecord, Status } from './session.ts';
+
+/** A record as a script left it, and the shard's Redis clock (ms) in that script. */
+export interface Reading {
+  readonly record: SessionRecord | null;
+  readonly now: number;
+}
+
+export interface LiveReading extends Reading {
+  readonly record: SessionRecord;
+}
+
+export type TouchResult =
+  /** Recorded. `moved` names the alarms whose deadline moved out by more than the slack. */
+  | ({ readonly kind: 'touched'; readonly moved: { readonly sleep: boolean; readonly delete: boolean } } & LiveReading)
+  /** Not wanted awake: nothing written, the decision is the caller's. */
+  | ({ readonly kind: 'dormant' } & Reading);
+
+export interface Commit {
+  readonly patch: Patch;
+  /** Draw a new alarm number and mark the session as unarmed. */
+  readonly alarms: boolean;
+  /** Set `actionUntil` to this many ms from the script's now. */
+  readonly lease?: number;
+}
+
+export type CommitResult =
+  | ({ readonly kind: 'committed' } & LiveReading)
+  /** Somebody wrote since; this is what stands now. */
+  | ({ readonly kind: 'conflict' } & Reading);
+
+/** Which sessions to list. Deleted ones only where `status` says so. */
+export interface Filter {
+  readonly userId?: string | undefined;
+  readonly status?: Status | undefined;
+}
+
+export interface Page {
+  readonly items: LiveReading[];
+  readonly cursor: string | null;
+}
+
+/** A session whose alarms were drawn and perhaps never armed. */
+export interface Mark {
+  readonly uuid: string;
+  readonly shard: number;
+}
+
+/** The truth. Each method is atomic per session. */
+export interface SessionStore {
+  read(uuid: string): Promise<Reading>;
+  /** Records activity on a session that is wanted awake, in one round trip. */
+  touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult>;
+  /** Writes `patch` if nobody wrote since `base` (`null`: if there is no record). */
+  commit(uuid: string, base: SessionRecord | null, commit: Commit): Promise<CommitResult>;
+  /** Extends the lease while `token` holds it. */
+  renew(uuid: string, token: string, lease: number): Promise<Reading>;
+  /** Takes the mark away if the alarm number is still `n`. */
+  unmark(uuid: string, n: number): Promise<void>;
+  /** Marks older than `age` ms, oldest first, at most 100 of each shard. */
+  marked(age: number): Promise<Mark[]>;
+  /** @throws InvalidInput on a cursor that is not of this list */
+  list(filter: Filter, limit: number, cursor: string | null): Promise<Page>;
+  ofUser(userId: string): Promise<LiveReading[]>;
+  /** Forgets tombstones past their time; returns how many. */
+  bury(): Promise<number>;
+}
+
+/** BullMQ, or what behaves like it. */
+export interface AlarmClock {
+  /** Adds what is missing; an alarm that exists is left as it is. `now` is the Redis clock that `at` counts on. */
+  arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void>;
+  /** Moves an alarm out; arms it where it is missing, leaves it where it already runs. */
+  move(ref: AlarmRef, at: number, now: number): Promise<void>;
+  /** Removes a session's alarms of an older number, best effort. */
+  disarm(uuid: string, n: number): Promise<void>;
+}
+
+/** The session-manager's lifecycle calls. Never throws: every end is an outcome. */
+export interface PodControl {
+  call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome>;
+}

@@ -1,0 +1,121 @@
+import { InvalidInput, SandmanError } from './errors.ts';
+import type { Policy } from './policy.ts';
+import type { ActivityKind, Cause, Patch, SessionRecord } from './session.ts';
+import { statusOf, TOMBSTONE_MS } from './session.ts';
+
+/** What somebody's request makes of a record. */
+export interface Change {
+  readonly patch: Patch;
+  /** Whether it makes work due earlier, so that new alarms must be drawn. */
+  readonly alarms: boolean;
+}
+
+/** The longest hold, in ms. */
+const LONGEST_HOLD_MS = 24 * 3_600_000;
+
+/** A user coming back at `at`. Ages like the contract's: too old an activity is recorded and wakes nothing. */
+export function activity(record: SessionRecord, kind: ActivityKind, at: number, now: number, cause: Cause = 'activity'): Change | null {
+  const when = Math.min(at, now);
+  if (kind === 'background') {
+    if (record.wanted !== 'awake') return null;
+    return { patch: { lastBackground: Math.max(record.lastBackground, when) }, alarms: false };
+  }
+  const patch = { lastActivity: Math.max(record.lastActivity, when) };
+  if (record.wanted !== 'asleep') return { patch, alarms: false };
+  const idleAfter = record.policy.sleepAfter ?? record.policy.deleteAfter;
+  const stale = when < record.manualSleepAt || (idleAfter !== null && when + idleAfter <= now);
+  return stale ? { patch, alarms: false } : { patch: { ...patch, wanted: 'awake', cause, retryAt: 0 }, alarms: true };
+}
+
+/** Puts to sleep now; ends a hold. */
+export function sleepByHand(record: SessionRecord, now: number): Change {
+  const patch: Patch = { manualSleepAt: now, holdUntil: 0 };
+  if (record.wanted === 'asleep') return { patch, alarms: false };
+  return { patch: { ...patch, wanted: 'asleep', cause: 'manual', retryAt: 0 }, alarms: true };
+}
+
+/**
+ * Keeps awake until `until`, activity or not; wakes a sleeping one.
+ *
+ * @param until ms, after `now` and at most 24 h ahead of it
+ * @throws InvalidInput naming `field`
+ */
+export function hold(record: SessionRecord, until: number, now: number, field: string): Change {
+  if (!(until > now && until <= now + LONGEST_HOLD_MS)) throw new InvalidInput(field, 'must end in the future and at most 24h ahead');
+  const wake: Patch = record.wanted === 'asleep' ? { wanted: 'awake', cause: 'manual', retryAt: 0 } : {};
+  return { patch: { ...wake, holdUntil: until }, alarms: true };
+}
+
+export function endHold(): Change {
+  return { patch: { holdUntil: 0 }, alarms: true };
+}
+
+export function changePolicy(policy: Policy): Change {
+  return { patch: { policy }, alarms: true };
+}
+
+/** Deletes now. Of a session already on its way out, nothing changes. */
+export function remove(record: SessionRecord, cause: 'manual' | 'logout'): Change | null {
+  return record.wanted === 'gone' ? null : { patch: { wanted: 'gone', cause, retryAt: 0 }, alarms: true };
+}
+
+/** What is known of a pod when tracking starts. */
+export interface Birth {
+  readonly userId: string;
+  readonly workspaceUrl: string;
+  readonly policy: Policy;
+  readonly cause: 'created' | 'adopted';
+}
+
+/**
+ * A new life. An adopted pod is taken to be awake and verified at once; a doubt that a former life under this uuid
+ * left stays open, because its late call would hit this pod.
+ */
+export function birth({ userId, workspaceUrl, policy, cause }: Birth, former: SessionRecord | null, now: number): Patch {
+  const verifyAt = former?.verifyAt ?? 0;
+  return {
+    userId,
+    workspaceUrl,
+    policy,
+    cause,
+    createdAt: now,
+    wanted: 'awake',
+    pod: 'awake',
+    lastActivity: now,
+    lastBackground: 0,
+    holdUntil: 0,
+    sleptAt: 0,
+    manualSleepAt: 0,
+    deletedAt: 0,
+    action: '',
+    token: '',
+    actionUntil: 0,
+    verifyAt: cause === 'adopted' ? Math.max(verifyAt, now) : verifyAt,
+    ...HEALTHY,
+    notBefore: 0,
+  };
+}
+
+/** The end of a streak of failures. */
+export const HEALTHY = { failures: 0, failingSince: 0, lastError: '', retryAt: 0 } as const;
+
+/** What the end of a pod leaves: the tombstone. */
+export function burial(record: SessionRecord, cause: Cause, now: number): Patch {
+  return { wanted: 'gone', pod: 'gone', cause, deletedAt: record.deletedAt || now, action: '', token: '', actionUntil: 0, ...HEALTHY };
+}
+
+/**
+ * Refuses whatever a session's state refuses.
+ *
+ * @param deleting whether one that is still being deleted will do
+ * @throws SandmanError `session-not-found`, `session-deleted`
+ */
+export function assertLive(record: SessionRecord | null, uuid: string, now: number, deleting = false): asserts record is SessionRecord {
+  const status = record && statusOf(record);
+  if (!record || (status === 'deleted' && now >= record.deletedAt + TOMBSTONE_MS)) {
+    throw new SandmanError('session-not-found', `There is no session ${uuid}`);
+  }
+  if (status === 'deleted' || (status === 'deleting' && !deleting)) {
+    throw new SandmanError('session-deleted', `Session ${uuid} is ${status}`);
+  }
+}

@@ -1,0 +1,77 @@
+import type { Policy } from './policy.ts';
+
+export type Wanted = 'awake' | 'asleep' | 'gone';
+export type Pod = Wanted | 'unknown';
+export type Status = 'active' | 'falling-asleep' | 'sleeping' | 'waking' | 'deleting' | 'deleted';
+export type Cause = 'created' | 'adopted' | 'activity' | 'idle' | 'manual' | 'logout' | 'delete-due' | 'gone' | 'restored';
+/** `status` only asks; the other three change the pod. */
+export type Action = 'sleep' | 'wake' | 'delete' | 'status';
+export type ActivityKind = 'user' | 'background';
+
+/** All that is known of a session. Times are ms of the shard's Redis clock; 0 stands for "none". */
+export interface SessionRecord {
+  readonly uuid: string;
+  readonly userId: string;
+  readonly workspaceUrl: string;
+  readonly policy: Policy;
+  readonly createdAt: number;
+
+  /** What should be. */
+  readonly wanted: Wanted;
+  /** What is, as far as we know. */
+  readonly pod: Pod;
+  /** Why `wanted` is what it is. */
+  readonly cause: Cause;
+
+  /** The user's own. */
+  readonly lastActivity: number;
+  readonly lastBackground: number;
+  readonly holdUntil: number;
+  /** When the pod fell asleep. */
+  readonly sleptAt: number;
+  /** When somebody last put it to sleep by hand. */
+  readonly manualSleepAt: number;
+  readonly deletedAt: number;
+
+  /** Raised by every write; decisions are committed against it. */
+  readonly rev: number;
+  /** The alarm number: jobs that carry an older one are void. */
+  readonly n: number;
+  /** The activity that each alarm's place reflects: a later one moves it when it is later by more than the slack. */
+  readonly sleepAnchor: number;
+  readonly deleteAnchor: number;
+
+  /** The lifecycle call in flight, its owner's token and its lease. */
+  readonly action: Action | '';
+  readonly token: string;
+  readonly actionUntil: number;
+  /** An open doubt: only a status read at or after this instant ends it. */
+  readonly verifyAt: number;
+
+  readonly failures: number;
+  readonly failingSince: number;
+  readonly lastError: string;
+  /** Our own back-off. Void once something else is wanted. */
+  readonly retryAt: number;
+  /** The session-manager's `Retry-After`. Binds whatever is wanted. */
+  readonly notBefore: number;
+}
+
+/** What a commit changes. */
+export type Patch = Partial<Omit<SessionRecord, 'uuid' | 'rev' | 'n'>>;
+
+const SHOWN: Record<Wanted, Record<Pod, Status>> = {
+  awake: { awake: 'active', asleep: 'waking', unknown: 'waking', gone: 'deleted' },
+  asleep: { awake: 'falling-asleep', unknown: 'falling-asleep', asleep: 'sleeping', gone: 'deleted' },
+  gone: { awake: 'deleting', asleep: 'deleting', unknown: 'deleting', gone: 'deleted' },
+};
+
+export function statusOf(record: Pick<SessionRecord, 'wanted' | 'pod'>): Status {
+  return SHOWN[record.wanted][record.pod];
+}
+
+/** How long a deleted session is remembered, in ms. */
+export const TOMBSTONE_MS = 24 * 3_600_000;
+
+/** The form of a session's uuid. */
+export const UUID = /^[A-Za-z0-9_-]{1,64}$/;
