@@ -49,3 +49,6 @@ export function restingPlace(record: SessionRecord, name: AlarmName, until: numb
   const own = alarmsOf(record, now, bounds).find((alarm) => alarm.name === name)?.at;
   return own !== undefined && own > now ? own : until;
 }
+
+/** How a handler leaves its alarm: over, or to ring again in `ms`. */
+export type AlarmEnd = { readonly kind: 'completed' } | { readonly kind: 'again'; readonly ms: number };

@@ -8,3 +8,4 @@ export * from './policy.ts';
 export * from './ports.ts';
 export * from './requests.ts';
 export * from './session.ts';
+export * from './shard.ts';

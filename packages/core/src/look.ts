@@ -1,5 +1,5 @@
 import { deadlines } from './deadlines.ts';
-import type { Action, Patch, SessionRecord } from './session.ts';
+import { type Action, HEALTHY, type Patch, type SessionRecord } from './session.ts';
 
 /** What a look at a record decides. Every step but `rest` and `over` is a commit of its own; then one looks again. */
 export type Decision =
@@ -39,11 +39,11 @@ export function look(record: SessionRecord, now: number, bounds: Bounds): Decisi
 
   const { sleepAt, deleteAt } = deadlines(record);
   if (record.wanted !== 'gone' && deleteAt !== null && now >= deleteAt) {
-    return { kind: 'want', patch: { wanted: 'gone', cause: 'delete-due', retryAt: 0 } };
+    return { kind: 'want', patch: { wanted: 'gone', cause: 'delete-due', ...HEALTHY } };
   }
   // With the pod not awake, the user's wake has not been served yet: never sleep on that. Nor on a doubt.
   const maySleep = record.wanted === 'awake' && record.pod === 'awake' && record.verifyAt === 0 && sleepAt !== null;
-  if (maySleep && now >= sleepAt) return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', retryAt: 0 } };
+  if (maySleep && now >= sleepAt) return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', ...HEALTHY } };
 
   if (record.wanted !== 'gone' && record.verifyAt !== 0 && now >= Math.max(record.verifyAt, record.notBefore)) {
     return { kind: 'act', action: 'status' };

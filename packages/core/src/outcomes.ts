@@ -1,6 +1,6 @@
 import { type Bounds, doubt } from './look.ts';
-import { burial, HEALTHY } from './requests.ts';
-import type { Action, Patch, Pod, SessionRecord } from './session.ts';
+import { burial } from './requests.ts';
+import { type Action, HEALTHY, type Patch, type Pod, type SessionRecord } from './session.ts';
 
 /** How a call to the session-manager ended. */
 export type Outcome =
@@ -70,7 +70,8 @@ export function end(record: SessionRecord, { action, outcome, podBefore, chance 
   const failing: Patch = { ...free, failures, failingSince: record.failingSince || now, lastError: `${action}: ${outcome.error}` };
   const retryAfter = outcome.kind === 'transient' && outcome.retryAfter ? { notBefore: now + outcome.retryAfter } : {};
   if (action === 'status') return { ...failing, ...retryAfter, verifyAt: now + wait };
-  const retry = { ...failing, ...retryAfter, retryAt: now + wait };
+  // Somebody came meanwhile and wants something else: the back-off of this call must not delay that.
+  const retry = { ...failing, ...retryAfter, retryAt: record.wanted === RESULT[action] ? now + wait : 0 };
   if (outcome.kind === 'unknown') return { ...retry, ...doubt(record, now, bounds) };
   const untouched = outcome.kind === 'permanent' || !outcome.sent;
   return untouched ? { ...retry, pod: podBefore } : retry;

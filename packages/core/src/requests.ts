@@ -1,7 +1,7 @@
 import { InvalidInput, SandmanError } from './errors.ts';
 import type { Policy } from './policy.ts';
 import type { ActivityKind, Cause, Patch, SessionRecord } from './session.ts';
-import { statusOf, TOMBSTONE_MS } from './session.ts';
+import { HEALTHY, statusOf, TOMBSTONE_MS } from './session.ts';
 
 /** What somebody's request makes of a record. */
 export interface Change {
@@ -24,14 +24,14 @@ export function activity(record: SessionRecord, kind: ActivityKind, at: number, 
   if (record.wanted !== 'asleep') return { patch, alarms: false };
   const idleAfter = record.policy.sleepAfter ?? record.policy.deleteAfter;
   const stale = when < record.manualSleepAt || (idleAfter !== null && when + idleAfter <= now);
-  return stale ? { patch, alarms: false } : { patch: { ...patch, wanted: 'awake', cause, retryAt: 0 }, alarms: true };
+  return stale ? { patch, alarms: false } : { patch: { ...patch, wanted: 'awake', cause, ...HEALTHY }, alarms: true };
 }
 
 /** Puts to sleep now; ends a hold. */
 export function sleepByHand(record: SessionRecord, now: number): Change {
   const patch: Patch = { manualSleepAt: now, holdUntil: 0 };
   if (record.wanted === 'asleep') return { patch, alarms: false };
-  return { patch: { ...patch, wanted: 'asleep', cause: 'manual', retryAt: 0 }, alarms: true };
+  return { patch: { ...patch, wanted: 'asleep', cause: 'manual', ...HEALTHY }, alarms: true };
 }
 
 /**
@@ -42,7 +42,7 @@ export function sleepByHand(record: SessionRecord, now: number): Change {
  */
 export function hold(record: SessionRecord, until: number, now: number, field: string): Change {
   if (!(until > now && until <= now + LONGEST_HOLD_MS)) throw new InvalidInput(field, 'must end in the future and at most 24h ahead');
-  const wake: Patch = record.wanted === 'asleep' ? { wanted: 'awake', cause: 'manual', retryAt: 0 } : {};
+  const wake: Patch = record.wanted === 'asleep' ? { wanted: 'awake', cause: 'manual', ...HEALTHY } : {};
   return { patch: { ...wake, holdUntil: until }, alarms: true };
 }
 
@@ -56,7 +56,7 @@ export function changePolicy(policy: Policy): Change {
 
 /** Deletes now. Of a session already on its way out, nothing changes. */
 export function remove(record: SessionRecord, cause: 'manual' | 'logout'): Change | null {
-  return record.wanted === 'gone' ? null : { patch: { wanted: 'gone', cause, retryAt: 0 }, alarms: true };
+  return record.wanted === 'gone' ? null : { patch: { wanted: 'gone', cause, ...HEALTHY }, alarms: true };
 }
 
 /** What is known of a pod when tracking starts. */
@@ -95,9 +95,6 @@ export function birth({ userId, workspaceUrl, policy, cause }: Birth, former: Se
     notBefore: 0,
   };
 }
-
-/** The end of a streak of failures. */
-export const HEALTHY = { failures: 0, failingSince: 0, lastError: '', retryAt: 0 } as const;
 
 /** What the end of a pod leaves: the tombstone. */
 export function burial(record: SessionRecord, cause: Cause, now: number): Patch {

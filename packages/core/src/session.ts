@@ -75,3 +75,6 @@ export const TOMBSTONE_MS = 24 * 3_600_000;
 
 /** The form of a session's uuid. */
 export const UUID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** The end of a streak of failures: a call succeeded, or something else is wanted now. */
+export const HEALTHY = { failures: 0, failingSince: 0, lastError: '', retryAt: 0 } as const;

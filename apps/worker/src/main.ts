@@ -1,0 +1,62 @@
+import { connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
+import { SessionManagerClient } from '@sandman/session-manager';
+import { RedisSessionStore } from '@sandman/store';
+import { startWorker } from './app.ts';
+
+await runProcess('worker', async () => {
+  const env = readEnv(process.env, [
+    'REDIS_URL',
+    'KEY_PREFIX',
+    'SHARDS',
+    'LOG_LEVEL',
+    'HOST',
+    'SESSION_MANAGER_URL',
+    'SESSION_MANAGER_API_KEY',
+    'SESSION_MANAGER_TIMEOUT',
+    'ALARM_SLACK',
+    'LATE_EFFECT_BOUND',
+    'WORKER_CONCURRENCY',
+    'METRICS_PORT',
+  ]);
+  const logger = createLogger(env.LOG_LEVEL, 'worker');
+  const metrics = createMetrics();
+  const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
+  const sessionManager = new SessionManagerClient({
+    url: env.SESSION_MANAGER_URL,
+    apiKey: env.SESSION_MANAGER_API_KEY,
+    timeout: env.SESSION_MANAGER_TIMEOUT,
+    connections: env.WORKER_CONCURRENCY,
+    onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status: String(status) }),
+  });
+  const worker = startWorker({
+    redis,
+    prefix: env.KEY_PREFIX,
+    shards: env.SHARDS,
+    store: new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK }),
+    pods: sessionManager,
+    concurrency: env.WORKER_CONCURRENCY,
+    doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
+    metrics,
+    logger,
+  });
+  let closing = false;
+  const ops = await startOpsServer({
+    host: env.HOST,
+    port: env.METRICS_PORT,
+    registry: metrics.registry,
+    ready: async () => !closing && redis.status === 'ready' && worker.isRunning(),
+    async collect() {
+      for (const [queue, due] of Object.entries(await worker.alarms.backlog())) metrics.dueBacklog.set({ queue }, due);
+    },
+  });
+  logger.info({ port: ops.port }, 'worker is up');
+  return {
+    async close() {
+      closing = true;
+      await worker.close();
+      await sessionManager.close();
+      await ops.close();
+      redis.disconnect();
+    },
+  };
+});

@@ -1,0 +1,44 @@
+import { type AlarmClock, alarmsOf, type Bounds, type LiveReading, type SessionStore } from '@sandman/core';
+
+/** What arms the alarms that a commit drew. */
+export class Arming {
+  readonly #store: SessionStore;
+  readonly #clock: AlarmClock;
+  readonly #bounds: Bounds;
+
+  constructor(store: SessionStore, clock: AlarmClock, bounds: Bounds) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#bounds = bounds;
+  }
+
+  /**
+   * Adds the jobs that the record's alarm number stands for, takes its mark away, and removes those of `older`.
+   * Adding twice is harmless; dying in between leaves the mark, and whoever watches the marks comes here again.
+   */
+  async arm({ record, now }: LiveReading, older = 0): Promise<void> {
+    const { uuid, n } = record;
+    await this.#clock.arm(uuid, n, alarmsOf(record, now, this.#bounds), now);
+    await this.#store.unmark(uuid, n);
+    if (older !== 0 && older !== n) await this.#clock.disarm(uuid, older);
+  }
+
+  /** Moves out the alarms whose deadlines a touch moved by more than the slack. */
+  async follow({ record, now }: LiveReading, moved: { readonly sleep: boolean; readonly delete: boolean }): Promise<void> {
+    if (!moved.sleep && !moved.delete) return;
+    const { uuid, n } = record;
+    const due = alarmsOf(record, now, this.#bounds).filter(({ name }) => name !== 'wake' && moved[name]);
+    await Promise.all(due.map(({ name, at }) => this.#clock.move({ name, uuid, n }, at, now)));
+  }
+
+  /** Finishes what a crash between commit and arm left; returns how many. */
+  async finish(age: number): Promise<number> {
+    const marks = await this.#store.marked(age);
+    for (const { uuid } of marks) {
+      const reading = await this.#store.read(uuid);
+      if (reading.record) await this.arm({ record: reading.record, now: reading.now });
+      else await this.#store.unmark(uuid, 0);
+    }
+    return marks.length;
+  }
+}

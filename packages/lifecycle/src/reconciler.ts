@@ -1,0 +1,171 @@
+import {
+  type Action,
+  type AlarmEnd,
+  type AlarmName,
+  type AlarmRef,
+  type Bounds,
+  begin,
+  type Decision,
+  deadlines,
+  end,
+  look,
+  type Outcome,
+  type Patch,
+  type PodControl,
+  type Reading,
+  restingPlace,
+  type SessionRecord,
+  type SessionStore,
+} from '@sandman/core';
+import type { Arming } from './arming.ts';
+import type { Permits } from './permits.ts';
+
+/** A call's lease and how often it is renewed while the call runs, in ms. */
+const LEASE_MS = 8_000;
+const RENEW_MS = 2_500;
+/** A call that was not sent this long after its commit is decided anew, in ms: its process was paused meanwhile. */
+const STALE_MS = 1_000;
+/** How soon an alarm rings again whose handling failed, in ms. */
+const AFTER_ERROR_MS = 1_000;
+
+const COMPLETED: AlarmEnd = { kind: 'completed' };
+
+/** What is worth counting. */
+export interface Observer {
+  acted(action: Action, outcome: Outcome, seconds: number, uuid: string): void;
+  /** A deadline was acted on this many ms after it. */
+  late(alarm: AlarmName, ms: number): void;
+  /** An alarm rang before there was anything to do. */
+  early(alarm: AlarmName): void;
+  failed(error: unknown, uuid: string): void;
+}
+
+/** A clock and a source of chance, so that a simulation can have its own. */
+export interface Surroundings {
+  /** Monotonic ms. */
+  readonly elapsed: () => number;
+  readonly every: (ms: number, run: () => void) => () => void;
+  /** 0 to 1. */
+  readonly chance: () => number;
+  /** An id that never repeats. */
+  readonly id: () => string;
+}
+
+export interface ReconcilerOptions {
+  readonly store: SessionStore;
+  readonly arming: Arming;
+  readonly pods: PodControl;
+  readonly permits: Permits;
+  readonly bounds: Bounds;
+  readonly observer: Observer;
+  readonly surroundings: Surroundings;
+}
+
+/** The handler of an alarm: looks, takes one step after the other, and leaves no record without its alarm. */
+export class Reconciler {
+  readonly #on: ReconcilerOptions;
+
+  constructor(options: ReconcilerOptions) {
+    this.#on = options;
+  }
+
+  /** Never throws: whatever fails, the alarm rings again. */
+  async handle(alarm: AlarmRef): Promise<AlarmEnd> {
+    try {
+      return await this.#handle(alarm);
+    } catch (error) {
+      this.#on.observer.failed(error, alarm.uuid);
+      return { kind: 'again', ms: AFTER_ERROR_MS };
+    }
+  }
+
+  async #handle({ uuid, name, n }: AlarmRef): Promise<AlarmEnd> {
+    const { store, bounds, observer, surroundings } = this.#on;
+    let reading = await store.read(uuid);
+    let readAt = surroundings.elapsed();
+    for (;;) {
+      const { record } = reading;
+      // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
+      if (!record || n < record.n) return COMPLETED;
+      const now = reading.now + Math.floor(surroundings.elapsed() - readAt);
+      const decision = look(record, now, bounds);
+      if (decision.kind === 'over') return COMPLETED;
+      if (decision.kind === 'rest') {
+        if (decision.until === null) return COMPLETED;
+        if (record.action === '') observer.early(name);
+        return { kind: 'again', ms: restingPlace(record, name, decision.until, now, bounds) - now };
+      }
+      reading = await this.#step(record, decision, now);
+      readAt = surroundings.elapsed();
+    }
+  }
+
+  async #step(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' }>, now: number): Promise<Reading> {
+    if (decision.kind === 'act') return this.#act(record, decision.action);
+    const result = await this.#on.store.commit(record.uuid, record, { patch: decision.patch, alarms: false });
+    if (result.kind === 'committed' && decision.kind === 'want') {
+      const { sleepAt, deleteAt } = deadlines(record);
+      if (decision.patch.wanted === 'asleep') this.#on.observer.late('sleep', now - (sleepAt ?? now));
+      else this.#on.observer.late('delete', now - (deleteAt ?? now));
+    }
+    return result;
+  }
+
+  /** One call to the session-manager, under the record's lock from its commit to its result. */
+  async #act(record: SessionRecord, action: Action): Promise<Reading> {
+    const { store, permits, bounds, surroundings, pods } = this.#on;
+    const { uuid, pod: podBefore } = record;
+    // Before the commit: what waits in line after it would be a stale call.
+    const release = await permits.acquire(action === 'wake');
+    try {
+      const token = surroundings.id();
+      const committedAt = surroundings.elapsed();
+      const begun = await store.commit(uuid, record, { patch: begin(action, token), alarms: false, lease: LEASE_MS });
+      // A conflict that shows our own token is our own commit, sent again after a reconnect.
+      if (begun.record?.token !== token) return begun;
+      if (surroundings.elapsed() - committedAt > STALE_MS) {
+        return await this.#settle(uuid, token, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
+      }
+      const outcome = await this.#call(uuid, action, token, pods);
+      const chance = surroundings.chance();
+      return await this.#settle(uuid, token, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
+    } finally {
+      release();
+    }
+  }
+
+  async #call(uuid: string, action: Action, token: string, pods: PodControl): Promise<Outcome> {
+    const { store, observer, surroundings } = this.#on;
+    const sentAt = surroundings.elapsed();
+    const stop = surroundings.every(RENEW_MS, () => {
+      store.renew(uuid, token, LEASE_MS).catch((error) => observer.failed(error, uuid));
+    });
+    try {
+      const outcome = await pods.call(action, uuid, token);
+      observer.acted(action, outcome, (surroundings.elapsed() - sentAt) / 1_000, uuid);
+      return outcome;
+    } finally {
+      stop();
+    }
+  }
+
+  /** Applies a result to the record as it is now, however often somebody touches it meanwhile, and arms what it needs. */
+  async #settle(uuid: string, token: string, patch: (record: SessionRecord, now: number) => Patch): Promise<Reading> {
+    const { store, arming, surroundings } = this.#on;
+    let current: Reading = await store.read(uuid);
+    let readAt = surroundings.elapsed();
+    for (;;) {
+      const { record } = current;
+      // Taken over, or already applied by our own commit that was sent twice: either way no longer ours.
+      if (record?.token !== token) return current;
+      const now = current.now + Math.floor(surroundings.elapsed() - readAt);
+      const result = await store.commit(record.uuid, record, { patch: patch(record, now), alarms: true });
+      if (result.kind === 'committed') {
+        await arming.arm(result, record.n);
+        return result;
+      }
+      current = result;
+      readAt = surroundings.elapsed();
+    }
+  }
+}

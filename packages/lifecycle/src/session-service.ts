@@ -1,0 +1,221 @@
+import {
+  type ActivityKind,
+  type AlarmClock,
+  activity,
+  assertLive,
+  type Birth,
+  type Bounds,
+  birth,
+  burial,
+  type Cause,
+  type Change,
+  changePolicy,
+  endHold,
+  type Filter,
+  hold,
+  type LiveReading,
+  type Page,
+  type Policy,
+  remove,
+  SandmanError,
+  type SessionRecord,
+  type SessionStore,
+  sleepByHand,
+  statusOf,
+} from '@sandman/core';
+import { Arming } from './arming.ts';
+
+/** How often a caller who waits for a wake looks, in ms. */
+const POLL_MS = 50;
+
+export interface SessionServiceOptions {
+  readonly store: SessionStore;
+  readonly alarms: AlarmClock;
+  readonly bounds: Bounds;
+  /** The policy of whoever names none. */
+  readonly defaultPolicy: Policy;
+  /** Told when an acknowledged change could not be armed at once; its mark stands, and a worker will arm it. */
+  readonly unarmed: (error: unknown) => void;
+}
+
+type Decide = (record: SessionRecord, now: number) => Change | null;
+
+/**
+ * What callers ask of sessions. Every method rejects with SandmanError `session-not-found` or `session-deleted` where
+ * the session's state refuses it, and with Redis' own error where Redis cannot be reached.
+ */
+export class SessionService {
+  readonly #store: SessionStore;
+  readonly #arming: Arming;
+  readonly #defaultPolicy: Policy;
+  readonly #unarmed: (error: unknown) => void;
+
+  constructor({ store, alarms, bounds, defaultPolicy, unarmed }: SessionServiceOptions) {
+    this.#store = store;
+    this.#arming = new Arming(store, alarms, bounds);
+    this.#defaultPolicy = defaultPolicy;
+    this.#unarmed = unarmed;
+  }
+
+  async get(uuid: string): Promise<LiveReading> {
+    const { record, now } = await this.#store.read(uuid);
+    assertLive(record, uuid, now, true);
+    return { record, now };
+  }
+
+  list(filter: Filter, limit: number, cursor: string | null): Promise<Page> {
+    return this.#store.list(filter, limit, cursor);
+  }
+
+  /** Tracks the pod that the session-manager just made. */
+  async track(uuid: string, session: { userId: string; workspaceUrl: string; policy: Policy }): Promise<LiveReading> {
+    return (await this.#start(uuid, session, 'created')).reading;
+  }
+
+  /** Tracks a pod that somebody else made; of a tracked one it is activity, and keeps what is left out. */
+  adopt(
+    uuid: string,
+    session: { userId: string; workspaceUrl?: string; policy?: Policy },
+  ): Promise<{ created: boolean; reading: LiveReading }> {
+    return this.#start(uuid, session, 'adopted');
+  }
+
+  async #start(
+    uuid: string,
+    { userId, workspaceUrl, policy }: { userId: string; workspaceUrl?: string; policy?: Policy },
+    cause: Birth['cause'],
+  ): Promise<{ created: boolean; reading: LiveReading }> {
+    let { record, now } = await this.#store.read(uuid);
+    for (;;) {
+      const tracked = record !== null && record.pod !== 'gone';
+      if (tracked && record) {
+        assertLive(record, uuid, now);
+        if (record.userId !== userId) throw new SandmanError('conflict', `Session ${uuid} belongs to another user`);
+      }
+      const again = tracked && record ? activity(record, 'user', now, now) : null;
+      const patch = again
+        ? { ...again.patch, ...(workspaceUrl === undefined ? {} : { workspaceUrl }), ...(policy ? { policy } : {}) }
+        : birth({ userId, workspaceUrl: workspaceUrl ?? '', policy: policy ?? this.#defaultPolicy, cause }, record, now);
+      const alarms = !again || again.alarms || policy !== undefined;
+      const result = await this.#store.commit(uuid, record, { patch, alarms });
+      if (result.kind === 'committed') {
+        if (alarms) await this.#arm(result, record?.n);
+        return { created: !tracked, reading: result };
+      }
+      ({ record, now } = result);
+    }
+  }
+
+  /** @param at ms; null is now, and the future counts as now */
+  async activity(uuid: string, kind: ActivityKind, at: number | null): Promise<LiveReading> {
+    return this.#activity(uuid, kind, at, 'activity');
+  }
+
+  async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause): Promise<LiveReading> {
+    const touched = await this.#store.touch(uuid, kind, at);
+    if (touched.kind === 'touched') {
+      await this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
+      return touched;
+    }
+    return this.#change(uuid, (record, now) => activity(record, kind, at ?? now, now, cause));
+  }
+
+  /** The same for every live session of the user, each on its own. */
+  activityOfUser(userId: string, kind: ActivityKind, at: number | null): Promise<LiveReading[]> {
+    return this.#eachOf(userId, (uuid) => this.activity(uuid, kind, at));
+  }
+
+  sleep(uuid: string): Promise<LiveReading> {
+    return this.#change(uuid, sleepByHand);
+  }
+
+  wake(uuid: string): Promise<LiveReading> {
+    return this.#activity(uuid, 'user', null, 'manual');
+  }
+
+  /** Until a time (ms of Redis' clock) or for a time (ms). */
+  hold(uuid: string, span: { readonly for: number } | { readonly until: number }): Promise<LiveReading> {
+    return this.#change(uuid, (record, now) =>
+      'for' in span ? hold(record, now + span.for, now, 'for') : hold(record, span.until, now, 'until'),
+    );
+  }
+
+  endHold(uuid: string): Promise<LiveReading> {
+    return this.#change(uuid, endHold);
+  }
+
+  setPolicy(uuid: string, policy: Policy): Promise<LiveReading> {
+    return this.#change(uuid, () => changePolicy(policy));
+  }
+
+  remove(uuid: string): Promise<LiveReading> {
+    return this.#change(uuid, (record) => remove(record, 'manual'), true);
+  }
+
+  /** Deletes every live session of the user; answers those it found alive. */
+  logout(userId: string): Promise<LiveReading[]> {
+    return this.#eachOf(userId, (uuid) => this.#change(uuid, (record) => remove(record, 'logout'), true));
+  }
+
+  /** The session-manager does not know this session any more. */
+  async gone(uuid: string): Promise<void> {
+    await this.#change(
+      uuid,
+      (record, now) => ({ patch: burial(record, record.wanted === 'gone' ? record.cause : 'gone', now), alarms: true }),
+      true,
+    );
+  }
+
+  /**
+   * Waits until the pod is awake.
+   *
+   * @param timeout ms
+   * @returns null when it was not within `timeout`
+   */
+  async untilAwake(uuid: string, timeout: number): Promise<LiveReading | null> {
+    const deadline = performance.now() + timeout;
+    for (;;) {
+      const { record, now } = await this.#store.read(uuid);
+      assertLive(record, uuid, now);
+      if (statusOf(record) === 'active') return { record, now };
+      const left = deadline - performance.now();
+      if (left <= 0) return null;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(POLL_MS, left)));
+    }
+  }
+
+  /** Decides on the record as it is and writes that, again and again until nobody came in between. */
+  async #change(uuid: string, decide: Decide, deleting = false): Promise<LiveReading> {
+    let { record, now } = await this.#store.read(uuid);
+    for (;;) {
+      assertLive(record, uuid, now, deleting);
+      const change = decide(record, now);
+      if (!change) return { record, now };
+      const result = await this.#store.commit(uuid, record, change);
+      if (result.kind === 'committed') {
+        if (change.alarms) await this.#arm(result, record.n);
+        return result;
+      }
+      ({ record, now } = result);
+    }
+  }
+
+  /** The change is written and will be acknowledged: that arming failed is no reason to say it was not. */
+  async #arm(reading: LiveReading, older?: number): Promise<void> {
+    await this.#arming.arm(reading, older).catch(this.#unarmed);
+  }
+
+  async #eachOf(userId: string, change: (uuid: string) => Promise<LiveReading>): Promise<LiveReading[]> {
+    const live = (await this.#store.ofUser(userId)).filter(({ record }) => record.wanted !== 'gone');
+    const changed = await Promise.all(
+      live.map(({ record }) =>
+        change(record.uuid).catch((error) => {
+          // Deleted since we listed it: no longer one of the user's live sessions.
+          if (error instanceof SandmanError && error.code.startsWith('session-')) return null;
+          throw error;
+        }),
+      ),
+    );
+    return changed.filter((reading) => reading !== null);
+  }
+}

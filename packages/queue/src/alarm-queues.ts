@@ -1,0 +1,76 @@
+import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmName, type AlarmRef, shardOf, shardTag } from '@sandman/core';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { jobId } from './names.ts';
+
+/** BullMQ's answers to `changeDelay`, as its script has them. */
+const NO_SUCH_JOB = -1;
+const NOT_DELAYED = -3;
+
+/** Nobody reads BullMQ's own event streams; each entry costs memory. */
+const KEPT_EVENTS = 100;
+
+function openQueue(name: AlarmName, connection: Redis, prefix: string, shard: number): Queue {
+  return new Queue(name, { connection, prefix: shardTag(prefix, shard), streams: { events: { maxLen: KEPT_EVENTS } } });
+}
+
+/** The three queues of each shard, for those who look at jobs rather than set alarms. */
+export function alarmQueues(connection: Redis, prefix: string, shards: number): Queue[] {
+  return Array.from({ length: shards }, (_, shard) => ALARM_NAMES.map((name) => openQueue(name, connection, prefix, shard))).flat();
+}
+
+/** Alarms as delayed BullMQ jobs. A job carries nothing but its id: the record is the truth. */
+export class AlarmQueues implements AlarmClock {
+  readonly #shards: readonly Record<AlarmName, Queue>[];
+
+  /** @param onError told of BullMQ's connection errors, which its queues would otherwise throw */
+  constructor(connection: Redis, prefix: string, shards: number, onError: (error: Error) => void) {
+    this.#shards = Array.from({ length: shards }, (_, shard) => {
+      const open = (name: AlarmName) => openQueue(name, connection, prefix, shard).on('error', onError);
+      return { sleep: open('sleep'), delete: open('delete'), wake: open('wake') };
+    });
+  }
+
+  #queue(uuid: string, name: AlarmName): Queue {
+    return this.#shards[shardOf(uuid, this.#shards.length)]![name];
+  }
+
+  async arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void> {
+    await Promise.all(
+      alarms.map(({ name, at }) =>
+        this.#queue(uuid, name).add(name, {}, { jobId: jobId({ name, uuid, n }), delay: Math.max(0, at - now) }),
+      ),
+    );
+  }
+
+  async move(ref: AlarmRef, at: number, now: number): Promise<void> {
+    const delay = at - now;
+    // BullMQ takes NaN for "now", and an alarm is never moved in: what is due already needs no moving.
+    if (!(delay > 0)) return;
+    try {
+      await this.#queue(ref.uuid, ref.name).backend.changeDelay(jobId(ref), delay);
+    } catch (error) {
+      const code = (error as { code?: number }).code;
+      if (code === NO_SUCH_JOB) await this.arm(ref.uuid, ref.n, [{ name: ref.name, at }], now);
+      // It waits or runs: its handler looks at the record, and moves itself.
+      else if (code !== NOT_DELAYED) throw error;
+    }
+  }
+
+  async disarm(uuid: string, n: number): Promise<void> {
+    await Promise.all(ALARM_NAMES.map((name) => this.#queue(uuid, name).remove(jobId({ name, uuid, n }))));
+  }
+
+  /** Per queue, over all shards: jobs that are due and not finished. */
+  async backlog(): Promise<Record<AlarmName, number>> {
+    const counts = { sleep: 0, delete: 0, wake: 0 };
+    for (const shard of this.#shards) {
+      for (const name of ALARM_NAMES) counts[name] += await shard[name].getJobCountByTypes('waiting', 'active', 'prioritized');
+    }
+    return counts;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#shards.flatMap((queues) => Object.values(queues).map((queue) => queue.close())));
+  }
+}

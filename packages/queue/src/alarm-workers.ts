@@ -1,0 +1,83 @@
+import { setTimeout } from 'node:timers/promises';
+import { ALARM_NAMES, type AlarmEnd, type AlarmRef, shardTag } from '@sandman/core';
+import { DelayedError, type Job, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { parseJobId } from './names.ts';
+
+/** Never throws: an error is a back-off in the record. */
+export type AlarmHandler = (alarm: AlarmRef) => Promise<AlarmEnd>;
+
+/** A killed worker's job runs again after at most the sum of these two, in ms. */
+const LOCK_MS = 5_000;
+const STALLED_CHECK_MS = 2_500;
+/** How long a worker waits after its connection failed, in ms. BullMQ's default is 15 s. */
+const RETRY_MS = 500;
+
+/** BullMQ's answers that mean the job is no longer ours: it was removed, or stalled and another worker has it. */
+const NOT_OURS = new Set([-1, -2, -3, -6]);
+
+/** Moves a running job to its next ring. Any error that left the processor would fail the job, and end the alarm. */
+async function ringAgain(job: Job, token: string | undefined, ms: number, onError: (error: Error) => void): Promise<void> {
+  const at = Date.now() + ms;
+  for (;;) {
+    try {
+      return await job.moveToDelayed(at, token);
+    } catch (error) {
+      if (NOT_OURS.has((error as { code?: number }).code ?? 0)) return;
+      onError(error as Error);
+      await setTimeout(RETRY_MS);
+    }
+  }
+}
+
+export interface AlarmWorkersOptions {
+  readonly connection: Redis;
+  readonly prefix: string;
+  readonly shards: number;
+  /** Jobs at once, per queue. */
+  readonly concurrency: number;
+  readonly handle: AlarmHandler;
+  readonly onError: (error: Error) => void;
+}
+
+/** One BullMQ worker per queue and shard: wakes have their own, so they are never behind sleeps in a line. */
+export class AlarmWorkers {
+  readonly #workers: readonly Worker[];
+
+  constructor({ connection, prefix, shards, concurrency, handle, onError }: AlarmWorkersOptions) {
+    const process = async (job: Job, token?: string) => {
+      const alarm = parseJobId(job.id);
+      if (!alarm) return;
+      const end = await handle(alarm);
+      if (end.kind === 'completed') return;
+      await ringAgain(job, token, end.ms, onError);
+      throw new DelayedError();
+    };
+    const tags = Array.from({ length: shards }, (_, shard) => shardTag(prefix, shard));
+    this.#workers = tags.flatMap((tag) =>
+      ALARM_NAMES.map((name) =>
+        new Worker(name, process, {
+          connection,
+          prefix: tag,
+          concurrency,
+          lockDuration: LOCK_MS,
+          stalledInterval: STALLED_CHECK_MS,
+          // The count is never reset, and an alarm lives long: with a bound it would one day fail for good.
+          maxStalledCount: Number.MAX_SAFE_INTEGER,
+          runRetryDelay: RETRY_MS,
+          removeOnComplete: { count: 0 },
+          removeOnFail: { count: 0 },
+        }).on('error', onError),
+      ),
+    );
+  }
+
+  isRunning(): boolean {
+    return this.#workers.every((worker) => worker.isRunning());
+  }
+
+  /** Takes no more jobs and waits for those that run. Bound it: BullMQ waits without end. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+  }
+}

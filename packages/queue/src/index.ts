@@ -1,0 +1,2 @@
+export { AlarmQueues, alarmQueues } from './alarm-queues.ts';
+export { type AlarmHandler, AlarmWorkers, type AlarmWorkersOptions } from './alarm-workers.ts';

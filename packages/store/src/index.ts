@@ -1,0 +1,1 @@
+export { RedisSessionStore, type StoreOptions } from './redis-session-store.ts';

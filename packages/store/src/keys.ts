@@ -1,0 +1,52 @@
+import { type Status, shardOf, shardTag } from '@sandman/core';
+
+/** The keys of one shard. All carry its hash tag, so that a script reaches them on a Redis Cluster too. */
+export class ShardKeys {
+  readonly #tag: string;
+
+  constructor(prefix: string, shard: number) {
+    this.#tag = shardTag(prefix, shard);
+  }
+
+  session(uuid: string): string {
+    return `${this.#tag}:session:${uuid}`;
+  }
+
+  history(uuid: string): string {
+    return `${this.#tag}:history:${uuid}`;
+  }
+
+  status(status: Status): string {
+    return `${this.#tag}:status:${status}`;
+  }
+
+  /** A user's sessions: the live ones, or those deleted and not forgotten yet. */
+  owned(userId: string, deleted: boolean): string {
+    return `${this.#tag}:${deleted ? 'gone' : 'user'}:${userId}`;
+  }
+
+  get unarmed(): string {
+    return `${this.#tag}:unarmed`;
+  }
+
+  get events(): string {
+    return `${this.#tag}:events`;
+  }
+
+  get tombstones(): string {
+    return `${this.#tag}:tombstones`;
+  }
+}
+
+/** Every shard's keys, and whose a session is. */
+export class Keyspace {
+  readonly shards: readonly ShardKeys[];
+
+  constructor(prefix: string, shards: number) {
+    this.shards = Array.from({ length: shards }, (_, shard) => new ShardKeys(prefix, shard));
+  }
+
+  of(uuid: string): ShardKeys {
+    return this.shards[shardOf(uuid, this.shards.length)]!;
+  }
+}

@@ -1,0 +1,60 @@
+import { type Filter, InvalidInput, type LiveReading, type Page, type Reading, type Status, statusOf } from '@sandman/core';
+import type { Redis } from 'ioredis';
+import type { Keyspace, ShardKeys } from './keys.ts';
+import { loadScript } from './script.ts';
+
+const page = loadScript('page');
+
+const LIVE: readonly Status[] = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting'];
+
+function indexes(keys: ShardKeys, { userId, status }: Filter): string[] {
+  if (userId !== undefined) return [keys.owned(userId, status === 'deleted')];
+  return (status ? [status] : LIVE).map((one) => keys.status(one));
+}
+
+function fits({ record }: Reading, { userId, status }: Filter): boolean {
+  if (!record || (userId !== undefined && record.userId !== userId)) return false;
+  const shown = statusOf(record);
+  return status ? shown === status : shown !== 'deleted';
+}
+
+/** A place in a list: a shard, and the last uuid given from it. */
+interface Position {
+  readonly shard: number;
+  readonly after: string;
+}
+
+function decodeCursor(cursor: string | null, shards: number): Position {
+  if (cursor === null) return { shard: 0, after: '' };
+  const match = /^(\d{1,4}):([A-Za-z0-9_-]{0,64})$/.exec(Buffer.from(cursor, 'base64url').toString());
+  if (!match || Number(match[1]) >= shards) throw new InvalidInput('cursor', 'must be the nextCursor of an earlier answer');
+  return { shard: Number(match[1]), after: match[2]! };
+}
+
+function encodeCursor({ shard, after }: Position): string {
+  return Buffer.from(`${shard}:${after}`).toString('base64url');
+}
+
+/** Up to `limit` sessions in the order of shard and uuid, from `cursor` on. */
+export async function listPage(
+  redis: Redis,
+  keyspace: Keyspace,
+  read: (uuid: string) => Promise<Reading>,
+  filter: Filter,
+  limit: number,
+  cursor: string | null,
+): Promise<Page> {
+  const items: LiveReading[] = [];
+  let position = decodeCursor(cursor, keyspace.shards.length);
+  for (;;) {
+    const wanted = limit - items.length;
+    const keys = keyspace.shards[position.shard]!;
+    const uuids = (await page(redis, indexes(keys, filter), [position.after ? `(${position.after}` : '-', wanted])) as string[];
+    const readings = await Promise.all(uuids.map(read));
+    items.push(...readings.filter((reading): reading is LiveReading => fits(reading, filter)));
+    if (uuids.length === wanted) position = { ...position, after: uuids.at(-1)! };
+    else if (position.shard + 1 < keyspace.shards.length) position = { shard: position.shard + 1, after: '' };
+    else return { items, cursor: null };
+    if (items.length === limit) return { items, cursor: encodeCursor(position) };
+  }
+}

@@ -1,0 +1,62 @@
+import type { Action, Cause, Patch, Pod, Policy, SessionRecord, Wanted } from '@sandman/core';
+
+type Flat = Record<string, string>;
+
+const POLICY_FIELDS = ['policy', 'sleepAfter', 'deleteAfter', 'backgroundCap'] as const;
+
+function encodePolicy(policy: Policy): string[] {
+  const values = [policy.name, policy.sleepAfter ?? 'never', policy.deleteAfter ?? 'never', policy.backgroundCap];
+  return POLICY_FIELDS.flatMap((field, i) => [field, String(values[i])]);
+}
+
+/** Field, value, …: 0 and '' are written as '' and not stored, which is what keeps a record small. */
+export function encodePatch(patch: Patch): string[] {
+  return Object.entries(patch).flatMap(([field, value]) => {
+    if (field === 'policy') return encodePolicy(value as Policy);
+    return [field, value === 0 ? '' : String(value)];
+  });
+}
+
+/** @param reply HGETALL's: field, value, … */
+export function decodeRecord(uuid: string, reply: readonly string[]): SessionRecord | null {
+  if (reply.length === 0) return null;
+  const flat: Flat = {};
+  for (let i = 0; i < reply.length; i += 2) flat[reply[i]!] = reply[i + 1]!;
+  const text = (field: string) => flat[field] ?? '';
+  const number = (field: string) => Number(flat[field] ?? 0);
+  const duration = (field: string) => (flat[field] === 'never' ? null : number(field));
+  return {
+    uuid,
+    userId: text('userId'),
+    workspaceUrl: text('workspaceUrl'),
+    policy: {
+      name: text('policy'),
+      sleepAfter: duration('sleepAfter'),
+      deleteAfter: duration('deleteAfter'),
+      backgroundCap: number('backgroundCap'),
+    },
+    createdAt: number('createdAt'),
+    wanted: text('wanted') as Wanted,
+    pod: text('pod') as Pod,
+    cause: text('cause') as Cause,
+    lastActivity: number('lastActivity'),
+    lastBackground: number('lastBackground'),
+    holdUntil: number('holdUntil'),
+    sleptAt: number('sleptAt'),
+    manualSleepAt: number('manualSleepAt'),
+    deletedAt: number('deletedAt'),
+    rev: number('rev'),
+    n: number('n'),
+    sleepAnchor: number('sleepAnchor'),
+    deleteAnchor: number('deleteAnchor'),
+    action: text('action') as Action | '',
+    token: text('token'),
+    actionUntil: number('actionUntil'),
+    verifyAt: number('verifyAt'),
+    failures: number('failures'),
+    failingSince: number('failingSince'),
+    lastError: text('lastError'),
+    retryAt: number('retryAt'),
+    notBefore: number('notBefore'),
+  };
+}

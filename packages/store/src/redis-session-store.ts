@@ -1,0 +1,143 @@
+import {
+  type ActivityKind,
+  type Commit,
+  type CommitResult,
+  type Filter,
+  type LiveReading,
+  type Mark,
+  type Page,
+  type Reading,
+  type SessionRecord,
+  type SessionStore,
+  statusOf,
+  TOMBSTONE_MS,
+  type TouchResult,
+} from '@sandman/core';
+import type { Redis } from 'ioredis';
+import { Keyspace } from './keys.ts';
+import { listPage } from './list.ts';
+import { decodeRecord, encodePatch } from './record.ts';
+import { loadScript } from './script.ts';
+
+const read = loadScript('read');
+const touch = loadScript('touch');
+const commit = loadScript('commit');
+const renew = loadScript('renew');
+const unmark = loadScript('unmark');
+const overdue = loadScript('overdue');
+const bury = loadScript('bury');
+
+/** Events kept per shard, about; enough for a consumer to be away for a while. */
+const EVENTS_CAP = 100_000;
+/** Changes kept per session. */
+const HISTORY_CAP = 20;
+const BATCH = 100;
+
+export interface StoreOptions {
+  /** `KEY_PREFIX` */
+  readonly prefix: string;
+  /** `SHARDS` */
+  readonly shards: number;
+  /** `ALARM_SLACK`, percent of the waiting time */
+  readonly slack: number;
+}
+
+/** Sessions in Redis. What fails is Redis' own error, thrown as ioredis has it. */
+export class RedisSessionStore implements SessionStore {
+  readonly #redis: Redis;
+  readonly #keys: Keyspace;
+  readonly #slack: number;
+
+  constructor(redis: Redis, { prefix, shards, slack }: StoreOptions) {
+    this.#redis = redis;
+    this.#keys = new Keyspace(prefix, shards);
+    this.#slack = slack;
+  }
+
+  async read(uuid: string): Promise<Reading> {
+    const [now, fields] = (await read(this.#redis, [this.#keys.of(uuid).session(uuid)], [])) as [number, string[]];
+    return { now, record: decodeRecord(uuid, fields) };
+  }
+
+  async touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult> {
+    const field = kind === 'user' ? 'lastActivity' : 'lastBackground';
+    const reply = await touch(this.#redis, [this.#keys.of(uuid).session(uuid)], [field, at ?? '', this.#slack]);
+    const [touched, now, fields, sleep, remove] = reply as [number, number, string[], number, number];
+    const record = decodeRecord(uuid, fields);
+    if (!touched || !record) return { kind: 'dormant', now, record };
+    return { kind: 'touched', now, record, moved: { sleep: sleep === 1, delete: remove === 1 } };
+  }
+
+  async commit(uuid: string, base: SessionRecord | null, { patch, alarms, lease = 0 }: Commit): Promise<CommitResult> {
+    const next = { ...base, ...patch } as SessionRecord;
+    const from = base ? statusOf(base) : '';
+    const to = statusOf(next);
+    // New alarms stand where the last signal puts them.
+    const anchor = Math.max(next.lastActivity, next.lastBackground);
+    const written = alarms ? { ...patch, sleepAnchor: anchor, deleteAnchor: anchor } : patch;
+    const keys = this.#keys.of(uuid);
+    const owner = keys.owned(next.userId, to === 'deleted');
+    const reply = await commit(
+      this.#redis,
+      [
+        keys.session(uuid),
+        keys.unarmed,
+        keys.events,
+        keys.history(uuid),
+        keys.tombstones,
+        keys.status(from || to),
+        keys.status(to),
+        base ? keys.owned(base.userId, from === 'deleted') : owner,
+        owner,
+      ],
+      [base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, next.cause, next.userId, EVENTS_CAP, HISTORY_CAP, ...encodePatch(written)],
+    );
+    const [committed, now, fields] = reply as [number, number, string[]];
+    const record = decodeRecord(uuid, fields);
+    return committed && record ? { kind: 'committed', now, record } : { kind: 'conflict', now, record };
+  }
+
+  async renew(uuid: string, token: string, lease: number): Promise<Reading> {
+    const [now, fields] = (await renew(this.#redis, [this.#keys.of(uuid).session(uuid)], [token, lease])) as [number, string[]];
+    return { now, record: decodeRecord(uuid, fields) };
+  }
+
+  async unmark(uuid: string, n: number): Promise<void> {
+    const keys = this.#keys.of(uuid);
+    await unmark(this.#redis, [keys.session(uuid), keys.unarmed], [uuid, n]);
+  }
+
+  async marked(age: number): Promise<Mark[]> {
+    const byShard = await Promise.all(
+      this.#keys.shards.map((keys) => overdue(this.#redis, [keys.unarmed], [age, BATCH]) as Promise<string[]>),
+    );
+    return byShard.flatMap((uuids, shard) => uuids.map((uuid) => ({ uuid, shard })));
+  }
+
+  async bury(): Promise<number> {
+    const forgotten = this.#keys.shards.map(async (keys) => {
+      const due = (await overdue(this.#redis, [keys.tombstones], [TOMBSTONE_MS, BATCH])) as string[];
+      const buried = await Promise.all(due.map((uuid) => this.#bury(uuid)));
+      return buried.reduce((sum, one) => sum + one, 0);
+    });
+    return (await Promise.all(forgotten)).reduce((sum, one) => sum + one, 0);
+  }
+
+  async #bury(uuid: string): Promise<number> {
+    const keys = this.#keys.of(uuid);
+    const userId = (await this.#redis.hget(keys.session(uuid), 'userId')) ?? '';
+    const names = [keys.session(uuid), keys.history(uuid), keys.tombstones, keys.status('deleted'), keys.owned(userId, true)];
+    return (await bury(this.#redis, names, [uuid, TOMBSTONE_MS])) as number;
+  }
+
+  list(filter: Filter, limit: number, cursor: string | null): Promise<Page> {
+    return listPage(this.#redis, this.#keys, (uuid) => this.read(uuid), filter, limit, cursor);
+  }
+
+  /** The user's live sessions. */
+  async ofUser(userId: string): Promise<LiveReading[]> {
+    const uuids = await Promise.all(this.#keys.shards.map((keys) => this.#redis.zrange(keys.owned(userId, false), '0', '-1')));
+    const readings = await Promise.all(uuids.flat().map((uuid) => this.read(uuid)));
+    return readings.filter((reading): reading is LiveReading => reading.record?.userId === userId && reading.record.pod !== 'gone');
+  }
+}

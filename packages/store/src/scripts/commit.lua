@@ -1,0 +1,37 @@
+-- Writes a decision if nobody wrote since the record it was made on; logs a change of status in the same step.
+-- KEYS[1] session  [2] unarmed  [3] events  [4] history  [5] tombstones
+-- KEYS[6] index of the old status  [7] of the new  [8] index of the old owner  [9] of the new
+-- ARGV[1] rev it was made on ('0': no record)  [2] uuid  [3] draw alarms 0|1  [4] lease, ms ('0': none)
+-- ARGV[5] old status ('': none)  [6] new status  [7] cause  [8] owner  [9] cap of the events stream  [10] of the history
+-- ARGV[11…] field, value ('': remove it), …
+-- Returns {committed 0|1, now ms, record}
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then return { 0, now, redis.call('HGETALL', KEYS[1]) } end
+
+for i = 11, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'actionUntil', now + ARGV[4]) end
+if ARGV[3] == '1' then
+  -- Never a number that was there before, not even for a uuid that came back.
+  redis.call('HSET', KEYS[1], 'n', math.max((tonumber(redis.call('HGET', KEYS[1], 'n')) or 0) + 1, now))
+  redis.call('ZADD', KEYS[2], now, ARGV[2])
+end
+redis.call('HINCRBY', KEYS[1], 'rev', 1)
+
+local from, to = ARGV[5], ARGV[6]
+if from ~= to then
+  if from ~= '' then redis.call('ZREM', KEYS[6], ARGV[2]) end
+  redis.call('ZADD', KEYS[7], 0, ARGV[2])
+  if from == '' or KEYS[8] ~= KEYS[9] then
+    redis.call('ZREM', KEYS[8], ARGV[2])
+    redis.call('ZADD', KEYS[9], 0, ARGV[2])
+  end
+  if to == 'deleted' then redis.call('ZADD', KEYS[5], now, ARGV[2]) else redis.call('ZREM', KEYS[5], ARGV[2]) end
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[9], '*',
+    'uuid', ARGV[2], 'userId', ARGV[8], 'at', now, 'from', from, 'to', to, 'cause', ARGV[7])
+  redis.call('LPUSH', KEYS[4], now .. ' ' .. from .. ' ' .. to .. ' ' .. ARGV[7])
+  redis.call('LTRIM', KEYS[4], 0, ARGV[10] - 1)
+end
+return { 1, now, redis.call('HGETALL', KEYS[1]) }

@@ -1,0 +1,7 @@
+-- The alarms numbered n are armed: takes the mark away, unless newer ones were drawn meanwhile.
+-- KEYS[1] session  [2] unarmed
+-- ARGV[1] uuid  [2] n
+-- Returns 1 when it took the mark away
+local n = redis.call('HGET', KEYS[1], 'n')
+if n and n ~= ARGV[2] then return 0 end
+return redis.call('ZREM', KEYS[2], ARGV[1])
