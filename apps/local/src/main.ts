@@ -1,0 +1,40 @@
+import { embeddedRedis } from '@sandman/testing';
+import { DASHBOARD_USER, startStack } from './stack.ts';
+
+/** `npm start`: all of Sandman on this machine, for a newcomer. */
+const redis = await embeddedRedis('.data');
+const stack = await startStack({ redisUrl: redis.url, usualPorts: true, logs: 'inherit' }).catch(async (error) => {
+  await redis.stop();
+  console.error(`sandman: ${error.message}`);
+  process.exit(1);
+});
+
+console.log(`
+Sandman is up.
+  API              ${stack.api}   (docs at ${stack.api}/docs)
+  key              ${stack.apiKey}
+  dashboard        ${stack.dashboard}   (${DASHBOARD_USER} / ${stack.dashboardPassword})
+  session-manager  ${stack.sessionManager}   (simulated)
+  Redis            ${redis.what}
+
+Try it:
+  curl -sX POST ${stack.api}/v1/sessions -H 'X-API-Key: ${stack.apiKey}' \\
+    -H 'Content-Type: application/json' -d '{"userId": "ada", "policy": {"sleepAfter": "10s", "deleteAfter": "1m"}}'
+
+Ctrl-C ends all of it.
+`);
+
+// A terminal signals the whole group, and npm may signal us again: the first one decides.
+const asked = new Promise<number>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(0));
+});
+const code = await Promise.race([
+  asked,
+  stack.broken.catch((error) => {
+    console.error(`sandman: ${error.message}`);
+    return 1;
+  }),
+]);
+await stack.stop();
+await redis.stop();
+process.exit(code);

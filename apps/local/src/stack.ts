@@ -1,0 +1,130 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+/** How long a process may take to come up, and to go away, in ms. */
+const START_MS = 30_000;
+const STOP_MS = 30_000;
+
+/** The real processes, on this machine. */
+export interface Stack {
+  readonly api: string;
+  readonly apiKey: string;
+  readonly sessionManager: string;
+  readonly sessionManagerKey: string;
+  readonly dashboard: string;
+  readonly dashboardPassword: string;
+  /** Rejects when one of them ends by itself. */
+  readonly broken: Promise<never>;
+  /** SIGTERM to each, worker first so that its last calls still find the session-manager. */
+  stop(): Promise<void>;
+}
+
+export interface StackOptions {
+  readonly redisUrl: string;
+  /** The ports of the contract where they are free, else any; without it any. */
+  readonly usualPorts: boolean;
+  /** Further variables for the API and the worker. */
+  readonly env?: Record<string, string>;
+  /** Where the processes' logs go. */
+  readonly logs: 'inherit' | 'ignore';
+}
+
+const DASHBOARD_USER = 'admin';
+
+function secret(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+/** `wanted` when nobody listens there, else any free port. */
+async function freePort(wanted = 0): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', () => (wanted === 0 ? reject(new Error('no free port')) : resolve(freePort())));
+    server.listen(wanted, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function run(app: string, env: Record<string, string>, logs: StackOptions['logs']): ChildProcess {
+  const entry = fileURLToPath(new URL(`../../${app}/src/main.ts`, import.meta.url));
+  // Not our own environment: a process sees what it is configured by, and nothing else.
+  return spawn(process.execPath, [entry], { env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', logs, 'inherit'] });
+}
+
+async function up(url: string, broken: Promise<never>): Promise<void> {
+  const deadline = Date.now() + START_MS;
+  const ready = async () => {
+    while (Date.now() < deadline) {
+      const answer = await fetch(url).catch(() => null);
+      if (answer?.ok) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${url} did not answer within ${START_MS / 1_000} s`);
+  };
+  await Promise.race([ready(), broken]);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.kill('SIGTERM');
+  const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  await exited;
+  clearTimeout(force);
+}
+
+/** Starts a simulated session-manager, an API, a worker and a dashboard, and waits until all are ready. */
+export async function startStack({ redisUrl, usualPorts, env = {}, logs }: StackOptions): Promise<Stack> {
+  const [apiPort, dashboardPort, simPort, metricsPort] = await Promise.all(
+    [3000, 3001, 4000, 9464].map((port) => freePort(usualPorts ? port : 0)),
+  );
+  const apiKey = secret();
+  const sessionManagerKey = secret();
+  const dashboardPassword = secret();
+  const sessionManager = `http://127.0.0.1:${simPort}`;
+  const common = { REDIS_URL: redisUrl, HOST: '127.0.0.1' };
+  const driving = { ...common, SESSION_MANAGER_URL: sessionManager, SESSION_MANAGER_API_KEY: sessionManagerKey, ...env };
+
+  const sim = run('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
+  const api = run('api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKey }, logs);
+  const worker = run('worker', { ...driving, METRICS_PORT: `${metricsPort}` }, logs);
+  const dashboard = run(
+    'dashboard',
+    { ...common, DASHBOARD_PORT: `${dashboardPort}`, DASHBOARD_USER, DASHBOARD_PASSWORD: dashboardPassword },
+    logs,
+  );
+  const children = { 'session-manager': sim, api, worker, dashboard };
+
+  let stopping = false;
+  const broken = new Promise<never>((_, reject) => {
+    for (const [name, child] of Object.entries(children)) {
+      child.once('exit', (code) => stopping || reject(new Error(`the ${name} process ended by itself, with code ${code}`)));
+    }
+  });
+  broken.catch(() => {});
+  const stop = async () => {
+    stopping = true;
+    await Promise.all([worker, api, dashboard].map(end));
+    await end(sim);
+  };
+  const urls = { api: `http://127.0.0.1:${apiPort}`, dashboard: `http://127.0.0.1:${dashboardPort}` };
+  try {
+    const probes = [
+      `${sessionManager}/healthz`,
+      `${urls.api}/readyz`,
+      `http://127.0.0.1:${metricsPort}/readyz`,
+      `${urls.dashboard}/readyz`,
+    ];
+    await Promise.all(probes.map((url) => up(url, broken)));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { ...urls, apiKey, sessionManager, sessionManagerKey, dashboardPassword, broken, stop };
+}
+
+export { DASHBOARD_USER };

@@ -1,0 +1,136 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Stack } from './stack.ts';
+
+interface Session {
+  readonly uuid: string;
+  readonly userId: string;
+  readonly status: string;
+}
+
+interface Call {
+  readonly call: string;
+  readonly uuid: string;
+  readonly at: number;
+}
+
+/** How often the demo looks, and how often a user who is there sends something, in ms. */
+const LOOK_MS = 100;
+const CHAT_EVERY_MS = 1_000;
+
+/** Four users with one fate each, told as it happens and checked against the session-manager's own journal. */
+export class Demo {
+  readonly #stack: Stack;
+  readonly #startedAt = Date.now();
+  readonly #checks: { what: string; held: boolean }[] = [];
+
+  constructor(stack: Stack) {
+    this.#stack = stack;
+  }
+
+  /** @returns how many of its claims did not hold */
+  async play(): Promise<number> {
+    this.#say('policy: asleep after 3 s idle, deleted after 4 s asleep');
+    const names = ['ada', 'ben', 'cleo', 'dan'];
+    const [ada, ben, cleo, dan] = (await Promise.all(names.map((userId) => this.#create(userId)))) as [Session, Session, Session, Session];
+    let chatting = true;
+    const chat = (async () => {
+      while (chatting) {
+        await this.#post(`/v1/sessions/${ada.uuid}/chat`, { message: 'are you there?' });
+        await pause(CHAT_EVERY_MS);
+      }
+    })();
+    const stopChat = () => {
+      chatting = false;
+      return chat;
+    };
+    await Promise.all([this.#benComesBack(ben), this.#cleoNeverDoes(cleo), this.#danLogsOut(dan)]);
+
+    const adasCalls = (await this.#journal()).filter(({ uuid, call }) => uuid === ada.uuid && call === 'sleep');
+    this.#check('ada chatted all the time and was never put to sleep', adasCalls.length === 0 && (await this.#status(ada)) === 'active');
+    await stopChat();
+    this.#say('ada stops chatting');
+    this.#check('ada was put to sleep once she stopped', await this.#until(ada, 'sleeping'));
+    return this.#summary();
+  }
+
+  async #benComesBack(ben: Session): Promise<void> {
+    this.#check('ben was idle and fell asleep', await this.#until(ben, 'sleeping'));
+    this.#say('ben comes back');
+    await this.#post(`/v1/sessions/${ben.uuid}/activity`, {});
+    this.#check('ben was woken', await this.#until(ben, 'active'));
+    const calls = (await this.#journal()).filter(({ uuid }) => uuid === ben.uuid).map(({ call }) => call);
+    this.#check('the session-manager was called for ben: create, sleep, wake', calls.join() === 'create,sleep,wake');
+  }
+
+  async #cleoNeverDoes(cleo: Session): Promise<void> {
+    this.#check('cleo was idle and fell asleep', await this.#until(cleo, 'sleeping'));
+    this.#check('cleo did not come back and was deleted', await this.#until(cleo, 'deleted'));
+  }
+
+  async #danLogsOut(dan: Session): Promise<void> {
+    await pause(CHAT_EVERY_MS);
+    this.#say('dan logs out');
+    const at = Date.now();
+    await this.#post(`/v1/users/${dan.userId}/logout`, {});
+    await this.#until(dan, 'deleted');
+    const deleted = (await this.#journal()).find(({ uuid, call }) => uuid === dan.uuid && call === 'delete');
+    this.#check('dan was deleted within a second of logging out', deleted !== undefined && deleted.at - at < 1_000);
+  }
+
+  #summary(): number {
+    const failed = this.#checks.filter(({ held }) => !held);
+    console.log(`\n${this.#checks.map(({ what, held }) => `  ${held ? '✓' : '✗'} ${what}`).join('\n')}\n`);
+    console.log(failed.length === 0 ? 'All of it happened.' : `${failed.length} of ${this.#checks.length} did not happen.`);
+    return failed.length;
+  }
+
+  #check(what: string, held: boolean): void {
+    this.#checks.push({ what, held });
+    this.#say(`${held ? '✓' : '✗'} ${what}`);
+  }
+
+  #say(line: string): void {
+    console.log(`${((Date.now() - this.#startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
+  }
+
+  async #create(userId: string): Promise<Session> {
+    const session = (await (await this.#post('/v1/sessions', { userId })).json()) as Session;
+    this.#say(`${userId} starts a chat: session ${session.uuid}`);
+    return session;
+  }
+
+  async #post(path: string, body: unknown): Promise<Response> {
+    const answer = await fetch(this.#stack.api + path, {
+      method: 'POST',
+      headers: { 'x-api-key': this.#stack.apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`POST ${path} answered ${answer.status}: ${await answer.text()}`);
+    return answer;
+  }
+
+  async #status({ uuid }: Session): Promise<string> {
+    const answer = await fetch(`${this.#stack.api}/v1/sessions/${uuid}`, { headers: { 'x-api-key': this.#stack.apiKey } });
+    return answer.status === 410 ? 'deleted' : ((await answer.json()) as Session).status;
+  }
+
+  /** Whether the session comes to a status within 15 s; tells of each status on the way. */
+  async #until(session: Session, wanted: string): Promise<boolean> {
+    const deadline = Date.now() + 15_000;
+    let last = '';
+    while (Date.now() < deadline) {
+      const status = await this.#status(session);
+      if (status !== last && last !== '') this.#say(`${session.userId} is ${status}`);
+      last = status;
+      if (status === wanted) return true;
+      await pause(LOOK_MS);
+    }
+    return false;
+  }
+
+  async #journal(): Promise<Call[]> {
+    const { sessionManager, sessionManagerKey } = this.#stack;
+    const answer = await fetch(`${sessionManager}/sim/journal`, { headers: { 'x-api-key': sessionManagerKey } });
+    return ((await answer.json()) as { items: Call[] }).items.filter(({ call }) => call !== 'chat' && call !== 'status');
+  }
+}

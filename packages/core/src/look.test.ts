@@ -1,0 +1,164 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { alarmsOf, restingPlace } from './alarms.ts';
+import { deadlines } from './deadlines.ts';
+import { example, T0 } from './example.fixture.ts';
+import { look } from './look.ts';
+import { PolicyBook } from './policy.ts';
+import type { Action, Pod, SessionRecord, Wanted } from './session.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+const bounds = { doubt: MINUTE };
+const book = new PolicyBook();
+const at = (ms: number, change: Partial<SessionRecord> = {}) => look(example(change), T0 + ms, bounds);
+
+describe('a look', () => {
+  it('lets an active session be until its deadline, and not a moment longer', () => {
+    expect(at(15 * MINUTE - 1)).toEqual({ kind: 'rest', until: T0 + 15 * MINUTE });
+    expect(at(15 * MINUTE)).toMatchObject({ kind: 'want', patch: { wanted: 'asleep', cause: 'idle' } });
+  });
+
+  it('acts until the pod is as wanted', () => {
+    expect(at(15 * MINUTE, { wanted: 'asleep', cause: 'idle' })).toEqual({ kind: 'act', action: 'sleep' });
+    expect(at(1, { pod: 'asleep' })).toEqual({ kind: 'act', action: 'wake' });
+    expect(at(1, { pod: 'unknown' })).toEqual({ kind: 'act', action: 'wake' });
+    expect(at(1, { wanted: 'gone' })).toEqual({ kind: 'act', action: 'delete' });
+  });
+
+  it('never decides an idle sleep on a pod that is not awake: the wake has not been served', () => {
+    expect(at(20 * MINUTE, { pod: 'asleep' })).toEqual({ kind: 'act', action: 'wake' });
+    expect(at(20 * MINUTE, { pod: 'unknown' })).toEqual({ kind: 'act', action: 'wake' });
+  });
+
+  it('never decides an idle sleep while a doubt is open', () => {
+    expect(at(15 * MINUTE, { verifyAt: T0 + 16 * MINUTE })).toEqual({ kind: 'rest', until: T0 + 16 * MINUTE });
+    expect(at(16 * MINUTE, { verifyAt: T0 + 16 * MINUTE })).toEqual({ kind: 'act', action: 'status' });
+  });
+
+  it('pursues what is wanted while a doubt is open', () => {
+    expect(at(1, { pod: 'unknown', verifyAt: T0 + HOUR })).toEqual({ kind: 'act', action: 'wake' });
+  });
+
+  it('rests while a call is in flight and takes over, doubting, once its lease ran out', () => {
+    const flying = { action: 'wake', token: 't', actionUntil: T0 + 8_000, pod: 'unknown' } as const;
+    expect(at(7_999, flying)).toEqual({ kind: 'rest', until: T0 + 8_000 });
+    expect(at(8_000, flying)).toMatchObject({
+      kind: 'take-over',
+      patch: { action: '', token: '', pod: 'unknown', verifyAt: T0 + 8_000 + bounds.doubt },
+    });
+  });
+
+  it('keeps the later of two doubts', () => {
+    const flying = { action: 'sleep', token: 't', actionUntil: T0, verifyAt: T0 + HOUR } as const;
+    expect(at(1, flying)).toMatchObject({ kind: 'take-over', patch: { verifyAt: T0 + HOUR } });
+  });
+
+  it('waits out its own back-off and the Retry-After of the session-manager', () => {
+    expect(at(1, { pod: 'asleep', retryAt: T0 + 500 })).toEqual({ kind: 'rest', until: T0 + 500 });
+    expect(at(501, { pod: 'asleep', retryAt: T0 + 500, notBefore: T0 + 900 })).toEqual({ kind: 'rest', until: T0 + 900 });
+  });
+
+  it('deletes after the time asleep, counted from the later of falling asleep and the last activity', () => {
+    const asleep = { wanted: 'asleep', pod: 'asleep', cause: 'idle', sleptAt: T0 + HOUR } as const;
+    expect(at(25 * HOUR - 1, asleep)).toEqual({ kind: 'rest', until: T0 + 25 * HOUR });
+    expect(at(25 * HOUR, asleep)).toMatchObject({ kind: 'want', patch: { wanted: 'gone', cause: 'delete-due' } });
+    expect(at(25 * HOUR, { ...asleep, lastActivity: T0 + 2 * HOUR })).toEqual({ kind: 'rest', until: T0 + 26 * HOUR });
+  });
+
+  it('deletes in the end even if sleeping never succeeds', () => {
+    const stuck = { wanted: 'asleep', pod: 'unknown', cause: 'idle', retryAt: T0 + 48 * HOUR } as const;
+    expect(at(24 * HOUR + 15 * MINUTE, stuck)).toMatchObject({ kind: 'want', patch: { wanted: 'gone' } });
+  });
+
+  it('does nothing at all for a session under which nothing is due, ever', () => {
+    const never = book.resolve({ sleepAfter: 'never', deleteAfter: 'never' });
+    expect(at(365 * 24 * HOUR, { policy: never })).toEqual({ kind: 'rest', until: null });
+    expect(alarmsOf(example({ policy: never }), T0, bounds)).toEqual([]);
+  });
+
+  it('is over when the pod is gone', () => {
+    expect(at(HOUR, { wanted: 'gone', pod: 'gone' })).toEqual({ kind: 'over' });
+  });
+});
+
+describe('deadlines', () => {
+  it('background activity postpones the sleep, never past its cap', () => {
+    const capped = { lastBackground: T0 + 10 * HOUR };
+    expect(deadlines(example({ lastBackground: T0 + MINUTE })).sleepAt).toBe(T0 + 16 * MINUTE);
+    expect(deadlines(example(capped)).sleepAt).toBe(T0 + 4 * HOUR);
+  });
+
+  it('a cap below sleepAfter takes nothing from the user', () => {
+    const policy = book.resolve({ sleepAfter: '12h', deleteAfter: '1d', backgroundCap: '1h' });
+    expect(deadlines(example({ policy, lastBackground: T0 + HOUR })).sleepAt).toBe(T0 + 12 * HOUR);
+  });
+
+  it('a hold keeps awake, activity or not', () => {
+    expect(deadlines(example({ holdUntil: T0 + 5 * HOUR })).sleepAt).toBe(T0 + 5 * HOUR);
+  });
+
+  it('simple: deleted when idle, hold and background likewise', () => {
+    const policy = book.resolve('simple');
+    expect(deadlines(example({ policy }))).toEqual({ sleepAt: null, deleteAt: T0 + 30 * MINUTE });
+    expect(deadlines(example({ policy, holdUntil: T0 + HOUR })).deleteAt).toBe(T0 + HOUR);
+  });
+
+  it('put to sleep by hand under sleepAfter never: deleted after deleteAfter asleep', () => {
+    const asleep = { policy: book.resolve('simple'), wanted: 'asleep', pod: 'asleep', cause: 'manual', sleptAt: T0 + HOUR } as const;
+    expect(deadlines(example(asleep)).deleteAt).toBe(T0 + 90 * MINUTE);
+  });
+});
+
+describe('alarms', () => {
+  const wanted = fc.constantFrom<Wanted>('awake', 'asleep', 'gone');
+  const pod = fc.constantFrom<Pod>('awake', 'asleep', 'unknown');
+  const action = fc.constantFrom<Action | ''>('', '', 'sleep', 'wake', 'delete', 'status');
+  const policy = fc.constantFrom(...['balanced', 'aggressive', 'simple'].map((name) => book.resolve(name)));
+  const offset = fc.oneof(
+    fc.constant(0),
+    fc.integer({ min: -48 * HOUR, max: 48 * HOUR }).map((ms) => T0 + ms),
+  );
+
+  it('every session that is not gone has one, at or before its next step, whatever its state', () => {
+    fc.assert(
+      fc.property(
+        fc.record({
+          wanted,
+          pod,
+          action,
+          policy,
+          actionUntil: offset,
+          verifyAt: offset,
+          retryAt: offset,
+          notBefore: offset,
+          sleptAt: offset,
+          holdUntil: offset,
+        }),
+        (change) => {
+          const record = example(change);
+          const decision = look(record, T0, bounds);
+          const next = decision.kind === 'rest' ? decision.until : T0;
+          const alarms = alarmsOf(record, T0, bounds);
+          expect(next).not.toBeNull();
+          expect(Math.min(...alarms.map((alarm) => alarm.at))).toBeLessThanOrEqual(next ?? 0);
+          if (decision.kind === 'rest' && decision.until !== null) {
+            for (const { name } of alarms) expect(restingPlace(record, name, decision.until, T0, bounds)).toBeGreaterThan(T0);
+          }
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('an active session has its sleep and, behind it, the delete that comes if sleeping never succeeds', () => {
+    expect(alarmsOf(example(), T0, bounds)).toEqual([
+      { name: 'sleep', at: T0 + 15 * MINUTE },
+      { name: 'delete', at: T0 + 15 * MINUTE + 24 * HOUR },
+    ]);
+  });
+
+  it('no alarm of an awake session stands behind an open doubt', () => {
+    expect(alarmsOf(example({ verifyAt: T0 + 1_000 }), T0, bounds)[0]).toEqual({ name: 'sleep', at: T0 + 1_000 });
+  });
+});

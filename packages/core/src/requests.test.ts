@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import { example, T0 } from './example.fixture.ts';
+import { backoff, begin, end } from './outcomes.ts';
+import { activity, assertLive, birth, hold, remove, sleepByHand } from './requests.ts';
+import { type SessionRecord, statusOf } from './session.ts';
+
+const MINUTE = 60_000;
+const bounds = { doubt: MINUTE };
+const asleep = { wanted: 'asleep', pod: 'asleep', cause: 'idle', sleptAt: T0 } as const;
+const after = (record: SessionRecord, change: { patch: object } | null) => ({ ...record, ...change?.patch });
+
+describe('activity', () => {
+  it('wakes a sleeping session', () => {
+    const change = activity(example(asleep), 'user', T0 + MINUTE, T0 + MINUTE);
+    expect(change?.alarms).toBe(true);
+    expect(statusOf(after(example(asleep), change))).toBe('waking');
+  });
+
+  it('from before the last manual sleep is recorded and wakes nothing', () => {
+    const change = activity(example({ ...asleep, manualSleepAt: T0 + 5_000 }), 'user', T0 + 4_999, T0 + 6_000);
+    expect(change).toEqual({ patch: { lastActivity: T0 + 4_999 }, alarms: false });
+  });
+
+  it('so old that the session would be idle by now wakes nothing', () => {
+    expect(activity(example(asleep), 'user', T0, T0 + 15 * MINUTE)?.patch).not.toHaveProperty('wanted');
+  });
+
+  it('in the future counts as now, in the past moves nothing backwards', () => {
+    expect(activity(example(), 'user', T0 + 9e9, T0 + 5)?.patch.lastActivity).toBe(T0 + 5);
+    expect(activity(example(), 'user', T0 - 9e9, T0 + 5)?.patch.lastActivity).toBe(T0);
+  });
+
+  it('of a background kind wakes nothing', () => {
+    expect(activity(example(asleep), 'background', T0, T0)).toBeNull();
+  });
+
+  it('after a failed sleep does not wait for that sleep’s back-off', () => {
+    const failing = example({ wanted: 'asleep', pod: 'unknown', cause: 'idle', failures: 9, failingSince: T0, retryAt: T0 + 15_000 });
+    expect(activity(failing, 'user', T0, T0)?.patch).toMatchObject({ retryAt: 0, failures: 0 });
+  });
+});
+
+describe('by hand', () => {
+  it('a sleep ends a hold', () => {
+    expect(sleepByHand(example({ holdUntil: T0 + MINUTE }), T0).patch).toMatchObject({ wanted: 'asleep', holdUntil: 0, manualSleepAt: T0 });
+  });
+
+  it('a hold wakes a sleeping session', () => {
+    expect(hold(example(asleep), T0 + MINUTE, T0, 'until')).toMatchObject({
+      patch: { wanted: 'awake', holdUntil: T0 + MINUTE },
+      alarms: true,
+    });
+  });
+
+  it.each([T0, T0 - 1, T0 + 24 * 60 * MINUTE + 1, Number.NaN])('a hold until %s is refused', (until) => {
+    expect(() => hold(example(), until, T0, 'until')).toThrow('until must end in the future and at most 24h ahead');
+  });
+
+  it('deleting twice changes nothing the second time', () => {
+    expect(remove(example({ wanted: 'gone' }), 'manual')).toBeNull();
+  });
+});
+
+describe('the end of a call', () => {
+  const ended = (record: SessionRecord, action: 'sleep' | 'wake' | 'delete' | 'status', outcome: Parameters<typeof end>[1]['outcome']) =>
+    after(record, { patch: end(record, { action, outcome, podBefore: 'awake', chance: 0 }, T0, bounds) });
+  const sleeping = example({ wanted: 'asleep', cause: 'idle', ...begin('sleep', 't') });
+
+  it('done: the pod is what the call made it, and the failures are over', () => {
+    expect(ended({ ...sleeping, failures: 3 }, 'sleep', { kind: 'done' })).toMatchObject({
+      pod: 'asleep',
+      sleptAt: T0,
+      failures: 0,
+      action: '',
+    });
+  });
+
+  it('done, but the user came meanwhile: to be woken', () => {
+    expect(statusOf(ended({ ...sleeping, wanted: 'awake' }, 'sleep', { kind: 'done' }))).toBe('waking');
+  });
+
+  it('unknown: a doubt, with a back-off', () => {
+    expect(ended(sleeping, 'sleep', { kind: 'unknown', error: 'timed out' })).toMatchObject({
+      pod: 'unknown',
+      verifyAt: T0 + bounds.doubt,
+      retryAt: T0 + 250,
+      lastError: 'sleep: timed out',
+    });
+  });
+
+  it('failed after the user came: the wake does not wait for the back-off of the sleep', () => {
+    expect(ended({ ...sleeping, wanted: 'awake' }, 'sleep', { kind: 'transient', sent: true, error: 'HTTP 500' }).retryAt).toBe(0);
+  });
+
+  it('refused connection: the pod is what it was, and nothing is in doubt', () => {
+    expect(ended(sleeping, 'sleep', { kind: 'transient', sent: false, error: 'refused' })).toMatchObject({ pod: 'awake', verifyAt: 0 });
+  });
+
+  it('gone: deleted, and the doubt stays with the tombstone', () => {
+    const dead = ended({ ...sleeping, verifyAt: T0 + 5 }, 'sleep', { kind: 'gone' });
+    expect(dead).toMatchObject({ pod: 'gone', cause: 'gone', deletedAt: T0, verifyAt: T0 + 5 });
+    expect(birth({ userId: 'ada', workspaceUrl: '', policy: dead.policy, cause: 'created' }, dead, T0).verifyAt).toBe(T0 + 5);
+  });
+
+  it('only a status read ends a doubt', () => {
+    const doubtful = { ...sleeping, verifyAt: T0 };
+    expect(ended(doubtful, 'sleep', { kind: 'done' }).verifyAt).toBe(T0);
+    expect(ended(doubtful, 'status', { kind: 'done', pod: 'awake' })).toMatchObject({ verifyAt: 0, pod: 'awake' });
+    expect(ended(doubtful, 'status', { kind: 'transient', sent: true, error: 'HTTP 500' }).verifyAt).toBe(T0 + 250);
+  });
+
+  it('a Retry-After binds whatever is wanted', () => {
+    expect(ended(sleeping, 'sleep', { kind: 'transient', sent: false, error: 'HTTP 429', retryAfter: 7_000 }).notBefore).toBe(T0 + 7_000);
+  });
+});
+
+it('backs off to 15 s, to 5 minutes where it was refused', () => {
+  expect([1, 2, 3, 20, 2_000].map((failures) => backoff('transient', failures, 0))).toEqual([250, 500, 1_000, 15_000, 15_000]);
+  expect(backoff('permanent', 50, 1)).toBe(225_000);
+});
+
+it('remembers a deleted session for 24 h', () => {
+  const dead = example({ wanted: 'gone', pod: 'gone', deletedAt: T0 });
+  expect(() => assertLive(dead, 'x', T0 + 24 * 60 * MINUTE - 1)).toThrowError(expect.objectContaining({ code: 'session-deleted' }));
+  expect(() => assertLive(dead, 'x', T0 + 24 * 60 * MINUTE)).toThrowError(expect.objectContaining({ code: 'session-not-found' }));
+  expect(() => assertLive(example({ wanted: 'gone' }), 'x', T0, true)).not.toThrow();
+});
