@@ -1,0 +1,54 @@
+import type { Call } from './pods.ts';
+
+/** What goes wrong with a call. Times in ms. */
+export interface Fault {
+  /** Answers this status instead of acting. */
+  readonly status?: number;
+  readonly retryAfter?: string;
+  /** Waits before acting, and after it before answering. */
+  readonly delayMs?: number;
+  readonly afterMs?: number;
+  /** Never acts and never answers. */
+  readonly hang?: boolean;
+  /** Cuts the connection before or after acting. */
+  readonly cut?: 'before' | 'after';
+  /** Answers 504 at once, and acts that much later. */
+  readonly lateMs?: number;
+}
+
+export interface FaultRule {
+  readonly call?: Call;
+  readonly uuid?: string;
+  /** How often it strikes; without it, always. */
+  readonly times?: number;
+  readonly fault: Fault;
+}
+
+/** The faults in force; the oldest that fits a call strikes. */
+export class Faults {
+  readonly #rules = new Map<number, FaultRule & { left: number }>();
+  #lastId = 0;
+
+  add(rule: FaultRule): number {
+    this.#rules.set(++this.#lastId, { ...rule, left: rule.times ?? Number.POSITIVE_INFINITY });
+    return this.#lastId;
+  }
+
+  list(): (FaultRule & { id: number })[] {
+    return [...this.#rules].map(([id, { left, ...rule }]) => ({ id, ...rule, ...(rule.times === undefined ? {} : { times: left }) }));
+  }
+
+  remove(id?: number): void {
+    if (id === undefined) this.#rules.clear();
+    else this.#rules.delete(id);
+  }
+
+  strike(call: Call, uuid: string): Fault {
+    for (const [id, rule] of this.#rules) {
+      if ((rule.call !== undefined && rule.call !== call) || (rule.uuid !== undefined && rule.uuid !== uuid)) continue;
+      if (--rule.left <= 0) this.#rules.delete(id);
+      return rule.fault;
+    }
+    return {};
+  }
+}

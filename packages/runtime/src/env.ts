@@ -1,0 +1,112 @@
+import { parseDuration } from '@sandman/core';
+
+/** A variable that is missing or malformed. Its message names it and what is expected, never what was given. */
+export class EnvError extends Error {
+  override readonly name = 'EnvError';
+}
+
+interface Variable<T> {
+  /** What is expected, to follow the variable's name: "must be …". */
+  readonly expected: string;
+  /** As it would be written; undefined where the variable is required. */
+  readonly standard?: string;
+  /** @throws anything on a malformed value */
+  readonly parse: (text: string) => T;
+}
+
+function refuse(): never {
+  throw new Error('malformed');
+}
+
+function matching(form: RegExp): (text: string) => string {
+  return (text) => (form.test(text) ? text : refuse());
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => (/^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : refuse());
+}
+
+function duration(standard: string): Variable<number> {
+  return { expected: 'must be a duration such as 500ms, 30s or 5m, from 1ms to 365d', standard, parse: (text) => parseDuration(text, '') };
+}
+
+function port(standard: string): Variable<number> {
+  return { expected: 'must be a port, 0 to 65535 (0: any free one)', standard, parse: whole(0, 65_535) };
+}
+
+function url(protocols: readonly string[], parse = (text: string) => text): Variable<string> {
+  const expected = `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`;
+  return { expected, parse: (text) => (protocols.includes(new URL(text).protocol) ? parse(text) : refuse()) };
+}
+
+const secret: Variable<string> = { expected: 'must be set', parse: (text) => text };
+
+const MIN_KEY_LENGTH = 16;
+
+function keys(text: string): string[] {
+  const list = text.split(',').map((key) => key.trim());
+  return list.every((key) => key.length >= MIN_KEY_LENGTH) ? list : refuse();
+}
+
+function policies(text: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(text);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : refuse();
+}
+
+function percent(text: string): number {
+  const match = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(text);
+  return match && Number(match[1]) <= 100 ? Number(match[1]) : refuse();
+}
+
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/** Every variable that a process of ours reads. Which process reads which stands in its main.ts. */
+const VARIABLES = {
+  REDIS_URL: url(['redis:', 'rediss:']),
+  KEY_PREFIX: { expected: 'must be 1 to 64 of A-Z a-z 0-9 _ . -', standard: 'sandman', parse: matching(/^[A-Za-z0-9_.-]{1,64}$/) },
+  SHARDS: { expected: 'must be a whole number, 1 to 1024', standard: '1', parse: whole(1, 1_024) },
+  LOG_LEVEL: {
+    expected: `must be one of ${LEVELS.join(', ')}`,
+    standard: 'info',
+    parse: (text: string) => (LEVELS.includes(text) ? text : refuse()),
+  },
+  HOST: { expected: 'must be an address to listen on', standard: '0.0.0.0', parse: (text: string) => text },
+  SESSION_MANAGER_URL: url(['http:', 'https:'], (text) => text.replace(/\/+$/, '')),
+  SESSION_MANAGER_API_KEY: secret,
+  SESSION_MANAGER_TIMEOUT: duration('30s'),
+  DEFAULT_POLICY: { expected: "must be a policy's name", standard: 'balanced', parse: (text: string) => text },
+  POLICIES: { expected: 'must be JSON {name: {sleepAfter, deleteAfter, backgroundCap?}}', standard: '{}', parse: policies },
+  ALARM_SLACK: { expected: 'must be a percentage such as 1%, 0% to 100%', standard: '1%', parse: percent },
+  PORT: port('3000'),
+  API_KEYS: { expected: `must be comma-separated keys of at least ${MIN_KEY_LENGTH} characters each`, parse: keys },
+  LATE_EFFECT_BOUND: duration('30s'),
+  WORKER_CONCURRENCY: { expected: 'must be a whole number, 1 to 10000', standard: '50', parse: whole(1, 10_000) },
+  METRICS_PORT: port('9464'),
+  DASHBOARD_PORT: port('3001'),
+  DASHBOARD_USER: secret,
+  DASHBOARD_PASSWORD: secret,
+  SIM_PORT: port('4000'),
+  SIM_API_KEY: secret,
+} satisfies Record<string, Variable<unknown>>;
+
+export type VariableName = keyof typeof VARIABLES;
+export type Env<Name extends VariableName> = { readonly [N in Name]: ReturnType<(typeof VARIABLES)[N]['parse']> };
+
+/**
+ * Reads the variables a process needs, and no others. An empty one counts as missing.
+ *
+ * @throws EnvError for the first that is missing or malformed
+ */
+export function readEnv<Name extends VariableName>(env: NodeJS.ProcessEnv, names: readonly Name[]): Env<Name> {
+  const entries = names.map((name) => {
+    const { expected, standard, parse }: Variable<unknown> = VARIABLES[name];
+    const text = env[name] || standard;
+    if (text === undefined) throw new EnvError(`${name} is missing: it ${expected}`);
+    try {
+      return [name, parse(text)];
+    } catch {
+      throw new EnvError(`${name} is malformed: it ${expected}`);
+    }
+  });
+  return Object.fromEntries(entries) as Env<Name>;
+}

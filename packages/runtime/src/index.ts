@@ -1,0 +1,6 @@
+export { type Env, EnvError, readEnv, type VariableName } from './env.ts';
+export { createLogger, type Logger } from './logger.ts';
+export { createMetrics, type Metrics } from './metrics.ts';
+export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-server.ts';
+export { type Running, runProcess } from './process.ts';
+export { connectRedis } from './redis.ts';

@@ -1,0 +1,56 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const CALL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** The contract's metrics, of one process. */
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    activity: new Counter({ name: 'sandman_activity_total', help: 'Activity signals taken in', labelNames: ['kind', 'result'], registers }),
+    actions: new Counter({
+      name: 'sandman_actions_total',
+      help: 'Lifecycle calls by how they ended',
+      labelNames: ['action', 'outcome'],
+      registers,
+    }),
+    actionDuration: new Histogram({
+      name: 'sandman_action_duration_seconds',
+      help: 'How long lifecycle calls took',
+      labelNames: ['action'],
+      buckets: CALL_SECONDS,
+      registers,
+    }),
+    alarmLateness: new Histogram({
+      name: 'sandman_alarm_lateness_seconds',
+      help: 'Acted minus due, of the alarms that acted',
+      labelNames: ['alarm'],
+      buckets: CALL_SECONDS,
+      registers,
+    }),
+    alarmsEarly: new Counter({
+      name: 'sandman_alarms_early_total',
+      help: 'Alarms that rang before there was anything to do',
+      labelNames: ['alarm'],
+      registers,
+    }),
+    sweepRepairs: new Counter({
+      name: 'sandman_sweep_repairs_total',
+      help: 'Sessions whose alarms had to be mended',
+      labelNames: ['kind'],
+      registers,
+    }),
+    sessionManagerRequests: new Counter({
+      name: 'sandman_session_manager_requests_total',
+      help: 'Calls to the session-manager by the status it answered',
+      labelNames: ['call', 'status'],
+      registers,
+    }),
+    sessions: new Gauge({ name: 'sandman_sessions', help: 'Sessions by status', labelNames: ['status'], registers }),
+    dueBacklog: new Gauge({ name: 'sandman_due_backlog', help: 'Alarms that are due and not done', labelNames: ['queue'], registers }),
+  };
+}

@@ -1,0 +1,51 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+
+export interface OpsServerOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly registry: Registry;
+  readonly ready: () => Promise<boolean>;
+  /** Refreshes what is read from Redis, before each scrape. */
+  readonly collect: () => Promise<void>;
+}
+
+export interface OpsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** `/healthz`, `/readyz` and `/metrics` for a process that serves nothing else. */
+export async function startOpsServer({ host, port, registry, ready, collect }: OpsServerOptions): Promise<OpsServer> {
+  const answer = (response: ServerResponse, status: number, type: string, body: string) => {
+    response.writeHead(status, { 'content-type': type }).end(body);
+  };
+  const serve = async ({ url }: IncomingMessage, response: ServerResponse) => {
+    if (url === '/healthz') return answer(response, 200, 'application/json', '{"status":"ok"}');
+    if (url === '/readyz') {
+      const up = await ready();
+      return answer(response, up ? 200 : 503, 'application/json', `{"status":"${up ? 'ready' : 'not-ready'}"}`);
+    }
+    if (url === '/metrics') {
+      await collect();
+      return answer(response, 200, registry.contentType, await registry.metrics());
+    }
+    return answer(response, 404, 'application/json', '{"status":"not-found"}');
+  };
+  const server = createServer((request, response) => {
+    serve(request, response).catch(() => answer(response, 503, 'application/json', '{"status":"not-ready"}'));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,42 @@
+import { InvalidInput } from '@sandman/core';
+import { EnvError } from './env.ts';
+
+/** How long a process may drain, in ms. */
+const DRAIN_MS = 25_000;
+
+export interface Running {
+  /** Takes nothing new, finishes what runs, lets go of everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Runs a process of ours: a bad environment is one line and exit code 2, any other failed start one line and 1;
+ * SIGTERM and SIGINT drain for at most 25 s and exit 0.
+ */
+export async function runProcess(name: string, start: () => Promise<Running>): Promise<void> {
+  let running: Running;
+  try {
+    running = await start();
+  } catch (error) {
+    const misconfigured = error instanceof EnvError || error instanceof InvalidInput;
+    process.stderr.write(`${name}: ${error instanceof Error ? error.message.split('\n')[0] : error}\n`);
+    process.exit(misconfigured ? 2 : 1);
+  }
+  let leaving = false;
+  // close-with-grace ends with code 1 at the second signal; ours arrive twice as a rule (from the group and from npm).
+  const leave = async (code: number) => {
+    if (leaving) return;
+    leaving = true;
+    setTimeout(() => process.exit(code), DRAIN_MS).unref();
+    await running.close().catch((error) => process.stderr.write(`${name}: ${error}\n`));
+    process.exit(code);
+  };
+  process.on('SIGTERM', () => leave(0));
+  process.on('SIGINT', () => leave(0));
+  for (const fault of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(fault, (error: unknown) => {
+      process.stderr.write(`${name}: ${error instanceof Error ? error.stack : error}\n`);
+      leave(1);
+    });
+  }
+}

@@ -1,0 +1,1 @@
+export { type ChatAnswer, SessionManagerClient, type SessionManagerOptions } from './client.ts';

@@ -1,0 +1,46 @@
+import type { Action, Outcome } from '@sandman/core';
+import { parseRetryAfter } from './retry-after.ts';
+
+/** An answer of the session-manager to a lifecycle call. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+}
+
+/** Nothing reached the session-manager with these. */
+const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
+
+function readReplicas(body: string): Outcome {
+  try {
+    const { replicas } = JSON.parse(body) as { replicas?: unknown };
+    if (typeof replicas === 'number' && replicas >= 0) return { kind: 'done', pod: replicas > 0 ? 'awake' : 'asleep' };
+  } catch {
+    // Falls through: an answer that is not JSON says as little as one without replicas.
+  }
+  return { kind: 'transient', sent: true, error: 'status answered no replicas' };
+}
+
+/** Sorts an answer. */
+export function sortAnswer(action: Action, { status, headers, body }: Answer): Outcome {
+  const error = `HTTP ${status}`;
+  if (status >= 200 && status < 300) return action === 'status' ? readReplicas(body) : { kind: 'done' };
+  if (status === 404) return { kind: 'gone' };
+  if (status === 409 && (action === 'sleep' || action === 'wake')) return { kind: 'done' };
+  if (status === 429 || status === 503) {
+    const retryAfter = parseRetryAfter(headers['retry-after']);
+    return { kind: 'transient', sent: status !== 429, error, ...(retryAfter > 0 ? { retryAfter } : {}) };
+  }
+  // A gateway that got no answer does not know whether the call landed, nor whether it still will.
+  if ((status === 502 || status === 504) && action !== 'status') return { kind: 'unknown', error };
+  if (status >= 500) return { kind: 'transient', sent: true, error };
+  return { kind: 'permanent', error };
+}
+
+/** Sorts a call that got no answer. `timeout` in ms. */
+export function sortFailure(action: Action, failure: unknown, timeout: number): Outcome {
+  const { code, name } = failure as { code?: string; name?: string };
+  if (code !== undefined && NOT_SENT.has(code)) return { kind: 'transient', sent: false, error: code };
+  const error = name === 'TimeoutError' ? `timed out after ${timeout} ms` : `connection broken (${code ?? name ?? 'unknown'})`;
+  return action === 'status' ? { kind: 'transient', sent: true, error } : { kind: 'unknown', error };
+}
