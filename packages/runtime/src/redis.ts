@@ -19,7 +19,8 @@ const ROLES: Record<'request' | 'worker', RedisOptions> = {
  * @param onError told of each connection error; without a listener ioredis prints them
  */
 export function connectRedis(url: string, role: keyof typeof ROLES, onError: (error: Error) => void): Redis {
-  const redis = new Redis(url, { ...ROLES[role], retryStrategy: (attempts: number) => Math.min(50 * attempts, 500) });
+  const options: RedisOptions = { ...ROLES[role], retryStrategy: (attempts) => Math.min(50 * attempts, 500) };
+  const redis = new Redis(url, options);
   redis.on('error', onError);
   return redis;
 }

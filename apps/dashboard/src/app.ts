@@ -1,0 +1,46 @@
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import { alarmQueues } from '@sandman/queue';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { Redis } from 'ioredis';
+import { login } from './login.ts';
+
+export interface DashboardOptions {
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly shards: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Bull Board at `/queues`, behind the login. */
+export async function buildDashboard({ redis, prefix, shards, user, password }: DashboardOptions): Promise<FastifyInstance> {
+  const app = Fastify();
+  await app.register(login, { user, password });
+
+  const queues = alarmQueues(redis, prefix, shards);
+  const board = new FastifyAdapter();
+  board.setBasePath('/queues');
+  createBullBoard({
+    // Read only: a job promoted or removed by hand is an alarm lost or early, and the session behind it unchanged.
+    queues: queues.map((queue) => new BullMQAdapter(queue, { readOnlyMode: true, allowRetries: false })),
+    serverAdapter: board,
+  });
+  await app.register(board.registerPlugin(), { prefix: '/queues' });
+
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.get('/', (_, reply) => reply.redirect('/queues'));
+  app.get('/healthz', () => ({ status: 'ok' }));
+  app.get('/readyz', (_, reply) => {
+    const up = !closing && redis.status === 'ready';
+    return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
+  });
+  app.addHook('onClose', async () => {
+    await Promise.all(queues.map((queue) => queue.close()));
+  });
+  return app;
+}

@@ -1,0 +1,29 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** A real process of one of our apps. */
+export interface AppProcess {
+  readonly pid: number;
+  /** What it wrote so far. */
+  stdout(): string;
+  stderr(): string;
+  kill(signal: NodeJS.Signals): void;
+  /** Its exit code; null when a signal ended it. */
+  readonly exited: Promise<number | null>;
+}
+
+/** Starts `apps/<app>` with this environment and nothing else. */
+export function startApp(app: string, env: Record<string, string>): AppProcess {
+  const entry = fileURLToPath(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url));
+  const child = spawn(process.execPath, [entry], { env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { pid: child.pid ?? 0, stdout: () => stdout, stderr: () => stderr, kill: (signal) => child.kill(signal), exited };
+}

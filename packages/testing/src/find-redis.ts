@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { redisBinary, startRedis } from './redis-server.ts';
+
+/** A Redis that was found or started. */
+export interface FoundRedis {
+  readonly url: string;
+  /** What it is, for people. */
+  readonly what: string;
+  stop(): Promise<void>;
+}
+
+const NONE = `Sandman needs a Redis. Any of these will do:
+  - set REDIS_URL to one that runs
+  - put redis-server or valkey-server on the PATH (Debian: apt-get install redis-server)
+  - start Docker`;
+
+async function inContainer(): Promise<FoundRedis | null> {
+  const socket = process.env.DOCKER_HOST ?? '/var/run/docker.sock';
+  if (socket.startsWith('/') && !existsSync(socket)) return null;
+  try {
+    const { RedisContainer } = await import('@testcontainers/redis');
+    const container = await new RedisContainer('redis:7').start();
+    return {
+      url: container.getConnectionUrl(),
+      what: 'a container',
+      stop: async () => {
+        await container.stop();
+      },
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** A private server on a free port; its data last where `dir` is given. */
+async function onPath(dir: string | null): Promise<FoundRedis | null> {
+  if (!redisBinary()) return null;
+  if (dir) mkdirSync(dir, { recursive: true });
+  const server = await startRedis(dir ? { dir: resolve(dir), aof: true } : {});
+  return { url: server.url, what: `a private server at ${server.url}${dir ? `, data in ${dir}` : ''}`, stop: () => server.stop() };
+}
+
+function installed(): boolean {
+  if (!existsSync('/etc/debian_version') || process.getuid?.() !== 0) return false;
+  console.log('No Redis found: installing one with apt-get install -y redis-server …');
+  try {
+    execFileSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', 'redis-server'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * For a newcomer: `REDIS_URL`, else a server from the PATH, else a container, else Debian's package.
+ *
+ * @param dir where a private server's data last; null: nowhere
+ * @throws Error that names the ways to get one
+ */
+export async function embeddedRedis(dir: string | null): Promise<FoundRedis> {
+  const url = process.env.REDIS_URL;
+  if (url) return { url, what: 'the one of REDIS_URL', stop: async () => {} };
+  const found = (await onPath(dir)) ?? (await inContainer()) ?? (installed() ? await onPath(dir) : null);
+  if (!found) throw new Error(NONE);
+  return found;
+}
+
+/**
+ * For tests that kill nothing: a container where Docker runs, else as above.
+ *
+ * @throws Error that names the ways to get one
+ */
+export async function redisForTests(): Promise<FoundRedis> {
+  const found = (await inContainer()) ?? (await onPath(null)) ?? (installed() ? await onPath(null) : null);
+  if (!found) throw new Error(NONE);
+  return found;
+}
