@@ -1,6 +1,6 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 
-const ROLES: Record<'request' | 'worker', RedisOptions> = {
+const ROLES = {
   // A caller waits: Redis dead is an error in milliseconds, Redis frozen one within a second.
   request: {
     enableOfflineQueue: false,
@@ -19,8 +19,7 @@ const ROLES: Record<'request' | 'worker', RedisOptions> = {
  * @param onError told of each connection error; without a listener ioredis prints them
  */
 export function connectRedis(url: string, role: keyof typeof ROLES, onError: (error: Error) => void): Redis {
-  const options: RedisOptions = { ...ROLES[role], retryStrategy: (attempts) => Math.min(50 * attempts, 500) };
-  const redis = new Redis(url, options);
+  const redis = new Redis(url, { ...ROLES[role], retryStrategy: (attempts: number) => Math.min(50 * attempts, 500) });
   redis.on('error', onError);
   return redis;
 }

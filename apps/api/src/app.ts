@@ -1,0 +1,89 @@
+import helmet from '@fastify/helmet';
+import swagger from '@fastify/swagger';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { SandmanError } from '@sandman/core';
+import scalar from '@scalar/fastify-api-reference';
+import { Ajv } from 'ajv';
+import Fastify, { type FastifyBaseLogger, type FastifyError } from 'fastify';
+import type { ApiDeps } from './deps.ts';
+import { keyCheck } from './key-check.ts';
+import { answerError } from './problems.ts';
+import { measure, probes } from './routes/probes.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+import { signalRoutes } from './routes/signals.ts';
+
+const BODY_LIMIT_BYTES = 1_048_576;
+/** A user's id of 255 characters, each of up to four bytes written as `%XX`. */
+const LONGEST_PARAM = 255 * 12;
+
+/** The API, ready to listen or to be injected into. */
+export async function buildApi(deps: ApiDeps) {
+  const app = Fastify({
+    loggerInstance: deps.logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    routerOptions: { maxParamLength: LONGEST_PARAM },
+    frameworkErrors: (error, request, reply) => {
+      answerError(error, request, reply);
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  // Text from a query is made a number; a body says what it means.
+  const strict = new Ajv({ useDefaults: true, strict: false });
+  const lenient = new Ajv({ useDefaults: true, strict: false, coerceTypes: true });
+  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'querystring' ? lenient : strict).compile(schema as object));
+  app.setErrorHandler<FastifyError>(answerError);
+  app.setNotFoundHandler((request) => {
+    throw new SandmanError('not-found', `There is no ${request.method} ${request.url.split('?')[0]}`);
+  });
+  // A body is optional where all its fields are: nothing at all then means the empty object.
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
+    if (body === '') done(null, undefined);
+    else parseJson(request, body, done);
+  });
+  app.addHook('preValidation', async (request) => {
+    if (request.body === undefined && request.routeOptions.schema?.body !== undefined) request.body = {};
+  });
+
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      // The docs page carries its script and styles in itself; nothing comes from another host.
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'", "'unsafe-inline'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        fontSrc: ["'self'", 'data:'],
+      },
+    },
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Sandman', version: '0.1.0', description: 'Puts idle chat pods to sleep, wakes them, deletes them.' },
+      components: {
+        securitySchemes: {
+          key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+          bearer: { type: 'http', scheme: 'bearer' },
+        },
+      },
+      security: [{ key: [] }, { bearer: [] }],
+    },
+  });
+  await app.register(scalar, { routePrefix: '/docs', configuration: { url: '/openapi.json', withDefaultFonts: false, telemetry: false } });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+
+  measure(app, deps.metrics.registry);
+  await app.register(probes, deps);
+  await app.register(
+    async (v1) => {
+      v1.addHook('onRequest', keyCheck(deps.apiKeys));
+      await v1.register(sessionRoutes, deps);
+      await v1.register(signalRoutes, deps);
+    },
+    { prefix: '/v1' },
+  );
+  return app;
+}

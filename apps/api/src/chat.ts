@@ -1,0 +1,79 @@
+import { once } from 'node:events';
+import { SandmanError, type SessionRecord, statusOf } from '@sandman/core';
+import type { SessionService } from '@sandman/lifecycle';
+import type { SessionManagerClient } from '@sandman/session-manager';
+import type { FastifyReply } from 'fastify';
+
+export interface ChatDeps {
+  readonly service: SessionService;
+  readonly sessionManager: SessionManagerClient;
+  /** `SESSION_MANAGER_TIMEOUT`, ms. */
+  readonly timeout: number;
+}
+
+const LONGEST_TICK_MS = 30_000;
+const SHORTEST_TICK_MS = 50;
+
+/** How often a running answer touches its session, in ms: well within its idle time. */
+function tickOf({ policy }: SessionRecord): number {
+  const idle = policy.sleepAfter ?? policy.deleteAfter ?? Number.POSITIVE_INFINITY;
+  return Math.max(SHORTEST_TICK_MS, Math.min(LONGEST_TICK_MS, idle / 3));
+}
+
+/**
+ * Keeps a session awake by touches that expire by themselves: whatever happens to this process, nothing is left behind
+ * that would keep the pod awake for ever, as a counter of requests in flight would.
+ *
+ * @returns what ends it
+ */
+function keepAwake(service: SessionService, record: SessionRecord): () => void {
+  let busy = false;
+  const timer = setInterval(async () => {
+    if (busy) return;
+    busy = true;
+    // A touch that fails is made up for by the next; a deleted session is not kept.
+    await service.activity(record.uuid, 'user', null).catch(() => {});
+    busy = false;
+  }, tickOf(record));
+  return () => clearInterval(timer);
+}
+
+/** Activity, a wake if need be, then the message goes to the pod, once, and its answer streams back. */
+export async function chat(
+  { service, sessionManager, timeout }: ChatDeps,
+  uuid: string,
+  message: unknown,
+  reply: FastifyReply,
+): Promise<void> {
+  const { record } = await service.activity(uuid, 'user', null);
+  const letGo = keepAwake(service, record);
+  try {
+    if (statusOf(record) !== 'active' && !(await service.untilAwake(uuid, timeout))) {
+      throw new SandmanError('session-manager-timeout', `Session ${uuid} was not awake within ${timeout} ms`);
+    }
+    const answer = await sessionManager.chat(uuid, message);
+    if (answer.status === 404) {
+      answer.body.resume();
+      await service.gone(uuid);
+      throw new SandmanError('session-deleted', `The session-manager does not know session ${uuid} any more`);
+    }
+    reply.hijack();
+    const { raw } = reply;
+    const type = answer.headers['content-type'];
+    raw.writeHead(answer.status, { ...(type ? { 'content-type': type } : {}) });
+    raw.flushHeaders();
+    raw.on('error', () => {});
+    try {
+      for await (const chunk of answer.body) {
+        // A caller who hung up does not cut the pod's work: the answer is read to its end.
+        if (!raw.destroyed && !raw.write(chunk)) await Promise.race([once(raw, 'drain'), once(raw, 'close')]);
+      }
+      raw.end();
+    } catch {
+      // The pod's stream broke: so must ours, or the caller would take half an answer for a whole one.
+      raw.destroy();
+    }
+  } finally {
+    letGo();
+  }
+}

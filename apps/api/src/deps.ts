@@ -1,0 +1,19 @@
+import type { PolicyBook } from '@sandman/core';
+import type { SessionService } from '@sandman/lifecycle';
+import type { Logger, Metrics } from '@sandman/runtime';
+import type { SessionManagerClient } from '@sandman/session-manager';
+
+/** What the API is made of. */
+export interface ApiDeps {
+  readonly service: SessionService;
+  readonly sessionManager: SessionManagerClient;
+  readonly policies: PolicyBook;
+  /** Keys that callers may use. */
+  readonly apiKeys: readonly string[];
+  /** `SESSION_MANAGER_TIMEOUT`, ms. */
+  readonly timeout: number;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** Whether Redis answers. Rejects or answers false where it does not. */
+  readonly ready: () => Promise<boolean>;
+}

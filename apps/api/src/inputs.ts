@@ -1,0 +1,33 @@
+import { InvalidInput, parseDuration } from '@sandman/core';
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+
+/**
+ * @returns ms of the epoch
+ * @throws InvalidInput naming `field`
+ */
+export function parseTime(text: string, field: string): number {
+  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms) || ms < 0) throw new InvalidInput(field, 'must be an ISO 8601 time with its zone, such as 2026-11-24T08:00:00.000Z');
+  return ms;
+}
+
+export function parseAt(text: string | undefined): number | null {
+  return text === undefined ? null : parseTime(text, 'at');
+}
+
+const LONGEST_WAIT_MS = 120_000;
+
+/** @throws InvalidInput naming `wait` */
+export function parseWait(text: string): number {
+  const ms = parseDuration(text, 'wait');
+  if (ms > LONGEST_WAIT_MS) throw new InvalidInput('wait', 'must be at most 120s');
+  return ms;
+}
+
+/** @throws InvalidInput unless exactly one of the two is given, and well-formed */
+export function parseHold(body: { for?: string | number; until?: string }): { for: number } | { until: number } {
+  if (body.for !== undefined && body.until === undefined) return { for: parseDuration(body.for, 'for') };
+  if (body.until !== undefined && body.for === undefined) return { until: parseTime(body.until, 'until') };
+  throw new InvalidInput('for', 'or until must be given, and not both');
+}

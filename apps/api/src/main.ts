@@ -1,0 +1,66 @@
+import { PolicyBook } from '@sandman/core';
+import { SessionService } from '@sandman/lifecycle';
+import { AlarmQueues } from '@sandman/queue';
+import { connectRedis, createLogger, createMetrics, readEnv, runProcess } from '@sandman/runtime';
+import { SessionManagerClient } from '@sandman/session-manager';
+import { RedisSessionStore } from '@sandman/store';
+import { buildApi } from './app.ts';
+
+/** Lifecycle calls of the API: creating pods, and undoing that. */
+const CONNECTIONS = 50;
+
+await runProcess('api', async () => {
+  const env = readEnv(process.env, [
+    'REDIS_URL',
+    'KEY_PREFIX',
+    'SHARDS',
+    'LOG_LEVEL',
+    'HOST',
+    'SESSION_MANAGER_URL',
+    'SESSION_MANAGER_API_KEY',
+    'SESSION_MANAGER_TIMEOUT',
+    'LATE_EFFECT_BOUND',
+    'DEFAULT_POLICY',
+    'POLICIES',
+    'ALARM_SLACK',
+    'PORT',
+    'API_KEYS',
+  ]);
+  const policies = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
+  const logger = createLogger(env.LOG_LEVEL, 'api');
+  const metrics = createMetrics();
+  const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
+  const alarms = new AlarmQueues(redis, env.KEY_PREFIX, env.SHARDS, (err) => logger.warn({ err }, 'queue'));
+  const sessionManager = new SessionManagerClient({
+    url: env.SESSION_MANAGER_URL,
+    apiKey: env.SESSION_MANAGER_API_KEY,
+    timeout: env.SESSION_MANAGER_TIMEOUT,
+    connections: CONNECTIONS,
+    onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status }),
+  });
+  const app = await buildApi({
+    service: new SessionService({
+      store: new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK }),
+      alarms,
+      bounds: { doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND },
+      defaultPolicy: policies.default,
+      unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
+    }),
+    sessionManager,
+    policies,
+    apiKeys: env.API_KEYS,
+    timeout: env.SESSION_MANAGER_TIMEOUT,
+    metrics,
+    logger,
+    ready: async () => (await redis.ping()) === 'PONG',
+  });
+  await app.listen({ host: env.HOST, port: env.PORT });
+  return {
+    async close() {
+      await app.close();
+      await sessionManager.close();
+      await alarms.close();
+      redis.disconnect();
+    },
+  };
+});

@@ -1,0 +1,33 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyInstance } from 'fastify';
+import { Histogram, type Registry } from 'prom-client';
+import type { ApiDeps } from '../deps.ts';
+
+/** Times every request of `app`, by route and status. */
+export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registry): void {
+  const seconds = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'How long requests took',
+    labelNames: ['method', 'route', 'status'],
+    registers: [registry],
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode };
+    seconds.observe(labels, reply.elapsedTime / 1_000);
+  });
+}
+
+/** Liveness, readiness and metrics: open to whoever can reach the port. */
+export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { ready, metrics }) => {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  const schema = { hide: true };
+  app.get('/healthz', { schema }, () => ({ status: 'ok' }));
+  app.get('/readyz', { schema }, async (_, reply) => {
+    const up = !closing && (await ready().catch(() => false));
+    return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
+  });
+  app.get('/metrics', { schema }, async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
+};

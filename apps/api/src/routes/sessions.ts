@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import {
+  AdoptBody,
+  CreateBody,
+  HoldBody,
+  ListAnswer,
+  ListQuery,
+  PatchBody,
+  PoliciesAnswer,
+  ProblemSchema,
+  SessionSchema,
+  sessionView,
+  UuidParams,
+  WakeQuery,
+} from '@sandman/contracts';
+import { describePolicy, type LiveReading, SandmanError, statusOf } from '@sandman/core';
+import type { ApiDeps } from '../deps.ts';
+import { parseHold, parseWait } from '../inputs.ts';
+
+const view = ({ record, now }: LiveReading) => sessionView(record, now);
+
+/** Sessions one by one: their life, and what is done to them by hand. */
+export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, sessionManager, policies, ready }) => {
+  const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
+  const one = { params: UuidParams, response: { 200: SessionSchema, 202: SessionSchema, ...problems } };
+
+  app.get('/policies', { schema: { response: { 200: PoliciesAnswer } } }, () => ({
+    default: policies.default.name,
+    items: policies.list().map(describePolicy),
+  }));
+
+  app.post('/sessions', { schema: { body: CreateBody, response: { 201: SessionSchema, ...problems } } }, async (request, reply) => {
+    const { userId, policy: asked } = request.body;
+    const policy = policies.resolve(asked);
+    // No pod is made that could not be written down.
+    if (!(await ready().catch(() => false))) throw new SandmanError('not-ready', 'Redis cannot be reached');
+    const key = request.headers['idempotency-key'];
+    const pod = await sessionManager.create(userId, typeof key === 'string' ? key : undefined);
+    try {
+      return reply.code(201).send(view(await service.track(pod.uuid, { userId, workspaceUrl: pod.workspaceUrl, policy })));
+    } catch (error) {
+      // Known to Sandman under another user: not ours to delete.
+      if (error instanceof SandmanError) throw error;
+      const undone = await sessionManager.call('delete', pod.uuid, randomUUID());
+      if (undone.kind !== 'done' && undone.kind !== 'gone') request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
+      throw error;
+    }
+  });
+
+  app.put(
+    '/sessions/:uuid',
+    { schema: { ...one, body: AdoptBody, response: { ...one.response, 201: SessionSchema } } },
+    async (request, reply) => {
+      const { userId, workspaceUrl, policy } = request.body;
+      const { created, reading } = await service.adopt(request.params.uuid, {
+        userId,
+        ...(workspaceUrl === undefined ? {} : { workspaceUrl }),
+        ...(policy === undefined ? {} : { policy: policies.resolve(policy) }),
+      });
+      return reply.code(created ? 201 : 200).send(view(reading));
+    },
+  );
+
+  app.get('/sessions', { schema: { querystring: ListQuery, response: { 200: ListAnswer, ...problems } } }, async ({ query }) => {
+    const { userId, status, limit = 100, cursor = null } = query;
+    const page = await service.list({ userId, status }, limit, cursor);
+    return { items: page.items.map(view), nextCursor: page.cursor };
+  });
+
+  app.get('/sessions/:uuid', { schema: one }, async ({ params }) => view(await service.get(params.uuid)));
+
+  app.patch('/sessions/:uuid', { schema: { ...one, body: PatchBody } }, async ({ params, body }) =>
+    view(await service.setPolicy(params.uuid, policies.resolve(body.policy))),
+  );
+
+  app.delete('/sessions/:uuid', { schema: one }, async ({ params }, reply) =>
+    reply.code(202).send(view(await service.remove(params.uuid))),
+  );
+
+  app.post('/sessions/:uuid/sleep', { schema: one }, async ({ params }, reply) =>
+    reply.code(202).send(view(await service.sleep(params.uuid))),
+  );
+
+  app.post('/sessions/:uuid/wake', { schema: { ...one, querystring: WakeQuery } }, async ({ params, query }, reply) => {
+    const wait = query.wait === undefined ? 0 : parseWait(query.wait);
+    const reading = await service.wake(params.uuid);
+    const awake = statusOf(reading.record) === 'active' ? reading : wait > 0 ? await service.untilAwake(params.uuid, wait) : null;
+    if (awake && wait > 0) return view(awake);
+    return reply.code(202).send(view(awake ?? (wait > 0 ? await service.get(params.uuid) : reading)));
+  });
+
+  app.post('/sessions/:uuid/hold', { schema: { ...one, body: HoldBody } }, async ({ params, body }) =>
+    view(await service.hold(params.uuid, parseHold(body))),
+  );
+
+  app.delete('/sessions/:uuid/hold', { schema: one }, async ({ params }) => view(await service.endHold(params.uuid)));
+};

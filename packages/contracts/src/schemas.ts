@@ -1,0 +1,89 @@
+import { type Static, Type } from 'typebox';
+
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()]);
+const strict = { additionalProperties: false } as const;
+
+const Time = Type.String({ description: 'ISO 8601, UTC, with milliseconds', examples: ['2026-11-24T08:00:00.000Z'] });
+const Duration = Type.Union([Type.String(), Type.Integer()], { description: '500ms, 90s, 15m, 24h, 7d; a bare number is ms; 1ms to 365d' });
+
+export const Uuid = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
+export const UserId = Type.String({ minLength: 1, maxLength: 255 });
+
+export const STATUSES = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting', 'deleted'] as const;
+const Status = Type.Enum([...STATUSES]);
+
+export const PolicySchema = Type.Object({
+  name: Type.String(),
+  sleepAfter: Type.String(),
+  deleteAfter: Type.String(),
+  backgroundCap: Type.String(),
+});
+
+/** What stands in a request; the core reads it, and says what is wrong with it. */
+const AskedPolicy = Type.Union([
+  Type.String({ description: "a policy's name" }),
+  Type.Object({ sleepAfter: Duration, deleteAfter: Duration, backgroundCap: Type.Optional(Duration) }, strict),
+]);
+
+export const SessionSchema = Type.Object({
+  uuid: Type.String(),
+  userId: Type.String(),
+  workspaceUrl: nullable(Type.String()),
+  status: Status,
+  policy: PolicySchema,
+  createdAt: Time,
+  lastActivity: Time,
+  sleepAt: nullable(Time),
+  sleptAt: nullable(Time),
+  deleteAt: nullable(Time),
+  holdUntil: nullable(Time),
+  problem: nullable(Type.Object({ since: Time, failures: Type.Integer(), lastError: Type.String() })),
+});
+export type Session = Static<typeof SessionSchema>;
+
+export const ProblemSchema = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  code: Type.String(),
+});
+export type Problem = Static<typeof ProblemSchema>;
+
+const Kind = Type.Enum(['user', 'background']);
+const ActivityFields = { at: Type.Optional(Time), kind: Type.Optional(Kind) };
+
+export const CreateBody = Type.Object({ userId: UserId, policy: Type.Optional(AskedPolicy) }, strict);
+export const AdoptBody = Type.Object(
+  { userId: UserId, workspaceUrl: Type.Optional(Type.String({ maxLength: 2048 })), policy: Type.Optional(AskedPolicy) },
+  strict,
+);
+export const PatchBody = Type.Object({ policy: AskedPolicy }, strict);
+export const ActivityBody = Type.Object(ActivityFields, strict);
+export const HoldBody = Type.Object({ for: Type.Optional(Duration), until: Type.Optional(Time) }, strict);
+export const ChatBody = Type.Object({ message: Type.Unknown() }, strict);
+
+/** One event of a batch: each is checked alone, so that a malformed one is rejected alone. */
+export const EventSchema = Type.Object({ uuid: Type.Optional(Uuid), userId: Type.Optional(UserId), ...ActivityFields }, strict);
+/** Its events are checked one by one: {@link EventSchema}. */
+export const BatchBody = Type.Object({ events: Type.Array(Type.Unknown(), { maxItems: 1_000 }) }, strict);
+export const BatchAnswer = Type.Object({
+  accepted: Type.Integer(),
+  rejected: Type.Array(Type.Object({ index: Type.Integer(), code: Type.String() })),
+});
+
+export const ListQuery = Type.Object(
+  {
+    userId: Type.Optional(UserId),
+    status: Type.Optional(Status),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: 100 })),
+    cursor: Type.Optional(Type.String({ maxLength: 256 })),
+  },
+  strict,
+);
+export const ListAnswer = Type.Object({ items: Type.Array(SessionSchema), nextCursor: nullable(Type.String()) });
+export const ItemsAnswer = Type.Object({ items: Type.Array(SessionSchema) });
+export const PoliciesAnswer = Type.Object({ default: Type.String(), items: Type.Array(PolicySchema) });
+export const WakeQuery = Type.Object({ wait: Type.Optional(Type.String({ description: 'at most 120s' })) }, strict);
+export const UuidParams = Type.Object({ uuid: Uuid });
+export const UserParams = Type.Object({ userId: UserId });
