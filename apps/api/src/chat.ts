@@ -60,7 +60,8 @@ export async function chat(
     reply.hijack();
     const { raw } = reply;
     const type = answer.headers['content-type'];
-    raw.writeHead(answer.status, { ...(type ? { 'content-type': type } : {}) });
+    if (type !== undefined) raw.setHeader('content-type', type);
+    raw.statusCode = answer.status;
     raw.flushHeaders();
     raw.on('error', () => {});
     try {

@@ -16,7 +16,7 @@ export interface Policy {
 export interface PolicyText {
   readonly sleepAfter: string;
   readonly deleteAfter: string;
-  readonly backgroundCap?: string | undefined;
+  readonly backgroundCap?: string;
 }
 
 const DEFAULT_BACKGROUND_CAP = '4h';
@@ -104,7 +104,7 @@ export class PolicyBook {
 }
 
 /** The policy with its durations as text, as the contract shows it. */
-export function describePolicy(policy: Policy): Required<PolicyText> & { name: string } {
+export function describePolicy(policy: Policy): { [Field in keyof Policy]: string } {
   return {
     name: policy.name,
     sleepAfter: policy.sleepAfter === null ? 'never' : formatDuration(policy.sleepAfter),
