@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import { type AppProcess, freePort, startApp, waitFor } from '@sandman/testing';
+
+const API_KEY = 'test-api-key-0123456789';
+const SIM_KEY = 'test-session-manager-key';
+
+export interface Call {
+  readonly at: number;
+  readonly call: string;
+  readonly uuid: string;
+  readonly status: number;
+  readonly doneAt: number;
+}
+
+export interface View {
+  readonly uuid: string;
+  readonly userId: string;
+  readonly status: string;
+  readonly lastActivity: string;
+  readonly sleepAt: string | null;
+  readonly deleteAt: string | null;
+  readonly problem: { failures: number } | null;
+}
+
+export interface Answer<T> {
+  readonly status: number;
+  readonly body: T;
+  readonly headers: Headers;
+}
+
+/** Real processes on a real Redis, under a key prefix of their own. */
+export class TestStack {
+  readonly apis: AppProcess[] = [];
+  readonly workers: AppProcess[] = [];
+  readonly apiUrls: string[] = [];
+  readonly prefix = `test-${randomUUID()}`;
+  readonly #redisUrl: string;
+  readonly #env: Record<string, string>;
+  readonly #others: AppProcess[] = [];
+  #sim = '';
+  #turn = 0;
+
+  /** @param env further variables for the APIs and workers */
+  constructor(redisUrl: string, env: Record<string, string> = {}) {
+    this.#redisUrl = redisUrl;
+    this.#env = env;
+  }
+
+  async start({ apis = 1, workers = 1 }): Promise<this> {
+    const port = await freePort();
+    this.#sim = `http://127.0.0.1:${port}`;
+    this.#others.push(startApp('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${port}`, SIM_API_KEY: SIM_KEY }));
+    await this.#up(`${this.#sim}/healthz`);
+    await Promise.all([...Array(apis).keys()].map(() => this.addApi()));
+    await Promise.all([...Array(workers).keys()].map(() => this.addWorker()));
+    return this;
+  }
+
+  #common(): Record<string, string> {
+    return {
+      REDIS_URL: this.#redisUrl,
+      KEY_PREFIX: this.prefix,
+      HOST: '127.0.0.1',
+      SESSION_MANAGER_URL: this.#sim,
+      SESSION_MANAGER_API_KEY: SIM_KEY,
+      ...this.#env,
+    };
+  }
+
+  async addApi(): Promise<AppProcess> {
+    const port = await freePort();
+    const api = startApp('api', { ...this.#common(), PORT: `${port}`, API_KEYS: API_KEY });
+    this.apis.push(api);
+    this.apiUrls.push(`http://127.0.0.1:${port}`);
+    await this.#up(`http://127.0.0.1:${port}/readyz`);
+    return api;
+  }
+
+  async addWorker(): Promise<AppProcess & { ops: string }> {
+    const port = await freePort();
+    const worker = startApp('worker', { ...this.#common(), METRICS_PORT: `${port}` });
+    this.workers.push(worker);
+    await this.#up(`http://127.0.0.1:${port}/readyz`);
+    return Object.assign(worker, { ops: `http://127.0.0.1:${port}` });
+  }
+
+  async #up(url: string): Promise<void> {
+    await waitFor(`${url} answers`, async () => (await fetch(url).catch(() => null))?.ok, 30_000);
+  }
+
+  async stop(): Promise<void> {
+    const all = [...this.workers, ...this.apis, ...this.#others];
+    for (const app of all) app.kill('SIGKILL');
+    await Promise.all(all.map((app) => app.exited));
+  }
+
+  /** Calls one of the APIs, each in its turn. */
+  async call<T = View>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
+    const base = this.apiUrls[this.#turn++ % this.apiUrls.length] ?? '';
+    const answer = await fetch(base + path, {
+      method,
+      headers: { 'x-api-key': API_KEY, ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return {
+      status: answer.status,
+      body: (text && /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : text) as T,
+      headers: answer.headers,
+    };
+  }
+
+  async create(userId: string, policy?: unknown): Promise<View> {
+    const answer = await this.call('POST', '/v1/sessions', { userId, ...(policy ? { policy } : {}) });
+    if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  async ping(uuid: string): Promise<View> {
+    const answer = await this.call('POST', `/v1/sessions/${uuid}/activity`);
+    if (answer.status !== 202) throw new Error(`ping answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  async status(uuid: string): Promise<string> {
+    const { status, body } = await this.call('GET', `/v1/sessions/${uuid}`);
+    return status === 410 ? 'deleted' : body.status;
+  }
+
+  until(uuid: string, status: string, timeout?: number): Promise<true> {
+    return waitFor(`${uuid} is ${status}`, async () => (await this.status(uuid)) === status, timeout) as Promise<true>;
+  }
+
+  async sim<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await fetch(this.#sim + path, {
+      method,
+      headers: { 'x-api-key': SIM_KEY, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+
+  /** The session-manager's journal, of one session and of the given calls. */
+  async calls(uuid: string, ...names: string[]): Promise<Call[]> {
+    const { items } = await this.sim<{ items: Call[] }>('GET', '/sim/journal');
+    return items.filter((entry) => entry.uuid === uuid && (names.length === 0 || names.includes(entry.call)));
+  }
+
+  fault(rule: Record<string, unknown>): Promise<{ id: number }> {
+    return this.sim('POST', '/sim/faults', rule);
+  }
+}
