@@ -1,0 +1,133 @@
+import { type RedisServer, startRedis, waitFor } from '@sandman/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TestStack } from './stack.ts';
+
+let redis: RedisServer;
+let stack: TestStack;
+
+beforeEach(async () => {
+  redis = await startRedis({ aof: true });
+  stack = new TestStack(redis.url);
+});
+
+afterEach(async () => {
+  await stack?.stop();
+  await redis?.stop();
+});
+
+describe('a worker killed with kill -9', () => {
+  it('in the middle of a wake: another takes over, and the user waits less than 10 s', async () => {
+    await stack.start({ workers: 1 });
+    const { uuid } = await stack.create('ada');
+    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+    await stack.until(uuid, 'sleeping');
+    await stack.fault({ call: 'wake', uuid, times: 1, fault: { hang: true } });
+    await stack.ping(uuid);
+    await waitFor('the wake is in flight', async () => (await stack.calls(uuid, 'wake')).length === 1);
+    stack.workers[0]!.kill('SIGKILL');
+    const killedAt = Date.now();
+    await stack.addWorker();
+    await stack.until(uuid, 'active', 20_000);
+    const [, second] = await stack.calls(uuid, 'wake');
+    expect(second!.at - killedAt).toBeLessThan(10_000);
+  });
+
+  it('in the middle of a sleep: another takes over', async () => {
+    await stack.start({ workers: 1 });
+    const { uuid } = await stack.create('ada');
+    await stack.fault({ call: 'sleep', uuid, times: 1, fault: { hang: true } });
+    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+    await waitFor('the sleep is in flight', async () => (await stack.calls(uuid, 'sleep')).length === 1);
+    stack.workers[0]!.kill('SIGKILL');
+    await stack.addWorker();
+    await stack.until(uuid, 'sleeping', 20_000);
+    expect(await stack.calls(uuid, 'sleep')).toHaveLength(2);
+  });
+});
+
+it('a worker told to stop finishes its call, takes no more, and exits 0', async () => {
+  await stack.start({ workers: 1 });
+  const { uuid } = await stack.create('ada');
+  await stack.fault({ call: 'sleep', uuid, times: 1, fault: { delayMs: 1_500 } });
+  await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+  await waitFor('the sleep is in flight', async () => (await stack.calls(uuid, 'sleep')).length === 1);
+  const worker = stack.workers[0]!;
+  // Twice, as a process group and npm do it.
+  worker.kill('SIGTERM');
+  worker.kill('SIGTERM');
+  expect(await worker.exited).toBe(0);
+  expect(await stack.status(uuid)).toBe('sleeping');
+});
+
+it('Redis gone for 3 s: pings answer 503 within 1 s each, and everything goes on by itself', async () => {
+  await stack.start({ apis: 2, workers: 2 });
+  const { uuid } = await stack.create('ada', { sleepAfter: '5s', deleteAfter: '3s' });
+  await redis.kill();
+  const downAt = Date.now();
+  while (Date.now() - downAt < 3_000) {
+    const askedAt = Date.now();
+    const answer = await stack.call<{ code: string }>('POST', `/v1/sessions/${uuid}/activity`);
+    expect(answer).toMatchObject({ status: 503, body: { code: 'not-ready' } });
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(Date.now() - askedAt).toBeLessThan(1_000);
+  }
+  expect((await fetch(`${stack.apiUrls[0]}/readyz`)).status).toBe(503);
+  expect((await fetch(`${stack.apiUrls[0]}/healthz`)).status).toBe(200);
+  await redis.restart();
+  await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status === 202, 5_000);
+  await stack.until(uuid, 'sleeping');
+  await stack.until(uuid, 'deleted');
+});
+
+it('Redis frozen: pings answer 503 within about a second instead of hanging', async () => {
+  await stack.start({});
+  const { uuid } = await stack.create('ada');
+  process.kill(redis.pid(), 'SIGSTOP');
+  try {
+    const askedAt = Date.now();
+    expect((await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status).toBe(503);
+    expect(Date.now() - askedAt).toBeLessThan(1_500);
+  } finally {
+    process.kill(redis.pid(), 'SIGCONT');
+  }
+  await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status === 202, 5_000);
+});
+
+it('wakes are not stuck behind sleeps that hang', async () => {
+  stack = new TestStack(redis.url, { WORKER_CONCURRENCY: '4' });
+  await stack.start({});
+  const { uuid } = await stack.create('ada');
+  await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+  await stack.until(uuid, 'sleeping');
+  await stack.fault({ call: 'sleep', fault: { hang: true } });
+  const others = await Promise.all(Array.from({ length: 12 }, (_, i) => stack.create(`other-${i}`)));
+  await Promise.all(others.map((other) => stack.call('POST', `/v1/sessions/${other.uuid}/sleep`)));
+  await waitFor('sleeps hang', async () => (await Promise.all(others.map((other) => stack.calls(other.uuid, 'sleep')))).flat().length >= 3);
+  const woken = await stack.call('POST', `/v1/sessions/${uuid}/wake?wait=2s`);
+  expect(woken).toMatchObject({ status: 200, body: { status: 'active' } });
+});
+
+it('a session-manager that fails is called again until it works; the problem shows meanwhile', async () => {
+  await stack.start({});
+  const { uuid } = await stack.create('ada');
+  await stack.fault({ call: 'sleep', uuid, times: 3, fault: { status: 500 } });
+  await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+  await waitFor('a problem shows', async () => ((await stack.call('GET', `/v1/sessions/${uuid}`)).body.problem?.failures ?? 0) >= 1);
+  await stack.until(uuid, 'sleeping');
+  expect(await stack.calls(uuid, 'sleep')).toHaveLength(4);
+  expect((await stack.call('GET', `/v1/sessions/${uuid}`)).body.problem).toBeNull();
+});
+
+it('a sleep that times out and lands after the wake is found out, and the user’s pod woken', async () => {
+  stack = new TestStack(redis.url, { SESSION_MANAGER_TIMEOUT: '500ms', LATE_EFFECT_BOUND: '1500ms' });
+  await stack.start({});
+  const { uuid } = await stack.create('ada');
+  await stack.fault({ call: 'sleep', uuid, times: 1, fault: { lateMs: 1_000 } });
+  await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+  await waitFor('the sleep was sent', async () => (await stack.calls(uuid, 'sleep')).length === 1);
+  await stack.ping(uuid);
+  await waitFor('it was woken twice', async () => (await stack.calls(uuid, 'wake')).length === 2);
+  await stack.until(uuid, 'active');
+  expect((await stack.calls(uuid, 'status')).length).toBeGreaterThan(0);
+});
