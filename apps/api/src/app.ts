@@ -1,10 +1,10 @@
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { SandmanError } from '@sandman/core';
+import { InvalidInput, SandmanError } from '@sandman/core';
 import scalar from '@scalar/fastify-api-reference';
 import { Ajv } from 'ajv';
-import Fastify, { type FastifyBaseLogger, type FastifyError } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { keyCheck } from './key-check.ts';
 import { answerError } from './problems.ts';
@@ -16,11 +16,21 @@ const BODY_LIMIT_BYTES = 1_048_576;
 /** A user's id of 255 characters, each of up to four bytes written as `%XX`. */
 const LONGEST_PARAM = 255 * 12;
 
+/** A request's headers and body must arrive within this, in ms; how long an answer takes is another matter. */
+const RECEIVE_MS = 30_000;
+
+function noSuchRoute(): never {
+  throw new SandmanError('not-found', 'There is no such route');
+}
+
 /** The API, ready to listen or to be injected into. */
 export async function buildApi(deps: ApiDeps) {
   const app = Fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: RECEIVE_MS,
+    // While it drains, what still arrives is served; `/readyz` has told the balancer.
+    return503OnClosing: false,
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: LONGEST_PARAM },
     frameworkErrors: (error, request, reply) => {
@@ -33,14 +43,18 @@ export async function buildApi(deps: ApiDeps) {
   const lenient = new Ajv({ useDefaults: true, strict: false, coerceTypes: true });
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'querystring' ? lenient : strict).compile(schema as object));
   app.setErrorHandler<FastifyError>(answerError);
-  app.setNotFoundHandler((request) => {
-    throw new SandmanError('not-found', `There is no ${request.method} ${request.url.split('?')[0]}`);
-  });
+  app.setNotFoundHandler(noSuchRoute);
   // A body is optional where all its fields are: nothing at all then means the empty object.
-  const parseJson = app.getDefaultJsonParser('error', 'error');
+  // A message may hold any JSON; what is ours refuses every key it does not know.
+  const parseJson = app.getDefaultJsonParser('ignore', 'ignore');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     if (body === '') done(null, undefined);
     else parseJson(request, body, done);
+  });
+  app.removeContentTypeParser('text/plain');
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_, body: string, done) => {
+    if (body === '') done(null, undefined);
+    else done(new InvalidInput('content-type', 'must be application/json'));
   });
   app.addHook('preValidation', async (request) => {
     if (request.body === undefined && request.routeOptions.schema?.body !== undefined) request.body = {};
@@ -80,6 +94,7 @@ export async function buildApi(deps: ApiDeps) {
   await app.register(
     async (v1) => {
       v1.addHook('onRequest', keyCheck(deps.apiKeys));
+      v1.setNotFoundHandler(noSuchRoute);
       await v1.register(sessionRoutes, deps);
       await v1.register(signalRoutes, deps);
     },

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { SandmanError, type SessionRecord, statusOf } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import type { SessionManagerClient } from '@sandman/session-manager';
@@ -38,6 +38,17 @@ function keepAwake(service: SessionService, record: SessionRecord): () => void {
   return () => clearInterval(timer);
 }
 
+/** Until the caller has read, or has gone. */
+function writable(raw: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      raw.off('drain', go).off('close', go);
+      resolve();
+    };
+    raw.on('drain', go).on('close', go);
+  });
+}
+
 /** Activity, a wake if need be, then the message goes to the pod, once, and its answer streams back. */
 export async function chat(
   { service, sessionManager, timeout }: ChatDeps,
@@ -67,7 +78,7 @@ export async function chat(
     try {
       for await (const chunk of answer.body) {
         // A caller who hung up does not cut the pod's work: the answer is read to its end.
-        if (!raw.destroyed && !raw.write(chunk)) await Promise.race([once(raw, 'drain'), once(raw, 'close')]);
+        if (!raw.destroyed && !raw.write(chunk)) await writable(raw);
       }
       raw.end();
     } catch {

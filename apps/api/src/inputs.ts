@@ -1,13 +1,12 @@
 import { InvalidInput, parseDuration } from '@sandman/core';
-
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+import { IsDateTime } from 'typebox/format';
 
 /**
  * @returns ms of the epoch
  * @throws InvalidInput naming `field`
  */
-export function parseTime(text: string, field: string): number {
-  const ms = TIME.test(text) ? Date.parse(text) : Number.NaN;
+function parseTime(text: string, field: string): number {
+  const ms = IsDateTime(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms) || ms < 0) throw new InvalidInput(field, 'must be an ISO 8601 time with its zone, such as 2026-11-24T08:00:00.000Z');
   return ms;
 }

@@ -22,7 +22,7 @@ const RETRY_AFTER_S = 1;
 
 /** What ioredis and Redis say when the one cannot reach the other, or the other cannot serve. */
 const REDIS_AWAY =
-  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|ECONN|EPIPE|ETIMEDOUT|^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|OOM)/i;
+  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|startup nodes|^(LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|OOM|NOREPLICAS)/i;
 
 function problem(code: ErrorCode | 'internal', detail: string): Problem {
   const { status, title } = PROBLEMS[code];

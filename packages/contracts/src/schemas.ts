@@ -19,10 +19,10 @@ export const PolicySchema = Type.Object({
   backgroundCap: Type.String(),
 });
 
-/** What stands in a request; the core reads it, and says what is wrong with it. */
+/** What stands in a request. Only its outline: the core reads it, and names the field that is wrong. */
 const AskedPolicy = Type.Union([
   Type.String({ description: "a policy's name" }),
-  Type.Object({ sleepAfter: Duration, deleteAfter: Duration, backgroundCap: Type.Optional(Duration) }, strict),
+  Type.Object({}, { description: '{sleepAfter, deleteAfter, backgroundCap?}: durations, or never' }),
 ]);
 
 export const SessionSchema = Type.Object({

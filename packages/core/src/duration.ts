@@ -25,7 +25,7 @@ export function parseDuration(value: unknown, field: string): number {
 /** Writes milliseconds in the largest unit that divides them: 900000 → `15m`. One day is `24h`, as people say it. */
 export function formatDuration(ms: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const) {
-    if (ms % UNIT_MS[unit] === 0 && ms !== UNIT_MS.d) return `${ms / UNIT_MS[unit]}${unit}`;
+    if (ms % UNIT_MS[unit] === 0 && !(unit === 'd' && ms === UNIT_MS.d)) return `${ms / UNIT_MS[unit]}${unit}`;
   }
   return `${ms}ms`;
 }

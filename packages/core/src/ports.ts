@@ -57,8 +57,8 @@ export interface SessionStore {
   commit(uuid: string, base: SessionRecord | null, commit: Commit): Promise<CommitResult>;
   /** Extends the lease while `token` holds it. */
   renew(uuid: string, token: string, lease: number): Promise<Reading>;
-  /** Takes the mark away if the alarm number is still `n`. */
-  unmark(uuid: string, n: number): Promise<void>;
+  /** Takes the mark away if the alarm number is still `n`; false where a newer one was drawn or the session is gone. */
+  unmark(uuid: string, n: number): Promise<boolean>;
   /** Marks older than `age` ms, oldest first, at most 100 of each shard. */
   marked(age: number): Promise<Mark[]>;
   /** @throws InvalidInput on a cursor that is not of this list */
@@ -72,8 +72,8 @@ export interface SessionStore {
 export interface AlarmClock {
   /** Adds what is missing; an alarm that exists is left as it is. `now` is the Redis clock that `at` counts on. */
   arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void>;
-  /** Moves an alarm out; arms it where it is missing, leaves it where it already runs. */
-  move(ref: AlarmRef, at: number, now: number): Promise<void>;
+  /** Moves an alarm out, leaves it where it already runs; false where there is none. */
+  move(ref: AlarmRef, at: number, now: number): Promise<boolean>;
   /** Removes a session's alarms of an older number, best effort. */
   disarm(uuid: string, n: number): Promise<void>;
 }

@@ -19,7 +19,8 @@ export class Arming {
   async arm({ record, now }: LiveReading, older = 0): Promise<void> {
     const { uuid, n } = record;
     await this.#clock.arm(uuid, n, alarmsOf(record, now, this.#bounds), now);
-    await this.#store.unmark(uuid, n);
+    // Somebody drew a newer number while we armed, and looked for these jobs before they were there.
+    if (!(await this.#store.unmark(uuid, n))) await this.#clock.disarm(uuid, n);
     if (older !== 0 && older !== n) await this.#clock.disarm(uuid, older);
   }
 
@@ -28,7 +29,8 @@ export class Arming {
     if (!moved.sleep && !moved.delete) return;
     const { uuid, n } = record;
     const due = alarmsOf(record, now, this.#bounds).filter(({ name }) => name !== 'wake' && moved[name]);
-    await Promise.all(due.map(({ name, at }) => this.#clock.move({ name, uuid, n }, at, now)));
+    const found = await Promise.all(due.map(({ name, at }) => this.#clock.move({ name, uuid, n }, at, now)));
+    if (found.includes(false)) await this.arm({ record, now });
   }
 
   /** Finishes what a crash between commit and arm left; returns how many. */

@@ -112,12 +112,23 @@ export class SessionService {
   }
 
   async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause): Promise<LiveReading> {
-    const touched = await this.#store.touch(uuid, kind, at);
-    if (touched.kind === 'touched') {
-      await this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
-      return touched;
+    for (;;) {
+      const touched = await this.#store.touch(uuid, kind, at);
+      if (touched.kind === 'touched') {
+        await this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
+        return touched;
+      }
+      const { record, now } = touched;
+      assertLive(record, uuid, now);
+      const change = activity(record, kind, at ?? now, now, cause);
+      if (!change) return { record, now };
+      const result = await this.#store.commit(uuid, record, change);
+      if (result.kind === 'committed') {
+        if (change.alarms) await this.#arm(result, record.n);
+        return result;
+      }
+      // Of many who come at once the first one wakes it; for the others a touch will do.
     }
-    return this.#change(uuid, (record, now) => activity(record, kind, at ?? now, now, cause));
   }
 
   /** The same for every live session of the user, each on its own. */

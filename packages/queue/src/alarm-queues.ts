@@ -43,18 +43,19 @@ export class AlarmQueues implements AlarmClock {
     );
   }
 
-  async move(ref: AlarmRef, at: number, now: number): Promise<void> {
+  async move(ref: AlarmRef, at: number, now: number): Promise<boolean> {
     const delay = at - now;
     // BullMQ takes NaN for "now", and an alarm is never moved in: what is due already needs no moving.
-    if (!(delay > 0)) return;
+    if (!(delay > 0)) return true;
     try {
       await this.#queue(ref.uuid, ref.name).backend.changeDelay(jobId(ref), delay);
     } catch (error) {
       const code = (error as { code?: number }).code;
-      if (code === NO_SUCH_JOB) await this.arm(ref.uuid, ref.n, [{ name: ref.name, at }], now);
+      if (code === NO_SUCH_JOB) return false;
       // It waits or runs: its handler looks at the record, and moves itself.
-      else if (code !== NOT_DELAYED) throw error;
+      if (code !== NOT_DELAYED) throw error;
     }
+    return true;
   }
 
   async disarm(uuid: string, n: number): Promise<void> {

@@ -102,9 +102,9 @@ export class RedisSessionStore implements SessionStore {
     return { now, record: decodeRecord(uuid, fields) };
   }
 
-  async unmark(uuid: string, n: number): Promise<void> {
+  async unmark(uuid: string, n: number): Promise<boolean> {
     const keys = this.#keys.of(uuid);
-    await unmark(this.#redis, [keys.session(uuid), keys.unarmed], [uuid, n]);
+    return (await unmark(this.#redis, [keys.session(uuid), keys.unarmed], [uuid, n])) === 1;
   }
 
   async marked(age: number): Promise<Mark[]> {

@@ -40,8 +40,12 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     try {
       return reply.code(201).send(view(await service.track(pod.uuid, { userId, workspaceUrl: pod.workspaceUrl, policy })));
     } catch (error) {
-      // Known to Sandman under another user: not ours to delete.
+      // Known to Sandman under another user, or perhaps made by an earlier call with this key: not ours to delete.
       if (error instanceof SandmanError) throw error;
+      if (key !== undefined) {
+        request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
+        throw error;
+      }
       const undone = await sessionManager.call('delete', pod.uuid, randomUUID());
       if (undone.kind !== 'done' && undone.kind !== 'gone') request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
       throw error;

@@ -95,8 +95,15 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     },
   );
 
+  // Fastify waits for its callers; a pod's answer is read to its end even when the caller has gone.
+  const chats = new Set<Promise<void>>();
+  app.addHook('onClose', async () => {
+    await Promise.allSettled(chats);
+  });
   app.post('/sessions/:uuid/chat', { schema: { params: UuidParams, body: ChatBody } }, async ({ params, body }, reply) => {
-    await chat(deps, params.uuid, body.message, reply);
+    const running = chat(deps, params.uuid, body.message, reply);
+    chats.add(running);
+    await running.finally(() => chats.delete(running));
     return reply;
   });
 };

@@ -1,0 +1,153 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Action, Outcome } from '@sandman/core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SessionManagerClient } from './client.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+const KEY = 'a-secret-key';
+const TIMEOUT = 300;
+
+let server: Server;
+let client: SessionManagerClient;
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+let seen: IncomingMessage[];
+
+beforeEach(async () => {
+  seen = [];
+  server = createServer((request, response) => {
+    seen.push(request);
+    answer(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  client = new SessionManagerClient({ url: `http://127.0.0.1:${port}/base`, apiKey: KEY, timeout: TIMEOUT, connections: 4 });
+});
+
+afterEach(async () => {
+  await client.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const status =
+  (code: number, headers: Record<string, string> = {}, body = '{}') =>
+  (_: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(code, headers).end(body);
+  };
+
+describe('an answer is sorted', () => {
+  it.each<[Action, number, Outcome]>([
+    ['sleep', 200, { kind: 'done' }],
+    ['sleep', 204, { kind: 'done' }],
+    ['sleep', 409, { kind: 'done' }],
+    ['wake', 409, { kind: 'done' }],
+    ['delete', 404, { kind: 'gone' }],
+    ['wake', 404, { kind: 'gone' }],
+    ['status', 404, { kind: 'gone' }],
+    ['delete', 409, { kind: 'permanent', error: 'HTTP 409' }],
+    ['sleep', 401, { kind: 'permanent', error: 'HTTP 401' }],
+    ['sleep', 302, { kind: 'permanent', error: 'HTTP 302' }],
+    ['sleep', 500, { kind: 'transient', sent: true, error: 'HTTP 500' }],
+    ['sleep', 504, { kind: 'unknown', error: 'HTTP 504' }],
+    ['status', 504, { kind: 'transient', sent: true, error: 'HTTP 504' }],
+    ['status', 200, { kind: 'transient', sent: true, error: 'status answered no replicas' }],
+  ])('%s, HTTP %i', async (action, code, outcome) => {
+    answer = status(code, {}, code === 204 ? '' : '{}');
+    expect(await client.call(action, 'a1b2c3d4', 'key')).toEqual(outcome);
+  });
+
+  it('keeps to Retry-After', async () => {
+    answer = status(429, { 'retry-after': '7' });
+    expect(await client.call('wake', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'HTTP 429', retryAfter: 7_000 });
+    answer = status(503, { 'retry-after': new Date(Date.now() + 60_000).toUTCString() });
+    const outcome = await client.call('wake', 'a', 'key');
+    expect(outcome).toMatchObject({ kind: 'transient', sent: true });
+    expect((outcome as { retryAfter: number }).retryAfter).toBeGreaterThan(50_000);
+  });
+
+  it('reads the replicas', async () => {
+    answer = status(200, {}, '{"replicas": 0}');
+    expect(await client.call('status', 'a', 'key')).toEqual({ kind: 'done', pod: 'asleep' });
+    answer = status(200, {}, '{"replicas": 2, "more": true}');
+    expect(await client.call('status', 'a', 'key')).toEqual({ kind: 'done', pod: 'awake' });
+  });
+});
+
+describe('a call without an answer', () => {
+  it('timed out: nobody knows whether it landed', async () => {
+    answer = () => {};
+    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'unknown', error: `timed out after ${TIMEOUT} ms` });
+    expect(await client.call('status', 'a', 'key')).toMatchObject({ kind: 'transient' });
+  });
+
+  it('cut after it was sent: likewise, and it is not sent again', async () => {
+    answer = (request) => request.socket.destroy();
+    expect(await client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+    expect(seen).toHaveLength(1);
+  });
+
+  it('refused: nothing was sent', async () => {
+    await new Promise((resolve) => server.close(resolve));
+    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'ECONNREFUSED' });
+  });
+
+  it('a body that never ends is bounded too', async () => {
+    answer = (_, response) => {
+      response.writeHead(200).write('{');
+    };
+    expect(await client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+  });
+});
+
+it('sends what the session-manager expects', async () => {
+  answer = status(200);
+  await client.call('delete', 'a/../b', 'my-idempotency-key');
+  expect(seen[0]).toMatchObject({ method: 'DELETE', url: '/base/session/a%2F..%2Fb' });
+  expect(seen[0]?.headers).toMatchObject({ 'x-api-key': KEY, 'idempotency-key': 'my-idempotency-key' });
+  expect(seen[0]?.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+describe('create', () => {
+  it('answers the pod', async () => {
+    answer = status(201, {}, '{"uuid": "a1b2c3d4", "workspace_url": "https://a.example"}');
+    expect(await client.create('ada', 'key-1')).toEqual({ uuid: 'a1b2c3d4', workspaceUrl: 'https://a.example' });
+    expect(seen[0]?.headers['idempotency-key']).toBe('key-1');
+  });
+
+  it.each([
+    ['HTTP 500', status(500), 'session-manager-error'],
+    ['no uuid', status(200), 'session-manager-error'],
+    ['a uuid that is a path', status(200, {}, '{"uuid": "../../x"}'), 'session-manager-error'],
+    ['no JSON', status(200, {}, '<html>'), 'session-manager-error'],
+    ['nothing at all', () => {}, 'session-manager-timeout'],
+  ])('fails on %s', async (_, how, code) => {
+    answer = how as typeof answer;
+    const failure = await client.create('ada').catch((error) => error);
+    expect(failure).toMatchObject({ code });
+    expect(failure.message).not.toContain(KEY);
+  });
+});
+
+describe('chat', () => {
+  it('a gap longer than the time-out breaks the stream', async () => {
+    answer = (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain' }).write('one');
+    };
+    const { body, headers } = await client.chat('a', 'hello');
+    expect(headers['content-type']).toBe('text/plain');
+    await expect(body.toArray()).rejects.toThrow();
+  });
+
+  it('no headers in time', async () => {
+    answer = () => {};
+    await expect(client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-timeout' });
+  });
+});
+
+it('reads Retry-After as seconds or a date, and never more than a day', () => {
+  expect(parseRetryAfter('3')).toBe(3_000);
+  expect(parseRetryAfter('999999999')).toBe(86_400_000);
+  expect(parseRetryAfter('Thu, 01 Jan 1970 00:00:10 GMT', 4_000)).toBe(6_000);
+  for (const bad of [undefined, '', 'soon', '-5', 'Thu, 01 Jan 1970 00:00:00 GMT']) expect(parseRetryAfter(bad)).toBe(0);
+});
