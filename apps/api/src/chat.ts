@@ -11,6 +11,9 @@ export interface ChatDeps {
   readonly timeout: number;
 }
 
+/** What a pod's answer says of its own body. */
+const FORWARDED = ['content-type', 'content-encoding', 'content-language', 'content-length', 'cache-control', 'retry-after'];
+
 const LONGEST_TICK_MS = 30_000;
 const SHORTEST_TICK_MS = 50;
 
@@ -70,8 +73,10 @@ export async function chat(
     }
     reply.hijack();
     const { raw } = reply;
-    const type = answer.headers['content-type'];
-    if (type !== undefined) raw.setHeader('content-type', type);
+    for (const name of FORWARDED) {
+      const value = answer.headers[name];
+      if (value !== undefined) raw.setHeader(name, value);
+    }
     raw.statusCode = answer.status;
     raw.flushHeaders();
     raw.on('error', () => {});

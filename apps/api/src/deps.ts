@@ -1,6 +1,6 @@
 import type { PolicyBook } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
-import type { Logger, Metrics } from '@sandman/runtime';
+import type { Fleet, Logger, Metrics } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
 
 /** What the API is made of. */
@@ -13,6 +13,7 @@ export interface ApiDeps {
   /** `SESSION_MANAGER_TIMEOUT`, ms. */
   readonly timeout: number;
   readonly metrics: Metrics;
+  readonly fleet: Fleet;
   readonly logger: Logger;
   /** Whether Redis answers. Rejects or answers false where it does not. */
   readonly ready: () => Promise<boolean>;

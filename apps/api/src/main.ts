@@ -19,7 +19,6 @@ await runProcess('api', async () => {
     'SESSION_MANAGER_URL',
     'SESSION_MANAGER_API_KEY',
     'SESSION_MANAGER_TIMEOUT',
-    'LATE_EFFECT_BOUND',
     'DEFAULT_POLICY',
     'POLICIES',
     'ALARM_SLACK',
@@ -38,11 +37,11 @@ await runProcess('api', async () => {
     connections: CONNECTIONS,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status }),
   });
+  const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
   const app = await buildApi({
     service: new SessionService({
-      store: new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK }),
+      store,
       alarms,
-      bounds: { doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND },
       defaultPolicy: policies.default,
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
     }),
@@ -52,6 +51,7 @@ await runProcess('api', async () => {
     timeout: env.SESSION_MANAGER_TIMEOUT,
     metrics,
     logger,
+    fleet: { sessions: () => store.count(), backlog: () => alarms.backlog() },
     ready: async () => (await redis.ping()) === 'PONG',
   });
   await app.listen({ host: env.HOST, port: env.PORT });

@@ -28,6 +28,10 @@ beforeAll(async () => {
     timeout: 1_000,
     metrics: createMetrics(),
     logger: createLogger('silent', 'api'),
+    fleet: {
+      sessions: async () => ({ active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 }),
+      backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
+    },
     ready: async () => false,
   });
 });

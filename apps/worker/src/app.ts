@@ -43,14 +43,13 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
 export function startWorker({ redis, prefix, shards, store, pods, concurrency, doubt, metrics, logger }: WorkerDeps): WorkerApp {
   const onError = (err: Error) => logger.error({ err }, 'queue error');
-  const bounds = { doubt };
   const alarms = new AlarmQueues(redis, prefix, shards, onError);
-  const arming = new Arming(store, alarms, bounds);
+  const arming = new Arming(store, alarms);
   const reconciler = new Reconciler({
     store,
     arming,
     pods,
-    bounds,
+    bounds: { doubt },
     permits: new Permits(concurrency),
     observer: observe(metrics, logger),
     surroundings: {

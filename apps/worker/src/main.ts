@@ -1,4 +1,4 @@
-import { connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
+import { collectFleet, connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisSessionStore } from '@sandman/store';
 import { startWorker } from './app.ts';
@@ -28,11 +28,12 @@ await runProcess('worker', async () => {
     connections: env.WORKER_CONCURRENCY,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status: String(status) }),
   });
+  const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
   const worker = startWorker({
     redis,
     prefix: env.KEY_PREFIX,
     shards: env.SHARDS,
-    store: new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK }),
+    store,
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
@@ -46,7 +47,8 @@ await runProcess('worker', async () => {
     registry: metrics.registry,
     ready: async () => !closing && redis.status === 'ready' && worker.isRunning(),
     async collect() {
-      for (const [queue, due] of Object.entries(await worker.alarms.backlog())) metrics.dueBacklog.set({ queue }, due);
+      // While Redis is away a command would wait for it: the last figures stand.
+      if (redis.status === 'ready') await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog() });
     },
   });
   logger.info({ port: ops.port }, 'worker is up');

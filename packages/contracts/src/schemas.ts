@@ -1,3 +1,4 @@
+import { LIVE_STATUSES } from '@sandman/core';
 import { type Static, Type } from 'typebox';
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()]);
@@ -9,8 +10,7 @@ const Duration = Type.Union([Type.String(), Type.Integer()], { description: '500
 export const Uuid = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
 export const UserId = Type.String({ minLength: 1, maxLength: 255 });
 
-export const STATUSES = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting', 'deleted'] as const;
-const Status = Type.Enum([...STATUSES]);
+const Status = Type.Enum([...LIVE_STATUSES, 'deleted']);
 
 export const PolicySchema = Type.Object({
   name: Type.String(),

@@ -1,5 +1,5 @@
 import { deadlines } from './deadlines.ts';
-import { type Bounds, look } from './look.ts';
+import { look } from './look.ts';
 import type { SessionRecord } from './session.ts';
 
 /** What an alarm is for, and the queue it stands in. Its handler does whatever the record needs. */
@@ -30,8 +30,8 @@ function mainAlarm(record: SessionRecord): AlarmName {
  * The alarms that a record needs: the one that takes its next step, and beside it the `delete` that comes even if that
  * step never succeeds.
  */
-export function alarmsOf(record: SessionRecord, now: number, bounds: Bounds): Alarm[] {
-  const decision = look(record, now, bounds);
+export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
+  const decision = look(record, now);
   if (decision.kind === 'over') return [];
   const next = decision.kind === 'rest' ? decision.until : now;
   const main = mainAlarm(record);
@@ -45,8 +45,8 @@ export function alarmsOf(record: SessionRecord, now: number, bounds: Bounds): Al
  * Where a running alarm of the current number moves itself when there is nothing to do before `until`: to its own
  * place, or, where that has passed or is none, to the next look.
  */
-export function restingPlace(record: SessionRecord, name: AlarmName, until: number, now: number, bounds: Bounds): number {
-  const own = alarmsOf(record, now, bounds).find((alarm) => alarm.name === name)?.at;
+export function restingPlace(record: SessionRecord, name: AlarmName, until: number, now: number): number {
+  const own = alarmsOf(record, now).find((alarm) => alarm.name === name)?.at;
   return own !== undefined && own > now ? own : until;
 }
 

@@ -4,6 +4,7 @@ import { alarmsOf, restingPlace } from './alarms.ts';
 import { deadlines } from './deadlines.ts';
 import { example, T0 } from './example.fixture.ts';
 import { look } from './look.ts';
+import { takeOver } from './outcomes.ts';
 import { PolicyBook } from './policy.ts';
 import type { Action, Pod, SessionRecord, Wanted } from './session.ts';
 
@@ -11,7 +12,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const bounds = { doubt: MINUTE };
 const book = new PolicyBook();
-const at = (ms: number, change: Partial<SessionRecord> = {}) => look(example(change), T0 + ms, bounds);
+const at = (ms: number, change: Partial<SessionRecord> = {}) => look(example(change), T0 + ms);
 
 describe('a look', () => {
   it('lets an active session be until its deadline, and not a moment longer', () => {
@@ -43,15 +44,22 @@ describe('a look', () => {
   it('rests while a call is in flight and takes over, doubting, once its lease ran out', () => {
     const flying = { action: 'wake', token: 't', actionUntil: T0 + 8_000, pod: 'unknown' } as const;
     expect(at(7_999, flying)).toEqual({ kind: 'rest', until: T0 + 8_000 });
-    expect(at(8_000, flying)).toMatchObject({
-      kind: 'take-over',
-      patch: { action: '', token: '', pod: 'unknown', verifyAt: T0 + 8_000 + bounds.doubt },
+    expect(at(8_000, flying)).toEqual({ kind: 'take-over' });
+    expect(takeOver(example(flying), T0 + 8_000, bounds)).toEqual({
+      action: '',
+      token: '',
+      actionUntil: 0,
+      pod: 'unknown',
+      verifyAt: T0 + 8_000 + bounds.doubt,
     });
   });
 
   it('keeps the later of two doubts', () => {
-    const flying = { action: 'sleep', token: 't', actionUntil: T0, verifyAt: T0 + HOUR } as const;
-    expect(at(1, flying)).toMatchObject({ kind: 'take-over', patch: { verifyAt: T0 + HOUR } });
+    expect(takeOver(example({ action: 'sleep', verifyAt: T0 + HOUR }), T0, bounds)).toMatchObject({ verifyAt: T0 + HOUR });
+  });
+
+  it('doubts nothing after a status read that nobody finished', () => {
+    expect(takeOver(example({ action: 'status' }), T0, bounds)).not.toHaveProperty('verifyAt');
   });
 
   it('waits out its own back-off and the Retry-After of the session-manager', () => {
@@ -74,7 +82,7 @@ describe('a look', () => {
   it('does nothing at all for a session under which nothing is due, ever', () => {
     const never = book.resolve({ sleepAfter: 'never', deleteAfter: 'never' });
     expect(at(365 * 24 * HOUR, { policy: never })).toEqual({ kind: 'rest', until: null });
-    expect(alarmsOf(example({ policy: never }), T0, bounds)).toEqual([]);
+    expect(alarmsOf(example({ policy: never }), T0)).toEqual([]);
   });
 
   it('is over when the pod is gone', () => {
@@ -137,13 +145,13 @@ describe('alarms', () => {
         }),
         (change) => {
           const record = example(change);
-          const decision = look(record, T0, bounds);
+          const decision = look(record, T0);
           const next = decision.kind === 'rest' ? decision.until : T0;
-          const alarms = alarmsOf(record, T0, bounds);
+          const alarms = alarmsOf(record, T0);
           expect(next).not.toBeNull();
           expect(Math.min(...alarms.map((alarm) => alarm.at))).toBeLessThanOrEqual(next ?? 0);
           if (decision.kind === 'rest' && decision.until !== null) {
-            for (const { name } of alarms) expect(restingPlace(record, name, decision.until, T0, bounds)).toBeGreaterThan(T0);
+            for (const { name } of alarms) expect(restingPlace(record, name, decision.until, T0)).toBeGreaterThan(T0);
           }
         },
       ),
@@ -152,13 +160,13 @@ describe('alarms', () => {
   });
 
   it('an active session has its sleep and, behind it, the delete that comes if sleeping never succeeds', () => {
-    expect(alarmsOf(example(), T0, bounds)).toEqual([
+    expect(alarmsOf(example(), T0)).toEqual([
       { name: 'sleep', at: T0 + 15 * MINUTE },
       { name: 'delete', at: T0 + 15 * MINUTE + 24 * HOUR },
     ]);
   });
 
   it('no alarm of an awake session stands behind an open doubt', () => {
-    expect(alarmsOf(example({ verifyAt: T0 + 1_000 }), T0, bounds)[0]).toEqual({ name: 'sleep', at: T0 + 1_000 });
+    expect(alarmsOf(example({ verifyAt: T0 + 1_000 }), T0)[0]).toEqual({ name: 'sleep', at: T0 + 1_000 });
   });
 });

@@ -8,33 +8,20 @@ export type Decision =
   /** Nothing to do before `until` (ms); `null` when nothing is pending at all. */
   | { readonly kind: 'rest'; readonly until: number | null }
   /** The owner of a call has let its lease run out: what it may have left behind is to be verified. */
-  | { readonly kind: 'take-over'; readonly patch: Patch }
+  | { readonly kind: 'take-over' }
   | { readonly kind: 'want'; readonly patch: Patch }
   | { readonly kind: 'act'; readonly action: Action };
-
-/** How long an outcome may stay unknown, in ms: `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`. */
-export interface Bounds {
-  readonly doubt: number;
-}
-
-/** The doubt that a call of unknown outcome leaves: the later one, if one is open already. */
-export function doubt(record: SessionRecord, now: number, bounds: Bounds): Patch {
-  return { pod: 'unknown', verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };
-}
 
 /**
  * The one decision procedure: worker, API and simulators all run this.
  *
  * @param now ms of the shard's Redis clock, never ahead of it
  */
-export function look(record: SessionRecord, now: number, bounds: Bounds): Decision {
+export function look(record: SessionRecord, now: number): Decision {
   if (record.pod === 'gone') return { kind: 'over' };
 
   if (record.action !== '') {
-    if (now < record.actionUntil) return { kind: 'rest', until: record.actionUntil };
-    const free = { action: '', token: '', actionUntil: 0 } as const;
-    // A status read changes nothing, so it leaves nothing to doubt.
-    return { kind: 'take-over', patch: record.action === 'status' ? free : { ...free, ...doubt(record, now, bounds) } };
+    return now < record.actionUntil ? { kind: 'rest', until: record.actionUntil } : { kind: 'take-over' };
   }
 
   const { sleepAt, deleteAt } = deadlines(record);

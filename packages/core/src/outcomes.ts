@@ -1,4 +1,3 @@
-import { type Bounds, doubt } from './look.ts';
 import { burial } from './requests.ts';
 import { type Action, HEALTHY, type Patch, type Pod, type SessionRecord } from './session.ts';
 
@@ -14,6 +13,23 @@ export type Outcome =
   | { readonly kind: 'permanent'; readonly error: string }
   /** It may have happened, or may yet: a time-out, a connection broken after sending. */
   | { readonly kind: 'unknown'; readonly error: string };
+
+/** How long an outcome may stay unknown, in ms: `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`. */
+export interface Bounds {
+  readonly doubt: number;
+}
+
+const FREE = { action: '', token: '', actionUntil: 0 } as const;
+
+/** The doubt that a call of unknown outcome leaves: the later one, if one is open already. */
+function doubt(record: SessionRecord, now: number, bounds: Bounds): Patch {
+  return { pod: 'unknown', verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };
+}
+
+/** What an owner whose lease ran out leaves: its call may have landed, or may yet. A status read leaves no doubt. */
+export function takeOver(record: SessionRecord, now: number, bounds: Bounds): Patch {
+  return record.action === 'status' ? FREE : { ...FREE, ...doubt(record, now, bounds) };
+}
 
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = { transient: 15_000, unknown: 15_000, permanent: 300_000 } as const;
@@ -57,17 +73,16 @@ function settled(record: SessionRecord, pod: Pod, now: number): Patch {
  * action; it is applied only while the token is still the caller's own.
  */
 export function end(record: SessionRecord, { action, outcome, podBefore, chance }: Ended, now: number, bounds: Bounds): Patch {
-  const free = { action: '', token: '', actionUntil: 0 } as const;
   if (outcome.kind === 'done') {
     // A status read that the look sent was due: it, and nothing else, ends the doubt.
-    if (action === 'status') return { ...free, ...settled(record, outcome.pod ?? 'unknown', now), verifyAt: 0 };
-    return { ...free, ...settled(record, RESULT[action], now) };
+    if (action === 'status') return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), verifyAt: 0 };
+    return { ...FREE, ...settled(record, RESULT[action], now) };
   }
   if (outcome.kind === 'gone') return burial(record, record.wanted === 'gone' ? record.cause : 'gone', now);
 
   const failures = record.failures + 1;
   const wait = backoff(outcome.kind, failures, chance);
-  const failing: Patch = { ...free, failures, failingSince: record.failingSince || now, lastError: `${action}: ${outcome.error}` };
+  const failing: Patch = { ...FREE, failures, failingSince: record.failingSince || now, lastError: `${action}: ${outcome.error}` };
   const retryAfter = outcome.kind === 'transient' && outcome.retryAfter ? { notBefore: now + outcome.retryAfter } : {};
   if (action === 'status') return { ...failing, ...retryAfter, verifyAt: now + wait };
   // Somebody came meanwhile and wants something else: the back-off of this call must not delay that.

@@ -1,6 +1,6 @@
 import type { Alarm, AlarmRef } from './alarms.ts';
 import type { Outcome } from './outcomes.ts';
-import type { Action, ActivityKind, Patch, SessionRecord, Status } from './session.ts';
+import type { Action, ActivityKind, LiveStatus, Patch, SessionRecord, Status } from './session.ts';
 
 /** A record as a script left it, and the shard's Redis clock (ms) in that script. */
 export interface Reading {
@@ -64,6 +64,8 @@ export interface SessionStore {
   /** @throws InvalidInput on a cursor that is not of this list */
   list(filter: Filter, limit: number, cursor: string | null): Promise<Page>;
   ofUser(userId: string): Promise<LiveReading[]>;
+  /** How many sessions there are of each status but `deleted`. */
+  count(): Promise<Record<LiveStatus, number>>;
   /** Forgets tombstones past their time; returns how many. */
   bury(): Promise<number>;
 }

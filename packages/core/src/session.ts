@@ -2,7 +2,9 @@ import type { Policy } from './policy.ts';
 
 export type Wanted = 'awake' | 'asleep' | 'gone';
 export type Pod = Wanted | 'unknown';
-export type Status = 'active' | 'falling-asleep' | 'sleeping' | 'waking' | 'deleting' | 'deleted';
+export const LIVE_STATUSES = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting'] as const;
+export type LiveStatus = (typeof LIVE_STATUSES)[number];
+export type Status = LiveStatus | 'deleted';
 export type Cause = 'created' | 'adopted' | 'activity' | 'idle' | 'manual' | 'logout' | 'delete-due' | 'gone' | 'restored';
 /** `status` only asks; the other three change the pod. */
 export type Action = 'sleep' | 'wake' | 'delete' | 'status';

@@ -1,15 +1,13 @@
-import { type AlarmClock, alarmsOf, type Bounds, type LiveReading, type SessionStore } from '@sandman/core';
+import { type AlarmClock, alarmsOf, type LiveReading, type SessionStore } from '@sandman/core';
 
 /** What arms the alarms that a commit drew. */
 export class Arming {
   readonly #store: SessionStore;
   readonly #clock: AlarmClock;
-  readonly #bounds: Bounds;
 
-  constructor(store: SessionStore, clock: AlarmClock, bounds: Bounds) {
+  constructor(store: SessionStore, clock: AlarmClock) {
     this.#store = store;
     this.#clock = clock;
-    this.#bounds = bounds;
   }
 
   /**
@@ -18,7 +16,7 @@ export class Arming {
    */
   async arm({ record, now }: LiveReading, older = 0): Promise<void> {
     const { uuid, n } = record;
-    await this.#clock.arm(uuid, n, alarmsOf(record, now, this.#bounds), now);
+    await this.#clock.arm(uuid, n, alarmsOf(record, now), now);
     // Somebody drew a newer number while we armed, and looked for these jobs before they were there.
     if (!(await this.#store.unmark(uuid, n))) await this.#clock.disarm(uuid, n);
     if (older !== 0 && older !== n) await this.#clock.disarm(uuid, older);
@@ -28,7 +26,7 @@ export class Arming {
   async follow({ record, now }: LiveReading, moved: { readonly sleep: boolean; readonly delete: boolean }): Promise<void> {
     if (!moved.sleep && !moved.delete) return;
     const { uuid, n } = record;
-    const due = alarmsOf(record, now, this.#bounds).filter(({ name }) => name !== 'wake' && moved[name]);
+    const due = alarmsOf(record, now).filter(({ name }) => name !== 'wake' && moved[name]);
     const found = await Promise.all(due.map(({ name, at }) => this.#clock.move({ name, uuid, n }, at, now)));
     if (found.includes(false)) await this.arm({ record, now });
   }

@@ -16,6 +16,7 @@ import {
   restingPlace,
   type SessionRecord,
   type SessionStore,
+  takeOver,
 } from '@sandman/core';
 import type { Arming } from './arming.ts';
 import type { Permits } from './permits.ts';
@@ -80,7 +81,7 @@ export class Reconciler {
   }
 
   async #handle({ uuid, name, n }: AlarmRef): Promise<AlarmEnd> {
-    const { store, bounds, observer, surroundings } = this.#on;
+    const { store, observer, surroundings } = this.#on;
     let reading = await store.read(uuid);
     let readAt = surroundings.elapsed();
     for (;;) {
@@ -88,12 +89,12 @@ export class Reconciler {
       // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
       if (!record || n < record.n) return COMPLETED;
       const now = reading.now + Math.floor(surroundings.elapsed() - readAt);
-      const decision = look(record, now, bounds);
+      const decision = look(record, now);
       if (decision.kind === 'over') return COMPLETED;
       if (decision.kind === 'rest') {
         if (decision.until === null) return COMPLETED;
         if (record.action === '') observer.early(name);
-        return { kind: 'again', ms: restingPlace(record, name, decision.until, now, bounds) - now };
+        return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };
       }
       reading = await this.#step(record, decision, now);
       readAt = surroundings.elapsed();
@@ -102,7 +103,8 @@ export class Reconciler {
 
   async #step(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' }>, now: number): Promise<Reading> {
     if (decision.kind === 'act') return this.#act(record, decision.action);
-    const result = await this.#on.store.commit(record.uuid, record, { patch: decision.patch, alarms: false });
+    const patch = decision.kind === 'want' ? decision.patch : takeOver(record, now, this.#on.bounds);
+    const result = await this.#on.store.commit(record.uuid, record, { patch, alarms: false });
     if (result.kind === 'committed' && decision.kind === 'want') {
       const { sleepAt, deleteAt } = deadlines(record);
       if (decision.patch.wanted === 'asleep') this.#on.observer.late('sleep', now - (sleepAt ?? now));

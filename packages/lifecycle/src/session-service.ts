@@ -4,7 +4,6 @@ import {
   activity,
   assertLive,
   type Birth,
-  type Bounds,
   birth,
   burial,
   type Cause,
@@ -31,7 +30,6 @@ const POLL_MS = 50;
 export interface SessionServiceOptions {
   readonly store: SessionStore;
   readonly alarms: AlarmClock;
-  readonly bounds: Bounds;
   /** The policy of whoever names none. */
   readonly defaultPolicy: Policy;
   /** Told when an acknowledged change could not be armed at once; its mark stands, and a worker will arm it. */
@@ -50,9 +48,9 @@ export class SessionService {
   readonly #defaultPolicy: Policy;
   readonly #unarmed: (error: unknown) => void;
 
-  constructor({ store, alarms, bounds, defaultPolicy, unarmed }: SessionServiceOptions) {
+  constructor({ store, alarms, defaultPolicy, unarmed }: SessionServiceOptions) {
     this.#store = store;
-    this.#arming = new Arming(store, alarms, bounds);
+    this.#arming = new Arming(store, alarms);
     this.#defaultPolicy = defaultPolicy;
     this.#unarmed = unarmed;
   }

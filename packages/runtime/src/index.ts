@@ -1,4 +1,5 @@
 export { type Env, EnvError, readEnv, type VariableName } from './env.ts';
+export { collectFleet, type Fleet } from './fleet.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-server.ts';

@@ -1,15 +1,13 @@
-import { type Filter, InvalidInput, type LiveReading, type Page, type Reading, type Status, statusOf } from '@sandman/core';
+import { type Filter, InvalidInput, LIVE_STATUSES, type LiveReading, type Page, type Reading, statusOf } from '@sandman/core';
 import type { Redis } from 'ioredis';
 import type { Keyspace, ShardKeys } from './keys.ts';
 import { loadScript } from './script.ts';
 
 const page = loadScript('page');
 
-const LIVE: readonly Status[] = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting'];
-
 function indexes(keys: ShardKeys, { userId, status }: Filter): string[] {
   if (userId !== undefined) return [keys.owned(userId, status === 'deleted')];
-  return (status ? [status] : LIVE).map((one) => keys.status(one));
+  return (status ? [status] : LIVE_STATUSES).map((one) => keys.status(one));
 }
 
 function fits({ record }: Reading, { userId, status }: Filter): boolean {

@@ -3,7 +3,9 @@ import {
   type Commit,
   type CommitResult,
   type Filter,
+  LIVE_STATUSES,
   type LiveReading,
+  type LiveStatus,
   type Mark,
   type Page,
   type Reading,
@@ -128,6 +130,14 @@ export class RedisSessionStore implements SessionStore {
     const userId = (await this.#redis.hget(keys.session(uuid), 'userId')) ?? '';
     const names = [keys.session(uuid), keys.history(uuid), keys.tombstones, keys.status('deleted'), keys.owned(userId, true)];
     return (await bury(this.#redis, names, [uuid, TOMBSTONE_MS])) as number;
+  }
+
+  async count(): Promise<Record<LiveStatus, number>> {
+    const entries = LIVE_STATUSES.map(async (status) => {
+      const sizes = await Promise.all(this.#keys.shards.map((keys) => this.#redis.zcard(keys.status(status))));
+      return [status, sizes.reduce((sum, size) => sum + size, 0)] as const;
+    });
+    return Object.fromEntries(await Promise.all(entries)) as Record<LiveStatus, number>;
   }
 
   list(filter: Filter, limit: number, cursor: string | null): Promise<Page> {

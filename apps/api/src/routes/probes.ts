@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { collectFleet } from '@sandman/runtime';
 import type { FastifyInstance } from 'fastify';
 import { Histogram, type Registry } from 'prom-client';
 import type { ApiDeps } from '../deps.ts';
@@ -18,7 +19,7 @@ export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registr
 }
 
 /** Liveness, readiness and metrics: open to whoever can reach the port. */
-export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { ready, metrics }) => {
+export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { ready, metrics, fleet }) => {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
@@ -29,5 +30,9 @@ export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { ready, m
     const up = !closing && (await ready().catch(() => false));
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
-  app.get('/metrics', { schema }, async (_, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()));
+  app.get('/metrics', { schema }, async (_, reply) => {
+    // While Redis is away the last figures stand.
+    await collectFleet(metrics, fleet).catch(() => {});
+    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+  });
 };
