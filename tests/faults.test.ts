@@ -80,6 +80,22 @@ it('Redis gone for 3 s: pings answer 503 within 1 s each, and everything goes on
   await stack.until(uuid, 'deleted');
 });
 
+it('an API and a worker that start before their Redis come to work once it is there', async () => {
+  await stack.start({ apis: 1, workers: 1 });
+  const { uuid } = await stack.create('ada');
+  await redis.kill();
+  const late = [stack.addApi(), stack.addWorker()];
+  await waitFor('the late API answers', async () => (await fetch(`${stack.apiUrls[1]}/readyz`).catch(() => null))?.status === 503);
+  const early = await stack.call<{ code: string }>('POST', '/v1/sessions', { userId: 'bob' });
+  expect(early).toMatchObject({ status: 503, body: { code: 'not-ready' } });
+  await redis.restart();
+  await Promise.all(late);
+  stack.workers[0]!.kill('SIGKILL');
+  await waitFor('it takes pings', async () => (await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status === 202);
+  await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+  await stack.until(uuid, 'sleeping');
+});
+
 it('Redis frozen: pings answer 503 within about a second instead of hanging', async () => {
   await stack.start({});
   const { uuid } = await stack.create('ada');
