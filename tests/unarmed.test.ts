@@ -1,0 +1,35 @@
+import { birth, PolicyBook } from '@sandman/core';
+import { RedisSessionStore } from '@sandman/store';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { TestStack } from './stack.ts';
+
+let found: FoundRedis;
+let redis: Redis;
+let stack: TestStack;
+
+beforeAll(async () => {
+  found = await redisForTests();
+  redis = new Redis(found.url);
+  stack = await new TestStack(found.url).start({});
+});
+
+afterAll(async () => {
+  await stack?.stop();
+  redis?.disconnect();
+  await found?.stop();
+});
+
+it('a crash between commit and arm costs seconds, not the alarm', async () => {
+  await stack.sim('POST', '/sim/pods', { uuid: 'crashed1', userId: 'ada' });
+  const store = new RedisSessionStore(redis, { prefix: stack.prefix, shards: 1, slack: 1 });
+  const policy = new PolicyBook().resolve({ sleepAfter: '1s', deleteAfter: '1h' });
+  const { now } = await store.read('crashed1');
+  // Just what an API does before it dies: the commit, and nothing after it.
+  const patch = birth({ userId: 'ada', workspaceUrl: '', policy, cause: 'created' }, null, now);
+  expect(await store.commit('crashed1', null, { patch, alarms: true })).toMatchObject({ kind: 'committed' });
+  expect(await store.marked(0)).toEqual([{ uuid: 'crashed1', shard: 0 }]);
+  await stack.until('crashed1', 'sleeping', 6_000);
+  await waitFor('the mark is gone', async () => (await store.marked(0)).length === 0);
+});
