@@ -91,8 +91,13 @@ it('an API and a worker that start before their Redis come to work once it is th
   await redis.restart();
   await Promise.all(late);
   stack.workers[0]!.kill('SIGKILL');
-  await waitFor('it takes pings', async () => (await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status === 202);
-  await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+  // Both in turn: the one that was there reconnects within half a second, the late one is ready.
+  await waitFor('each takes requests', async () => {
+    const answers = [await stack.call('GET', `/v1/sessions/${uuid}`), await stack.call('GET', `/v1/sessions/${uuid}`)];
+    return answers.every(({ status }) => status === 200);
+  });
+  expect((await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status).toBe(202);
+  expect((await stack.call('POST', `/v1/sessions/${uuid}/sleep`)).status).toBe(202);
   await stack.until(uuid, 'sleeping');
 });
 

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import type { Action, Outcome } from '@sandman/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SessionManagerClient } from './client.ts';
+import { SessionManagerClient, type SessionManagerOptions } from './client.ts';
 import { parseRetryAfter } from './retry-after.ts';
 
 const KEY = 'a-secret-key';
@@ -20,9 +20,13 @@ beforeEach(async () => {
     answer(request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  client = new SessionManagerClient({ url: `http://127.0.0.1:${port}/base`, apiKey: KEY, timeout: TIMEOUT, connections: 4 });
+  client = clientWith({});
 });
+
+function clientWith(options: Partial<SessionManagerOptions>): SessionManagerClient {
+  const { port } = server.address() as AddressInfo;
+  return new SessionManagerClient({ url: `http://127.0.0.1:${port}/base`, apiKey: KEY, timeout: TIMEOUT, connections: 4, ...options });
+}
 
 afterEach(async () => {
   await client.close();
@@ -49,7 +53,10 @@ describe('an answer is sorted', () => {
     ['sleep', 401, { kind: 'permanent', error: 'HTTP 401' }],
     ['sleep', 302, { kind: 'permanent', error: 'HTTP 302' }],
     ['sleep', 500, { kind: 'transient', sent: true, error: 'HTTP 500' }],
-    ['sleep', 504, { kind: 'unknown', error: 'HTTP 504' }],
+    ['sleep', 502, { kind: 'unknown', error: 'HTTP 502' }],
+    ['delete', 504, { kind: 'unknown', error: 'HTTP 504' }],
+    ['status', 502, { kind: 'transient', sent: true, error: 'HTTP 502' }],
+    ['status', 409, { kind: 'permanent', error: 'HTTP 409' }],
     ['status', 504, { kind: 'transient', sent: true, error: 'HTTP 504' }],
     ['status', 200, { kind: 'transient', sent: true, error: 'status answered no replicas' }],
   ])('%s, HTTP %i', async (action, code, outcome) => {
@@ -74,6 +81,11 @@ describe('an answer is sorted', () => {
   });
 });
 
+it.each(['', 'null', '[]', '<html>', '{"replicas": "1"}', '{"replicas": -1}'])('a status of %j says nothing', async (body) => {
+  answer = status(200, {}, body);
+  expect(await client.call('status', 'a', 'key')).toEqual({ kind: 'transient', sent: true, error: 'status answered no replicas' });
+});
+
 describe('a call without an answer', () => {
   it('timed out: nobody knows whether it landed', async () => {
     answer = () => {};
@@ -89,7 +101,47 @@ describe('a call without an answer', () => {
 
   it('refused: nothing was sent', async () => {
     await new Promise((resolve) => server.close(resolve));
-    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'ECONNREFUSED' });
+    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'connection refused' });
+  });
+
+  it('never got a socket: nothing was sent, and the bound holds all the same', async () => {
+    answer = () => {};
+    const from = performance.now();
+    const outcomes = await Promise.all(Array.from({ length: 6 }, (_, i) => client.call('sleep', `a${i}`, 'key')));
+    expect(performance.now() - from).toBeLessThan(TIMEOUT * 1.9);
+    expect(outcomes.filter(({ kind }) => kind === 'unknown')).toHaveLength(4);
+    const unsent = { kind: 'transient', sent: false, error: `not sent within ${TIMEOUT} ms` };
+    expect(outcomes.filter(({ kind }) => kind === 'transient')).toEqual([unsent, unsent]);
+  });
+
+  it('never connected: nothing was sent', async () => {
+    // A server that takes the connection and never speaks TLS.
+    const mute = createTcpServer();
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const stuck = clientWith({ url: `https://127.0.0.1:${(mute.address() as AddressInfo).port}` });
+    expect(await stuck.call('delete', 'a', 'key')).toMatchObject({ kind: 'transient', sent: false });
+    await stuck.close();
+    await new Promise((resolve) => mute.close(resolve));
+  });
+
+  it('reset on a socket that was kept alive: it may have landed, and it is not sent again', async () => {
+    const single = clientWith({ connections: 1 });
+    answer = status(200);
+    await single.call('wake', 'a', 'key');
+    answer = (request) => request.socket.resetAndDestroy();
+    expect(await single.call('delete', 'a', 'key')).toEqual({ kind: 'unknown', error: 'connection broken' });
+    expect(seen).toHaveLength(2);
+    expect(seen[1]?.socket === seen[0]?.socket).toBe(true);
+    await single.close();
+  });
+
+  it('a key that no header may carry is for the operator to mend, and is not shown', async () => {
+    const broken = clientWith({ apiKey: `${KEY}\n` });
+    const outcome = await broken.call('sleep', 'a', 'key');
+    expect(outcome.kind).toBe('permanent');
+    expect(JSON.stringify(outcome)).not.toContain(KEY);
+    expect(seen).toHaveLength(0);
+    await broken.close();
   });
 
   it('a body that never ends is bounded too', async () => {
@@ -129,7 +181,55 @@ describe('create', () => {
   });
 });
 
+it('each call is observed once, with what came of it and how long it took', async () => {
+  const results: [string, number | string, number][] = [];
+  const observed = clientWith({ onResult: (...result) => results.push(result) });
+  answer = status(409);
+  await observed.call('sleep', 'a', 'key');
+  answer = () => {};
+  await observed.call('wake', 'a', 'key');
+  answer = (request) => request.socket.destroy();
+  await observed.create('ada').catch(() => {});
+  await observed.close();
+  expect(results.map(([call, result]) => [call, result])).toEqual([
+    ['sleep', 409],
+    ['wake', 'timeout'],
+    ['create', 'error'],
+  ]);
+  expect(results[1]?.[2]).toBeGreaterThanOrEqual(TIMEOUT / 1_000 - 0.01);
+  expect(results[1]?.[2]).toBeLessThan(5);
+});
+
 describe('chat', () => {
+  it('the caller may give it up, before the headers and after', async () => {
+    const early = new AbortController();
+    answer = () => early.abort();
+    await expect(client.chat('a', 'hello', { signal: early.signal })).rejects.toMatchObject({ code: 'session-manager-error' });
+
+    const late = new AbortController();
+    answer = (_, response) => {
+      response.writeHead(200).write('one');
+    };
+    const { body } = await client.chat('a', 'hello', { signal: late.signal });
+    late.abort();
+    await expect(body.toArray()).rejects.toThrow();
+  });
+
+  it('as many at once as there are callers, and none keeps a lifecycle call waiting', async () => {
+    answer = (request, response) => {
+      if (request.url?.endsWith('/chat')) response.writeHead(200).write('one');
+      else response.end('{}');
+    };
+    const chats = await Promise.all(Array.from({ length: 12 }, (_, i) => client.chat(`a${i}`, 'hello')));
+    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'done' });
+    await Promise.all(chats.map(({ body }) => expect(body.toArray()).rejects.toThrow()));
+  });
+
+  it('a session-manager that cannot be reached', async () => {
+    await new Promise((resolve) => server.close(resolve));
+    await expect(client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-error' });
+  });
+
   it('a gap longer than the time-out breaks the stream', async () => {
     answer = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/plain' }).write('one');

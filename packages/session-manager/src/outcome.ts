@@ -1,5 +1,6 @@
 import type { Action, Outcome } from '@sandman/core';
 import { parseRetryAfter } from './retry-after.ts';
+import { describe, type Unanswered } from './unanswered.ts';
 
 /** An answer of the session-manager to a lifecycle call. */
 export interface Answer {
@@ -7,9 +8,6 @@ export interface Answer {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: string;
 }
-
-/** Nothing reached the session-manager with these. */
-const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT']);
 
 function readReplicas(body: string): Outcome {
   try {
@@ -38,9 +36,9 @@ export function sortAnswer(action: Action, { status, headers, body }: Answer): O
 }
 
 /** Sorts a call that got no answer. `timeout` in ms. */
-export function sortFailure(action: Action, failure: unknown, timeout: number): Outcome {
-  const { code, name } = failure as { code?: string; name?: string };
-  if (code !== undefined && NOT_SENT.has(code)) return { kind: 'transient', sent: false, error: code };
-  const error = name === 'TimeoutError' ? `timed out after ${timeout} ms` : `connection broken (${code ?? name ?? 'unknown'})`;
+export function sortFailure(action: Action, failure: Unanswered, timeout: number): Outcome {
+  const error = describe(failure, timeout);
+  if (failure.code === 'UND_ERR_INVALID_ARG') return { kind: 'permanent', error };
+  if (!failure.sent) return { kind: 'transient', sent: false, error };
   return action === 'status' ? { kind: 'transient', sent: true, error } : { kind: 'unknown', error };
 }

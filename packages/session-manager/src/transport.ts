@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { Agent, type Dispatcher } from 'undici';
+import { Unanswered } from './unanswered.ts';
+
+export interface TransportOptions {
+  /** Where the session-manager is; a path in it precedes every call's. */
+  readonly url: string;
+  readonly apiKey: string;
+  /** `SESSION_MANAGER_TIMEOUT`, ms: bounds a lifecycle call as a whole, of a chat the headers and each gap. */
+  readonly timeout: number;
+  /** The pool's width for lifecycle calls. At least the concurrency: a call must not wait for a socket after its commit. */
+  readonly connections: number;
+  /** Told of every call once: its name, the HTTP status or `timeout` or `error`, and how long it took (of a chat: until the headers). */
+  readonly onResult?: (call: string, status: number | string, seconds: number) => void;
+}
+
+export interface Call {
+  readonly name: string;
+  readonly method: Dispatcher.HttpMethod;
+  readonly path: string;
+  readonly body?: unknown;
+  readonly idempotencyKey: string;
+}
+
+/** Timers take no more, and fire at once beyond it. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Settles when the signal does: undici leaves a request that waits for a socket pending though its signal is aborted. */
+function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return request;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    request.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** One HTTP exchange at a time on each socket, never repeated, and known to have been sent or not. */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #origin: string;
+  readonly #prefix: string;
+  readonly #timeout: number;
+  readonly #lifecycle: Agent;
+  /** Chats last as long as pods talk; on sockets of their own, as many as it takes, they keep no lifecycle call waiting. */
+  readonly #chats: Agent;
+
+  constructor(options: TransportOptions) {
+    const { origin, pathname } = new URL(options.url);
+    this.#options = options;
+    this.#origin = origin;
+    this.#prefix = pathname.replace(/\/+$/, '');
+    this.#timeout = Math.min(options.timeout, LONGEST_TIMER_MS);
+    // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
+    const common = { allowH2: false, pipelining: 1, connect: { timeout: this.#timeout } };
+    // The signal bounds a lifecycle call as a whole; undici's own bounds of 300 s must not come before it.
+    this.#lifecycle = new Agent({ ...common, connections: options.connections, headersTimeout: 0, bodyTimeout: 0 });
+    this.#chats = new Agent({ ...common, headersTimeout: this.#timeout, bodyTimeout: this.#timeout });
+  }
+
+  /** @throws Unanswered */
+  send(call: Call): Promise<{ status: number; headers: Dispatcher.ResponseData['headers']; body: string }> {
+    return this.#observed(call, async (onSent) => {
+      const signal = AbortSignal.timeout(this.#timeout);
+      const { statusCode, headers, body } = await this.#request(this.#lifecycle, call, onSent, signal);
+      return { status: statusCode, headers, body: await body.text() };
+    });
+  }
+
+  /** @throws Unanswered */
+  stream(call: Call, signal: AbortSignal | undefined): Promise<{ status: number } & Pick<Dispatcher.ResponseData, 'headers' | 'body'>> {
+    return this.#observed(call, async (onSent) => {
+      const { statusCode, headers, body } = await this.#request(this.#chats, call, onSent, signal);
+      return { status: statusCode, headers, body };
+    });
+  }
+
+  /** Cuts what is still in flight. */
+  async close(): Promise<void> {
+    await Promise.all([this.#lifecycle.destroy(), this.#chats.destroy()]);
+  }
+
+  async #observed<T extends { status: number }>({ name }: Call, exchange: (onSent: () => void) => Promise<T>): Promise<T> {
+    const from = performance.now();
+    const observe = (status: number | string) => this.#options.onResult?.(name, status, (performance.now() - from) / 1_000);
+    let sent = false;
+    let answer: T;
+    try {
+      answer = await exchange(() => {
+        sent = true;
+      });
+    } catch (error) {
+      const unanswered = new Unanswered(error, sent);
+      observe(unanswered.timedOut ? 'timeout' : 'error');
+      throw unanswered;
+    }
+    observe(answer.status);
+    return answer;
+  }
+
+  #request(agent: Agent, call: Call, onSent: () => void, signal?: AbortSignal): Promise<Dispatcher.ResponseData> {
+    // undici starts a request when it has a socket and is about to write: before that, nothing left this process.
+    const watched = agent.compose((dispatch) => (options, handler) => {
+      const start = handler.onRequestStart?.bind(handler);
+      handler.onRequestStart = (controller, context) => {
+        onSent();
+        start?.(controller, context);
+      };
+      return dispatch(options, handler);
+    });
+    const json = call.body === undefined ? null : JSON.stringify(call.body);
+    const request = watched.request({
+      origin: this.#origin,
+      path: this.#prefix + call.path,
+      method: call.method,
+      headers: {
+        'x-api-key': this.#options.apiKey,
+        'x-request-id': randomUUID(),
+        'idempotency-key': call.idempotencyKey,
+        ...(json === null ? {} : { 'content-type': 'application/json' }),
+      },
+      body: json,
+      ...(signal ? { signal } : {}),
+    });
+    return abortable(request, signal);
+  }
+}
