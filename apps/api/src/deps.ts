@@ -15,6 +15,6 @@ export interface ApiDeps {
   readonly metrics: Metrics;
   readonly fleet: Fleet;
   readonly logger: Logger;
-  /** Whether Redis answers. Rejects or answers false where it does not. */
+  /** Whether Redis answers. */
   readonly ready: () => Promise<boolean>;
 }

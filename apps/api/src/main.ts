@@ -1,7 +1,7 @@
 import { PolicyBook } from '@sandman/core';
 import { SessionService } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
-import { connectRedis, createLogger, createMetrics, readEnv, runProcess } from '@sandman/runtime';
+import { answers, connectRedis, createLogger, createMetrics, readEnv, runProcess } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisSessionStore } from '@sandman/store';
 import { buildApi } from './app.ts';
@@ -52,7 +52,7 @@ await runProcess('api', async () => {
     metrics,
     logger,
     fleet: { sessions: () => store.count(), backlog: () => alarms.backlog() },
-    ready: async () => (await redis.ping()) === 'PONG',
+    ready: () => answers(redis),
   });
   await app.listen({ host: env.HOST, port: env.PORT });
   return {

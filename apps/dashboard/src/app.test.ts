@@ -13,7 +13,7 @@ const basic = (user: string, password: string) => ({ authorization: `Basic ${Buf
 beforeAll(async () => {
   found = await redisForTests();
   redis = new Redis(found.url, { maxRetriesPerRequest: null });
-  app = await buildDashboard({ redis, prefix: 'dashboard-test', shards: 1, user: 'admin', password: 'right' });
+  app = await buildDashboard({ redis, prefix: 'dashboard-test', shards: 1, user: 'admin', password: 'right', onError: () => {} });
 });
 
 afterAll(async () => {

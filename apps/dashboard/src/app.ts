@@ -1,7 +1,9 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
+import helmet from '@fastify/helmet';
 import { alarmQueues } from '@sandman/queue';
+import { answers } from '@sandman/runtime';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Redis } from 'ioredis';
 import { login } from './login.ts';
@@ -12,14 +14,23 @@ export interface DashboardOptions {
   readonly shards: number;
   readonly user: string;
   readonly password: string;
+  /** Told of BullMQ's connection errors, which its queues would otherwise print, passwords and all. */
+  readonly onError: (error: Error) => void;
 }
 
 /** Bull Board at `/queues`, behind the login. */
-export async function buildDashboard({ redis, prefix, shards, user, password }: DashboardOptions): Promise<FastifyInstance> {
+export async function buildDashboard({ redis, prefix, shards, user, password, onError }: DashboardOptions): Promise<FastifyInstance> {
   const app = Fastify();
+  // Bull Board asks another host for a font; no page of ours tells others that it is looked at.
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'] },
+    },
+  });
   await app.register(login, { user, password });
 
-  const queues = alarmQueues(redis, prefix, shards);
+  const queues = alarmQueues(redis, prefix, shards).map((queue) => queue.on('error', onError));
   const board = new FastifyAdapter();
   board.setBasePath('/queues');
   createBullBoard({
@@ -35,8 +46,8 @@ export async function buildDashboard({ redis, prefix, shards, user, password }: 
   });
   app.get('/', (_, reply) => reply.redirect('/queues'));
   app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/readyz', (_, reply) => {
-    const up = !closing && redis.status === 'ready';
+  app.get('/readyz', async (_, reply) => {
+    const up = !closing && (await answers(redis));
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
   app.addHook('onClose', async () => {

@@ -13,16 +13,18 @@ await runProcess('dashboard', async () => {
     'DASHBOARD_PASSWORD',
   ]);
   const logger = createLogger(env.LOG_LEVEL, 'dashboard');
-  const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
+  // A person waits for each page: an error now is better than a page when Redis is back.
+  const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
   const app = await buildDashboard({
     redis,
     prefix: env.KEY_PREFIX,
     shards: env.SHARDS,
     user: env.DASHBOARD_USER,
     password: env.DASHBOARD_PASSWORD,
+    onError: (err) => logger.warn({ err }, 'queue'),
   });
-  await app.listen({ host: env.HOST, port: env.DASHBOARD_PORT });
-  logger.info({ port: env.DASHBOARD_PORT }, 'dashboard is up');
+  const address = await app.listen({ host: env.HOST, port: env.DASHBOARD_PORT });
+  logger.info({ address }, 'dashboard is up');
   return {
     async close() {
       await app.close();

@@ -1,44 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { streamChat } from './chat.ts';
-import { type FaultRule, Faults } from './faults.ts';
+import { CHAT_SCHEMA, type Message, streamChat } from './chat.ts';
+import { controlRoutes } from './control.ts';
+import { Faults } from './faults.ts';
 import { type Call, Pods } from './pods.ts';
 
 export interface SimOptions {
-  /** The key that every call must carry. */
+  /** The key that every call must carry, but for `/healthz`. */
   readonly apiKey: string;
 }
 
-const FAULT_SCHEMA = {
+const CREATE_SCHEMA = {
   type: 'object',
-  required: ['fault'],
-  additionalProperties: false,
-  properties: {
-    call: { enum: ['create', 'chat', 'sleep', 'wake', 'delete', 'status'] },
-    uuid: { type: 'string', minLength: 1 },
-    times: { type: 'integer', minimum: 1 },
-    fault: {
-      type: 'object',
-      additionalProperties: false,
-      minProperties: 1,
-      properties: {
-        status: { type: 'integer', minimum: 200, maximum: 599 },
-        retryAfter: { type: 'string' },
-        delayMs: { type: 'integer', minimum: 0, maximum: 600_000 },
-        afterMs: { type: 'integer', minimum: 0, maximum: 600_000 },
-        hang: { type: 'boolean' },
-        cut: { enum: ['before', 'after'] },
-        lateMs: { type: 'integer', minimum: 0, maximum: 600_000 },
-      },
-    },
-  },
-};
-
-const POD_SCHEMA = {
-  type: 'object',
-  required: ['uuid'],
-  additionalProperties: false,
-  properties: { uuid: { type: 'string', minLength: 1 }, userId: { type: 'string' }, replicas: { type: 'integer', minimum: 0 } },
+  required: ['user_id'],
+  properties: { user_id: { type: 'string', minLength: 1 } },
 };
 
 type Params = { uuid: string };
@@ -50,45 +25,48 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
   const faults = new Faults();
 
   app.addHook('onRequest', async (request, reply) => {
-    if (request.url !== '/healthz' && request.headers['x-api-key'] !== apiKey) return reply.code(401).send({ error: 'Wrong API key' });
+    if (request.routeOptions.url !== '/healthz' && request.headers['x-api-key'] !== apiKey) {
+      return reply.code(401).send({ error: 'Wrong API key' });
+    }
   });
 
   /** Journals a call, lets the fault in force strike, acts, and answers. */
   const serve = async (call: Call, request: FastifyRequest, reply: FastifyReply, act: () => unknown) => {
     const uuid = (request.params as Partial<Params>).uuid ?? '';
     const entry = { at: Date.now(), call, uuid, idempotencyKey: String(request.headers['idempotency-key'] ?? ''), status: 0, doneAt: 0 };
-    pods.journal.push(entry);
+    pods.record(entry);
     const fault = faults.strike(call, uuid);
     reply.raw.once('finish', () => Object.assign(entry, { status: reply.statusCode, doneAt: Date.now() }));
+    const take = () => {
+      const answer = act();
+      if (call === 'create') entry.uuid = (answer as Params).uuid;
+      return answer;
+    };
     const cut = () => {
       reply.hijack();
       request.raw.socket.destroy();
       return reply;
     };
-    if (fault.hang) return reply.hijack();
     if (fault.delayMs) await pause(fault.delayMs);
-    if (fault.cut === 'before') return cut();
+    // What the caller is told of a late effect, if anything, is the rest of the fault.
+    if (fault.lateMs !== undefined) setTimeout(take, fault.lateMs).unref();
+    if (fault.hang) return reply.hijack();
+    if (fault.cut === 'before' || (fault.cut && fault.lateMs !== undefined)) return cut();
     if (fault.retryAfter !== undefined) reply.header('retry-after', fault.retryAfter);
-    if (fault.lateMs !== undefined) {
-      setTimeout(act, fault.lateMs).unref();
-      return reply.code(504).send({ error: 'Simulated gateway time-out' });
-    }
     if (fault.status !== undefined) return reply.code(fault.status).send({ error: 'Simulated fault' });
+    if (fault.lateMs !== undefined) return reply.code(504).send({ error: 'Simulated gateway time-out' });
     if (call !== 'create' && !pods.get(uuid)) return reply.code(404).send({ error: 'Session not found' });
-    const answer = act();
-    if (call === 'create') Object.assign(entry, { uuid: (answer as { uuid: string }).uuid });
+    const answer = take();
     if (fault.afterMs) await pause(fault.afterMs);
     return fault.cut === 'after' ? cut() : reply.send(answer);
   };
 
-  app.post('/session/create', (request, reply) => {
-    const userId = (request.body as { user_id?: unknown } | null)?.user_id;
-    if (typeof userId !== 'string' || userId === '') return reply.code(400).send({ error: 'user_id is missing' });
-    return serve('create', request, reply, () => {
-      const { uuid, workspaceUrl } = pods.plant(userId);
+  app.post<{ Body: { user_id: string } }>('/session/create', { schema: { body: CREATE_SCHEMA } }, (request, reply) =>
+    serve('create', request, reply, () => {
+      const { uuid, workspaceUrl } = pods.plant(request.body.user_id);
       return { uuid, workspace_url: workspaceUrl };
-    });
-  });
+    }),
+  );
   for (const call of ['sleep', 'wake'] as const) {
     app.post<{ Params: Params }>(`/session/:uuid/${call}`, (request, reply) =>
       serve(call, request, reply, () => ({ ok: pods.apply(call, request.params.uuid) })),
@@ -100,35 +78,17 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
   app.get<{ Params: Params }>('/session/:uuid/status', (request, reply) =>
     serve('status', request, reply, () => ({ uuid: request.params.uuid, replicas: pods.get(request.params.uuid)?.replicas ?? 0 })),
   );
-  app.post<{ Params: Params; Body: { message?: unknown } | null }>('/session/:uuid/chat', (request, reply) =>
+  app.post<{ Params: Params; Body: { message: Message } }>('/session/:uuid/chat', { schema: { body: CHAT_SCHEMA } }, (request, reply) =>
     serve('chat', request, reply, () => {
       if (pods.get(request.params.uuid)?.replicas === 0) {
         reply.code(503);
         return { error: 'The pod is asleep' };
       }
-      return streamChat(request.body?.message, reply);
+      return streamChat(request.body.message, reply);
     }),
   );
 
   app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/sim/journal', () => ({ items: pods.journal }));
-  app.delete('/sim/journal', () => ({ removed: pods.journal.splice(0).length }));
-  app.post<{ Body: { uuid: string; userId?: string; replicas?: number } }>(
-    '/sim/pods',
-    { schema: { body: POD_SCHEMA } },
-    ({ body }, reply) => reply.code(201).send(pods.plant(body.userId ?? '', body.uuid, body.replicas)),
-  );
-  app.get('/sim/faults', () => ({ items: faults.list() }));
-  app.post<{ Body: FaultRule }>('/sim/faults', { schema: { body: FAULT_SCHEMA } }, ({ body }, reply) =>
-    reply.code(201).send({ id: faults.add(body) }),
-  );
-  app.delete('/sim/faults', () => {
-    faults.remove();
-    return { ok: true };
-  });
-  app.delete<{ Params: { id: string } }>('/sim/faults/:id', ({ params }) => {
-    faults.remove(Number(params.id));
-    return { ok: true };
-  });
+  controlRoutes(app, pods, faults);
   return app;
 }

@@ -4,8 +4,29 @@ import type { FastifyReply } from 'fastify';
 
 interface StreamOrder {
   readonly chunks: number;
+  /** Between two chunks, ms. */
   readonly intervalMs: number;
 }
+
+export type Message = { readonly stream?: StreamOrder } | string | number | boolean | readonly unknown[] | null;
+
+const STREAM_SCHEMA = {
+  type: 'object',
+  required: ['chunks', 'intervalMs'],
+  properties: {
+    chunks: { type: 'integer', minimum: 1, maximum: 1_000_000 },
+    intervalMs: { type: 'integer', minimum: 0, maximum: 600_000 },
+  },
+};
+
+/** Any message will do; a `stream` in it must be one that can be obeyed. */
+export const CHAT_SCHEMA = {
+  type: 'object',
+  required: ['message'],
+  properties: {
+    message: { anyOf: [{ not: { type: 'object' } }, { type: 'object', properties: { stream: STREAM_SCHEMA } }] },
+  },
+};
 
 async function* chunks({ chunks: count, intervalMs }: StreamOrder): AsyncGenerator<string> {
   for (let i = 1; i <= count; i++) {
@@ -15,8 +36,8 @@ async function* chunks({ chunks: count, intervalMs }: StreamOrder): AsyncGenerat
 }
 
 /** The pod's answer: an echo, or for `{stream: {chunks, intervalMs}}` that many lines of text at that pace. */
-export function streamChat(message: unknown, reply: FastifyReply): unknown {
-  const order = (message as { stream?: StreamOrder } | null)?.stream;
+export function streamChat(message: Message, reply: FastifyReply): unknown {
+  const order = typeof message === 'object' && message !== null && 'stream' in message ? message.stream : undefined;
   if (!order) return { reply: message };
   reply.type('text/plain');
   return Readable.from(chunks(order));

@@ -8,11 +8,11 @@ export interface Fault {
   /** Waits before acting, and after it before answering. */
   readonly delayMs?: number;
   readonly afterMs?: number;
-  /** Never acts and never answers. */
+  /** Never answers, nor acts (but see `lateMs`). */
   readonly hang?: boolean;
   /** Cuts the connection before or after acting. */
   readonly cut?: 'before' | 'after';
-  /** Answers 504 at once, and acts that much later. */
+  /** Acts that much later, and answers 504 at once; or what `status`, `cut` or `hang` beside it say. */
   readonly lateMs?: number;
 }
 
@@ -38,9 +38,13 @@ export class Faults {
     return [...this.#rules].map(([id, { left, ...rule }]) => ({ id, ...rule, ...(rule.times === undefined ? {} : { times: left }) }));
   }
 
-  remove(id?: number): void {
-    if (id === undefined) this.#rules.clear();
-    else this.#rules.delete(id);
+  /** False where there is no such fault, or no more. */
+  remove(id: number): boolean {
+    return this.#rules.delete(id);
+  }
+
+  clear(): void {
+    this.#rules.clear();
   }
 
   strike(call: Call, uuid: string): Fault {

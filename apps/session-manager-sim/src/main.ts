@@ -7,6 +7,6 @@ await runProcess('session-manager', async () => {
   const app = buildSim({ apiKey: env.SIM_API_KEY });
   await app.listen({ host: env.HOST, port: env.SIM_PORT });
   const { port } = app.server.address() as AddressInfo;
-  console.log(`The simulated session-manager listens on port ${port}`);
+  console.log(`The simulated session-manager listens on http://${env.HOST}:${port}`);
   return app;
 });

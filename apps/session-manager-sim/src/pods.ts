@@ -13,12 +13,16 @@ export interface JournalEntry {
   /** When it arrived, ms of the epoch. */
   readonly at: number;
   readonly call: Call;
-  readonly uuid: string;
+  /** Of a create, the one it gave; empty until then. */
+  uuid: string;
   readonly idempotencyKey: string;
   /** What was answered; 0 while it is not, or never. */
   status: number;
   doneAt: number;
 }
+
+/** Beyond it the older half is dropped: the simulation of an `npm start` may run for weeks. */
+const LONGEST_JOURNAL = 200_000;
 
 /** The pods and the journal of every call, in memory. */
 export class Pods {
@@ -27,6 +31,11 @@ export class Pods {
 
   get(uuid: string): SimulatedPod | undefined {
     return this.#pods.get(uuid);
+  }
+
+  record(entry: JournalEntry): void {
+    if (this.journal.length >= LONGEST_JOURNAL) this.journal.splice(0, LONGEST_JOURNAL / 2);
+    this.journal.push(entry);
   }
 
   plant(userId: string, uuid = randomBytes(4).toString('hex'), replicas = 1): SimulatedPod {

@@ -1,4 +1,4 @@
-import { collectFleet, connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
+import { answers, collectFleet, connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisSessionStore } from '@sandman/store';
 import { startWorker } from './app.ts';
@@ -45,10 +45,10 @@ await runProcess('worker', async () => {
     host: env.HOST,
     port: env.METRICS_PORT,
     registry: metrics.registry,
-    ready: async () => !closing && redis.status === 'ready' && worker.isRunning(),
+    ready: async () => !closing && worker.isRunning() && (await answers(redis)),
     async collect() {
       // While Redis is away a command would wait for it: the last figures stand.
-      if (redis.status === 'ready') await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog() });
+      if (await answers(redis)) await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog() });
     },
   });
   logger.info({ port: ops.port }, 'worker is up');

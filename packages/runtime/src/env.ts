@@ -39,6 +39,11 @@ function url(protocols: readonly string[], parse = (text: string) => text): Vari
   return { expected, parse: (text) => (protocols.includes(new URL(text).protocol) ? parse(text) : refuse()) };
 }
 
+/** `new URL` takes `redis:6379`, and a list of addresses for one strange host: ioredis would try to reach those for ever. */
+function oneServer(text: string): string {
+  return /^[^,]+$/.test(new URL(text).hostname) ? text : refuse();
+}
+
 const secret: Variable<string> = { expected: 'must be set', parse: (text) => text };
 
 const MIN_KEY_LENGTH = 16;
@@ -62,7 +67,7 @@ const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** Every variable that a process of ours reads. Which process reads which stands in its main.ts. */
 const VARIABLES = {
-  REDIS_URL: url(['redis:', 'rediss:']),
+  REDIS_URL: { ...url(['redis:', 'rediss:'], oneServer), expected: "must be one server's URL, redis://… or rediss://…" },
   KEY_PREFIX: { expected: 'must be 1 to 64 of A-Z a-z 0-9 _ . -', standard: 'sandman', parse: matching(/^[A-Za-z0-9_.-]{1,64}$/) },
   SHARDS: { expected: 'must be a whole number, 1 to 1024', standard: '1', parse: whole(1, 1_024) },
   LOG_LEVEL: {

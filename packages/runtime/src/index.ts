@@ -4,4 +4,4 @@ export { createLogger, type Logger } from './logger.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-server.ts';
 export { type Running, runProcess } from './process.ts';
-export { connectRedis } from './redis.ts';
+export { answers, connectRedis } from './redis.ts';

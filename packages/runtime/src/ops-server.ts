@@ -22,7 +22,8 @@ export async function startOpsServer({ host, port, registry, ready, collect }: O
   const answer = (response: ServerResponse, status: number, type: string, body: string) => {
     response.writeHead(status, { 'content-type': type }).end(body);
   };
-  const serve = async ({ url }: IncomingMessage, response: ServerResponse) => {
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const url = request.url?.split('?')[0];
     if (url === '/healthz') return answer(response, 200, 'application/json', '{"status":"ok"}');
     if (url === '/readyz') {
       const up = await ready();

@@ -23,3 +23,18 @@ export function connectRedis(url: string, role: keyof typeof ROLES, onError: (er
   redis.on('error', onError);
   return redis;
 }
+
+/** How long a Redis may take to answer before it counts as away, in ms. */
+const ANSWER_MS = 1_000;
+
+/** Whether Redis answers. Asked, not looked up: a frozen one keeps its connections. */
+export async function answers(redis: Redis): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(resolve, ANSWER_MS, null);
+  });
+  // A worker's command waits for Redis to come back; whoever asks here does not.
+  const answer = await Promise.race([redis.ping().catch(() => null), late]);
+  clearTimeout(timer);
+  return answer === 'PONG';
+}

@@ -1,9 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { Action, Outcome } from '@sandman/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SessionManagerClient, type SessionManagerOptions } from './client.ts';
-import { parseRetryAfter } from './retry-after.ts';
 
 const KEY = 'a-secret-key';
 const TIMEOUT = 300;
@@ -116,11 +115,13 @@ describe('a call without an answer', () => {
 
   it('never connected: nothing was sent', async () => {
     // A server that takes the connection and never speaks TLS.
-    const mute = createTcpServer();
+    const taken: Socket[] = [];
+    const mute = createTcpServer((socket) => taken.push(socket));
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
     const stuck = clientWith({ url: `https://127.0.0.1:${(mute.address() as AddressInfo).port}` });
     expect(await stuck.call('delete', 'a', 'key')).toMatchObject({ kind: 'transient', sent: false });
     await stuck.close();
+    for (const socket of taken) socket.destroy();
     await new Promise((resolve) => mute.close(resolve));
   });
 
@@ -243,11 +244,4 @@ describe('chat', () => {
     answer = () => {};
     await expect(client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-timeout' });
   });
-});
-
-it('reads Retry-After as seconds or a date, and never more than a day', () => {
-  expect(parseRetryAfter('3')).toBe(3_000);
-  expect(parseRetryAfter('999999999')).toBe(86_400_000);
-  expect(parseRetryAfter('Thu, 01 Jan 1970 00:00:10 GMT', 4_000)).toBe(6_000);
-  for (const bad of [undefined, '', 'soon', '-5', 'Thu, 01 Jan 1970 00:00:00 GMT']) expect(parseRetryAfter(bad)).toBe(0);
 });

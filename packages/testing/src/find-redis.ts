@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { redisBinary, startRedis } from './redis-server.ts';
+import { redisBinary, SETTINGS, startRedis } from './redis-server.ts';
 
 /** A Redis that was found or started. */
 export interface FoundRedis {
@@ -21,7 +21,7 @@ async function inContainer(): Promise<FoundRedis | null> {
   if (socket.startsWith('/') && !existsSync(socket)) return null;
   try {
     const { RedisContainer } = await import('@testcontainers/redis');
-    const container = await new RedisContainer('redis:7').start();
+    const container = await new RedisContainer('redis:7').withCommand(['redis-server', ...SETTINGS]).start();
     return {
       url: container.getConnectionUrl(),
       what: 'a container',

@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 const START_MS = 15_000;
 
 /** As the design wants a Redis: punctual alarms, small jobs, nothing evicted. */
-const SETTINGS = ['--hz', '100', '--hash-max-listpack-value', '256', '--maxmemory-policy', 'noeviction', '--save', ''];
+export const SETTINGS = ['--hz', '100', '--hash-max-listpack-value', '256', '--maxmemory-policy', 'noeviction', '--save', ''];
 
 /** A Redis of one's own, which one may kill. */
 export interface RedisServer {

@@ -27,7 +27,7 @@ export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { ready, m
   const schema = { hide: true };
   app.get('/healthz', { schema }, () => ({ status: 'ok' }));
   app.get('/readyz', { schema }, async (_, reply) => {
-    const up = !closing && (await ready().catch(() => false));
+    const up = !closing && (await ready());
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
   app.get('/metrics', { schema }, async (_, reply) => {

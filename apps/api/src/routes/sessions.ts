@@ -34,7 +34,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     const { userId, policy: asked } = request.body;
     const policy = policies.resolve(asked);
     // No pod is made that could not be written down.
-    if (!(await ready().catch(() => false))) throw new SandmanError('not-ready', 'Redis cannot be reached');
+    if (!(await ready())) throw new SandmanError('not-ready', 'Redis cannot be reached');
     const key = request.headers['idempotency-key'];
     const pod = await sessionManager.create(userId, typeof key === 'string' ? key : undefined);
     try {

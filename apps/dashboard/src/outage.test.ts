@@ -1,0 +1,62 @@
+import { type AppProcess, freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/testing';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+let redis: RedisServer;
+let dashboard: AppProcess;
+let base: string;
+
+const login = { authorization: `Basic ${Buffer.from('admin:right').toString('base64')}` };
+
+/** The status within 2 s; null where there was none. */
+async function status(path: string): Promise<number | null> {
+  const answer = await fetch(`${base}${path}`, { headers: login, signal: AbortSignal.timeout(2_000) }).catch(() => null);
+  return answer?.status ?? null;
+}
+
+const ready = (wanted: number) => waitFor(`readyz ${wanted}`, async () => (await status('/readyz')) === wanted);
+
+beforeAll(async () => {
+  redis = await startRedis({ aof: true });
+  const port = await freePort();
+  base = `http://127.0.0.1:${port}`;
+  dashboard = startApp('dashboard', {
+    REDIS_URL: redis.url,
+    HOST: '127.0.0.1',
+    DASHBOARD_PORT: `${port}`,
+    DASHBOARD_USER: 'admin',
+    DASHBOARD_PASSWORD: 'right',
+  });
+  await ready(200);
+});
+
+afterAll(async () => {
+  dashboard?.kill('SIGKILL');
+  await redis?.stop();
+});
+
+it('while Redis is frozen it is not ready, and says so in time', async () => {
+  process.kill(redis.pid(), 'SIGSTOP');
+  try {
+    expect(await status('/readyz')).toBe(503);
+    expect(await status('/healthz')).toBe(200);
+  } finally {
+    process.kill(redis.pid(), 'SIGCONT');
+  }
+  await ready(200);
+});
+
+it('while Redis is dead its pages fail at once, and work again when it is back', async () => {
+  await redis.kill();
+  await ready(503);
+  expect(await status('/queues/api/queues')).toBe(500);
+  await redis.restart();
+  await ready(200);
+  expect(await status('/queues/api/queues')).toBe(200);
+});
+
+it('says where it listens, logs its troubles as JSON only, and ends at SIGTERM with 0', async () => {
+  dashboard.kill('SIGTERM');
+  expect(await dashboard.exited).toBe(0);
+  expect(dashboard.stdout()).toContain(`"address":"${base}"`);
+  expect(dashboard.stderr()).toBe('');
+});

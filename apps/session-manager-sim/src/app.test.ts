@@ -1,0 +1,238 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { buildSim } from './app.ts';
+import type { FaultRule } from './faults.ts';
+import type { JournalEntry } from './pods.ts';
+
+const KEY = 'a-sim-key';
+
+let app: FastifyInstance;
+let base: string;
+
+beforeEach(async () => {
+  app = buildSim({ apiKey: KEY });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+});
+
+afterEach(() => app.close());
+
+function send(method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Response> {
+  const content = body === undefined ? {} : { 'content-type': 'application/json' };
+  return fetch(base + path, {
+    method,
+    headers: { 'x-api-key': KEY, 'idempotency-key': 'my-key', ...content },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...init,
+  });
+}
+
+async function json<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<{ status: number; body: T }> {
+  const answer = await send(method, path, body);
+  return { status: answer.status, body: (await answer.json()) as T };
+}
+
+async function create(): Promise<string> {
+  return (await json<{ uuid: string }>('POST', '/session/create', { user_id: 'ada' })).body.uuid;
+}
+
+async function replicas(uuid: string): Promise<unknown> {
+  const { status, body } = await json('GET', `/session/${uuid}/status`);
+  return status === 200 ? body.replicas : status;
+}
+
+async function fault(rule: FaultRule): Promise<number> {
+  const { status, body } = await json<{ id: number }>('POST', '/sim/faults', rule);
+  expect(status).toBe(201);
+  return body.id;
+}
+
+const journal = async () => (await json<{ items: JournalEntry[] }>('GET', '/sim/journal')).body.items;
+
+describe('the six calls', () => {
+  it('a pod is created, sleeps, wakes and is deleted; each may be repeated', async () => {
+    const created = await json('POST', '/session/create', { user_id: 'ada' });
+    expect(created).toMatchObject({
+      status: 200,
+      body: { uuid: expect.stringMatching(/^[a-z0-9]{8}$/), workspace_url: expect.any(String) },
+    });
+    const uuid = String(created.body.uuid);
+    expect(await replicas(uuid)).toBe(1);
+    for (const [call, left] of [
+      ['sleep', 0],
+      ['sleep', 0],
+      ['wake', 1],
+      ['wake', 1],
+    ] as const) {
+      expect((await send('POST', `/session/${uuid}/${call}`, {})).status).toBe(200);
+      expect(await replicas(uuid)).toBe(left);
+    }
+    expect((await send('DELETE', `/session/${uuid}`)).status).toBe(200);
+    for (const [method, path] of [
+      ['POST', '/sleep'],
+      ['POST', '/wake'],
+      ['DELETE', ''],
+      ['GET', '/status'],
+      ['POST', '/chat'],
+    ] as const) {
+      const gone = await json(method, `/session/${uuid}${path}`, method === 'POST' ? { message: 'hello' } : undefined);
+      expect(gone).toEqual({ status: 404, body: { error: 'Session not found' } });
+    }
+  });
+
+  it('a chat is echoed, streamed on request, and refused by a pod that sleeps', async () => {
+    const uuid = await create();
+    const chat = (message: unknown) => send('POST', `/session/${uuid}/chat`, { message });
+    for (const message of ['hello', { text: 'hello' }, ['hello'], null, 7])
+      expect(await (await chat(message)).json()).toEqual({ reply: message });
+    const streamed = await chat({ stream: { chunks: 3, intervalMs: 20 } });
+    expect(streamed.headers.get('content-type')).toMatch('text/plain');
+    expect(await streamed.text()).toBe('chunk 1\nchunk 2\nchunk 3\n');
+    await send('POST', `/session/${uuid}/sleep`, {});
+    expect((await chat('hello')).status).toBe(503);
+  });
+
+  it('only with the key, but for /healthz', async () => {
+    expect((await fetch(`${base}/healthz?deep=1`)).status).toBe(200);
+    for (const path of ['/session/x/status', '/sim/journal', '/sim/faults', '/nowhere']) {
+      expect((await send('GET', path, undefined, { headers: { 'x-api-key': 'wrong' } })).status).toBe(401);
+    }
+    expect(await journal()).toEqual([]);
+  });
+
+  it.each([
+    ['/session/create', {}, 'user_id'],
+    ['/session/create', { user_id: 7 }, 'user_id'],
+    ['/session/planted1/chat', {}, 'message'],
+    ['/session/planted1/chat', { message: { stream: { chunks: 'all', intervalMs: 1 } } }, 'chunks'],
+    ['/sim/pods', {}, 'uuid'],
+    ['/sim/pods', { uuid: '../x' }, 'uuid'],
+    ['/sim/faults', {}, 'fault'],
+    ['/sim/faults', { fault: {} }, 'fault'],
+    ['/sim/faults', { fault: { late: 5 } }, 'additional'],
+    ['/sim/faults', { call: 'nap', fault: { status: 500 } }, 'call'],
+    ['/sim/faults', { fault: { status: '500' } }, 'status'],
+  ])('%s %j is refused with what is wrong', async (path, body, named) => {
+    const { status, body: problem } = await json('POST', path, body);
+    expect(status).toBe(400);
+    expect(problem.message).toContain(named);
+  });
+});
+
+it('a pod that somebody else made can be planted', async () => {
+  expect((await send('POST', '/sim/pods', { uuid: 'planted1', userId: 'ada', replicas: 0 })).status).toBe(201);
+  expect(await replicas('planted1')).toBe(0);
+  await send('POST', '/sim/pods', { uuid: 'planted2' });
+  expect(await replicas('planted2')).toBe(1);
+});
+
+it('the journal tells each call, when it came and how it was answered', async () => {
+  const from = Date.now();
+  const uuid = await create();
+  await send('POST', `/session/${uuid}/sleep`, {});
+  await send('DELETE', '/session/unknown');
+  const items = await journal();
+  expect(items).toMatchObject([
+    { call: 'create', uuid, status: 200, idempotencyKey: 'my-key' },
+    { call: 'sleep', uuid, status: 200 },
+    { call: 'delete', uuid: 'unknown', status: 404 },
+  ]);
+  for (const { at, doneAt } of items) {
+    expect(at).toBeGreaterThanOrEqual(from);
+    expect(doneAt).toBeGreaterThanOrEqual(at);
+  }
+  await send('DELETE', '/sim/journal');
+  expect(await journal()).toEqual([]);
+});
+
+describe('faults', () => {
+  it('strike the calls they name, as often as they say, instead of acting', async () => {
+    const [uuid, other] = [await create(), await create()];
+    const id = await fault({ call: 'sleep', uuid, times: 2, fault: { status: 429, retryAfter: '7' } });
+    expect((await json('GET', '/sim/faults')).body).toEqual({
+      items: [{ id, call: 'sleep', uuid, times: 2, fault: { status: 429, retryAfter: '7' } }],
+    });
+    const sleep = (of: string) => send('POST', `/session/${of}/sleep`, {});
+    expect((await sleep(other)).status).toBe(200);
+    for (let i = 0; i < 2; i++) {
+      const struck = await sleep(uuid);
+      expect([struck.status, struck.headers.get('retry-after')]).toEqual([429, '7']);
+    }
+    expect(await replicas(uuid)).toBe(1);
+    expect((await sleep(uuid)).status).toBe(200);
+  });
+
+  it('last until they are removed', async () => {
+    const uuid = await create();
+    const [first] = [await fault({ call: 'status', fault: { status: 500 } }), await fault({ call: 'status', fault: { status: 502 } })];
+    expect(await replicas(uuid)).toBe(500);
+    expect((await send('DELETE', `/sim/faults/${first}`)).status).toBe(200);
+    expect((await send('DELETE', `/sim/faults/${first}`)).status).toBe(404);
+    expect(await replicas(uuid)).toBe(502);
+    await send('DELETE', '/sim/faults');
+    expect(await replicas(uuid)).toBe(1);
+  });
+
+  it('delay before acting, and after it', async () => {
+    const uuid = await create();
+    const sleep = () => send('POST', `/session/${uuid}/sleep`, {});
+    await fault({ call: 'sleep', times: 1, fault: { delayMs: 300 } });
+    const before = sleep();
+    await expect.poll(async () => (await journal()).at(-1)?.call).toBe('sleep');
+    expect(await replicas(uuid)).toBe(1);
+    expect((await before).status).toBe(200);
+    await send('POST', `/session/${uuid}/wake`, {});
+    await fault({ call: 'sleep', times: 1, fault: { afterMs: 300 } });
+    let answered = false;
+    const after = sleep().finally(() => {
+      answered = true;
+    });
+    await expect.poll(() => replicas(uuid)).toBe(0);
+    expect(answered).toBe(false);
+    expect((await after).status).toBe(200);
+  });
+
+  it.each([
+    ['before', 1],
+    ['after', 0],
+  ] as const)('cut the connection %s acting', async (cut, left) => {
+    const uuid = await create();
+    await fault({ call: 'sleep', times: 1, fault: { cut } });
+    await expect(send('POST', `/session/${uuid}/sleep`, {})).rejects.toThrow();
+    expect(await replicas(uuid)).toBe(left);
+    expect((await journal()).find(({ call }) => call === 'sleep')).toMatchObject({ status: 0 });
+  });
+
+  it('hang: no answer, no effect, and the simulation still closes', async () => {
+    const uuid = await create();
+    await fault({ call: 'sleep', fault: { hang: true } });
+    await expect(send('POST', `/session/${uuid}/sleep`, {}, { signal: AbortSignal.timeout(200) })).rejects.toThrow();
+    expect(await replicas(uuid)).toBe(1);
+    const hanging = send('POST', `/session/${uuid}/sleep`, {});
+    const lost = expect(hanging).rejects.toThrow();
+    await expect.poll(async () => (await journal()).filter(({ call }) => call === 'sleep').length).toBe(2);
+    await app.close();
+    await lost;
+  });
+
+  it.each([
+    ['answered 504', {}, 504],
+    ['cut', { cut: 'before' }, 'lost'],
+    ['hung up on', { hang: true }, 'lost'],
+  ] as const)('a call that was %s lands late', async (_, how, seen) => {
+    const uuid = await create();
+    await fault({ call: 'sleep', times: 1, fault: { lateMs: 400, ...how } });
+    const answer = await send('POST', `/session/${uuid}/sleep`, {}, { signal: AbortSignal.timeout(100) }).catch(() => 'lost');
+    expect(typeof answer === 'string' ? answer : answer.status).toBe(seen);
+    expect(await replicas(uuid)).toBe(1);
+    await expect.poll(() => replicas(uuid), { timeout: 5_000 }).toBe(0);
+  });
+
+  it('a create that was cut after acting leaves a pod that the journal names', async () => {
+    await fault({ call: 'create', times: 1, fault: { cut: 'after' } });
+    await expect(send('POST', '/session/create', { user_id: 'ada' })).rejects.toThrow();
+    const [entry] = await journal();
+    expect(await replicas(entry?.uuid ?? '')).toBe(1);
+  });
+});

@@ -1,0 +1,60 @@
+import type { FastifyInstance } from 'fastify';
+import type { FaultRule, Faults } from './faults.ts';
+import type { Pods } from './pods.ts';
+
+const MS = { type: 'integer', minimum: 0, maximum: 600_000 };
+const UUID = { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' };
+
+const FAULT_SCHEMA = {
+  type: 'object',
+  required: ['fault'],
+  additionalProperties: false,
+  properties: {
+    call: { enum: ['create', 'chat', 'sleep', 'wake', 'delete', 'status'] },
+    uuid: UUID,
+    times: { type: 'integer', minimum: 1 },
+    fault: {
+      type: 'object',
+      additionalProperties: false,
+      minProperties: 1,
+      properties: {
+        status: { type: 'integer', minimum: 200, maximum: 599 },
+        retryAfter: { type: 'string', pattern: '^[ -~]*$' },
+        delayMs: MS,
+        afterMs: MS,
+        hang: { type: 'boolean' },
+        cut: { enum: ['before', 'after'] },
+        lateMs: MS,
+      },
+    },
+  },
+};
+
+const POD_SCHEMA = {
+  type: 'object',
+  required: ['uuid'],
+  additionalProperties: false,
+  properties: { uuid: UUID, userId: { type: 'string' }, replicas: { type: 'integer', minimum: 0 } },
+};
+
+/** What a test asks of the simulation itself: its journal, pods that somebody else made, faults. */
+export function controlRoutes(app: FastifyInstance, pods: Pods, faults: Faults): void {
+  app.get('/sim/journal', () => ({ items: pods.journal }));
+  app.delete('/sim/journal', () => ({ removed: pods.journal.splice(0).length }));
+  app.post<{ Body: { uuid: string; userId?: string; replicas?: number } }>(
+    '/sim/pods',
+    { schema: { body: POD_SCHEMA } },
+    ({ body }, reply) => reply.code(201).send(pods.plant(body.userId ?? '', body.uuid, body.replicas)),
+  );
+  app.get('/sim/faults', () => ({ items: faults.list() }));
+  app.post<{ Body: FaultRule }>('/sim/faults', { schema: { body: FAULT_SCHEMA } }, ({ body }, reply) =>
+    reply.code(201).send({ id: faults.add(body) }),
+  );
+  app.delete('/sim/faults', () => {
+    faults.clear();
+    return { ok: true };
+  });
+  app.delete<{ Params: { id: string } }>('/sim/faults/:id', ({ params }, reply) =>
+    faults.remove(Number(params.id)) ? { ok: true } : reply.code(404).send({ error: 'Fault not found' }),
+  );
+}

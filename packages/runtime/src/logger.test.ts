@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest';
+import { runNode } from './node.fixture.ts';
+
+it('writes neither keys of headers nor what was sent to Redis', async () => {
+  const { stdout } = await runNode(`
+    import { createLogger } from './logger.ts';
+    const logger = createLogger('info', 'probe');
+    const headers = { 'x-api-key': 'hunter2', authorization: 'Bearer hunter2', cookie: 'hunter2', host: 'kept' };
+    logger.info({ req: { headers } });
+    logger.info({ headers });
+    // As ioredis throws it when a login is refused.
+    logger.warn({ err: Object.assign(new Error('WRONGPASS'), { command: { name: 'hello', args: ['3', 'AUTH', 'default', 'hunter2'] } }) });
+  `).ended;
+  expect(stdout.trim().split('\n')).toHaveLength(3);
+  expect(stdout).not.toContain('hunter2');
+  expect(stdout).toContain('kept');
+  expect(stdout).toContain('WRONGPASS');
+});
