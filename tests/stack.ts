@@ -69,7 +69,7 @@ export class TestStack {
 
   async addApi(): Promise<AppProcess> {
     const port = await freePort();
-    const api = startApp('api', { ...this.#common(), PORT: `${port}`, API_KEYS: API_KEY });
+    const api = startApp('api', { API_KEYS: API_KEY, ...this.#common(), PORT: `${port}` });
     this.apis.push(api);
     this.apiUrls.push(`http://127.0.0.1:${port}`);
     await this.#up(`http://127.0.0.1:${port}/readyz`);

@@ -7,7 +7,9 @@ import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { keyCheck } from './key-check.ts';
-import { answerError } from './problems.ts';
+import { shedOverload } from './overload.ts';
+import { answerError, answerUnreadable } from './problems.ts';
+import { limitRate } from './rate-limit.ts';
 import { measure, probes } from './routes/probes.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signalRoutes } from './routes/signals.ts';
@@ -16,8 +18,11 @@ const BODY_LIMIT_BYTES = 1_048_576;
 /** A user's id of 255 characters, each of up to four bytes written as `%XX`. */
 const LONGEST_PARAM = 255 * 12;
 
-/** A request's headers and body must arrive within this, in ms; how long an answer takes is another matter. */
+/** A request must arrive within this, its headers within that, in ms; how long an answer takes is another matter. */
 const RECEIVE_MS = 30_000;
+const HEADERS_MS = 10_000;
+/** How often connections are looked through for those that are too slow, in ms. */
+const LOOK_MS = 1_000;
 
 function noSuchRoute(): never {
   throw new SandmanError('not-found', 'There is no such route');
@@ -29,6 +34,7 @@ export async function buildApi(deps: ApiDeps) {
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: RECEIVE_MS,
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: LOOK_MS },
     // While it drains, what still arrives is served; `/readyz` has told the balancer.
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -36,7 +42,10 @@ export async function buildApi(deps: ApiDeps) {
     frameworkErrors: (error, request, reply) => {
       answerError(error, request, reply);
     },
+    clientErrorHandler: answerUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
+
+  await shedOverload(app);
 
   // Text from a query is made a number; a body says what it means.
   const strict = new Ajv({ useDefaults: true, strict: false });
@@ -94,6 +103,7 @@ export async function buildApi(deps: ApiDeps) {
   await app.register(
     async (v1) => {
       v1.addHook('onRequest', keyCheck(deps.apiKeys));
+      if (deps.rateLimit) await limitRate(v1, deps.rateLimit);
       v1.setNotFoundHandler(noSuchRoute);
       await v1.register(sessionRoutes, deps);
       await v1.register(signalRoutes, deps);

@@ -2,6 +2,7 @@ import type { PolicyBook } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import type { Fleet, Logger, Metrics } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
+import type { RateLimit } from './rate-limit.ts';
 
 /** What the API is made of. */
 export interface ApiDeps {
@@ -10,6 +11,7 @@ export interface ApiDeps {
   readonly policies: PolicyBook;
   /** Keys that callers may use. */
   readonly apiKeys: readonly string[];
+  readonly rateLimit: RateLimit | null;
   /** `SESSION_MANAGER_TIMEOUT`, ms. */
   readonly timeout: number;
   readonly metrics: Metrics;

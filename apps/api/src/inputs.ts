@@ -30,3 +30,20 @@ export function parseHold(body: { for?: string | number; until?: string }): { fo
   if (body.until !== undefined && body.for === undefined) return { until: parseTime(body.until, 'until') };
   throw new InvalidInput('for', 'or until must be given, and not both');
 }
+
+const DEEPEST = 500;
+
+function deeper(value: unknown, than: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return than === 0 || Object.values(value).some((inner) => deeper(inner, than - 1));
+}
+
+/**
+ * JSON is read at any depth, and cannot be written at every one: what goes on to the pod is bounded.
+ *
+ * @throws InvalidInput naming `message`
+ */
+export function parseMessage(message: unknown): unknown {
+  if (deeper(message, DEEPEST)) throw new InvalidInput('message', `must be nested at most ${DEEPEST} deep`);
+  return message;
+}

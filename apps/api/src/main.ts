@@ -1,7 +1,7 @@
-import { PolicyBook } from '@sandman/core';
-import { SessionService } from '@sandman/lifecycle';
+import { BEAT_MS, PolicyBook } from '@sandman/core';
+import { SessionService, startHeartbeat } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
-import { answers, connectRedis, createLogger, createMetrics, readEnv, runProcess } from '@sandman/runtime';
+import { answers, connectRedis, createLogger, createMetrics, readEnv, runProcess, surroundings } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisSessionStore } from '@sandman/store';
 import { buildApi } from './app.ts';
@@ -24,6 +24,7 @@ await runProcess('api', async () => {
     'ALARM_SLACK',
     'PORT',
     'API_KEYS',
+    'RATE_LIMIT',
   ]);
   const policies = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
   const logger = createLogger(env.LOG_LEVEL, 'api');
@@ -48,6 +49,7 @@ await runProcess('api', async () => {
     sessionManager,
     policies,
     apiKeys: env.API_KEYS,
+    rateLimit: env.RATE_LIMIT === null ? null : { perSecond: env.RATE_LIMIT, redis, prefix: env.KEY_PREFIX },
     timeout: env.SESSION_MANAGER_TIMEOUT,
     metrics,
     logger,
@@ -55,9 +57,20 @@ await runProcess('api', async () => {
     ready: () => answers(redis),
   });
   await app.listen({ host: env.HOST, port: env.PORT });
+  const stopHeartbeat = startHeartbeat({
+    store,
+    surroundings,
+    every: BEAT_MS,
+    // What sheds takes no pings: that must not count as their users' silence.
+    open: () => !app.isShedding(),
+    gap: (shard, ms) => logger.warn({ shard, ms }, 'no API could take pings: the end of that counts as activity'),
+    rewound: (shard) => logger.error({ shard }, 'Redis came back with older data: its sessions are in doubt'),
+    failed: (err) => logger.debug({ err }, 'heartbeat'),
+  });
   return {
     async close() {
       await app.close();
+      await stopHeartbeat();
       await sessionManager.close();
       await alarms.close();
       redis.disconnect();

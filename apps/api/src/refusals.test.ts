@@ -25,6 +25,7 @@ beforeAll(async () => {
     sessionManager: unreachable<SessionManagerClient>(),
     policies: new PolicyBook(),
     apiKeys: ['another-key-entirely', KEY],
+    rateLimit: null,
     timeout: 1_000,
     metrics: createMetrics(),
     logger: createLogger('silent', 'api'),

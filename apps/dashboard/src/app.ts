@@ -5,11 +5,11 @@ import helmet from '@fastify/helmet';
 import { alarmQueues } from '@sandman/queue';
 import { answers } from '@sandman/runtime';
 import Fastify, { type FastifyInstance } from 'fastify';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { login } from './login.ts';
 
 export interface DashboardOptions {
-  readonly redis: Redis;
+  readonly redis: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
   readonly user: string;
@@ -35,7 +35,11 @@ export async function buildDashboard({ redis, prefix, shards, user, password, on
   board.setBasePath('/queues');
   createBullBoard({
     // Read only: a job promoted or removed by hand is an alarm lost or early, and the session behind it unchanged.
-    queues: queues.map((queue) => new BullMQAdapter(queue, { readOnlyMode: true, allowRetries: false })),
+    // Each shard has a queue of each name, and the board tells queues apart by what it calls them.
+    queues: queues.map((queue, i) => {
+      const prefix = shards === 1 ? '' : `${Math.floor(i / (queues.length / shards))}-`;
+      return new BullMQAdapter(queue, { readOnlyMode: true, allowRetries: false, prefix });
+    }),
     serverAdapter: board,
   });
   await app.register(board.registerPlugin(), { prefix: '/queues' });

@@ -113,6 +113,7 @@ describe('the six calls', () => {
     ['/sim/faults', { fault: { late: 5 } }, 'additional'],
     ['/sim/faults', { call: 'nap', fault: { status: 500 } }, 'call'],
     ['/sim/faults', { fault: { status: '500' } }, 'status'],
+    ['/sim/faults', { every: 0, fault: { status: 500 } }, 'every'],
   ])('%s %j is refused with what is wrong', async (path, body, named) => {
     const { status, body: problem } = await json('POST', path, body);
     expect(status).toBe(400);
@@ -120,11 +121,18 @@ describe('the six calls', () => {
   });
 });
 
-it('a pod that somebody else made can be planted', async () => {
+it('a pod that somebody else made can be planted, and all can be listed', async () => {
   expect((await send('POST', '/sim/pods', { uuid: 'planted1', userId: 'ada', replicas: 0 })).status).toBe(201);
   expect(await replicas('planted1')).toBe(0);
   await send('POST', '/sim/pods', { uuid: 'planted2' });
   expect(await replicas('planted2')).toBe(1);
+  await send('DELETE', '/session/planted2');
+  const uuid = await create();
+  const { body } = await json<{ items: unknown[] }>('GET', '/sim/pods');
+  expect(body.items).toMatchObject([
+    { uuid: 'planted1', userId: 'ada', replicas: 0 },
+    { uuid, userId: 'ada', replicas: 1 },
+  ]);
 });
 
 it('the journal tells each call, when it came and how it was answered', async () => {
@@ -146,6 +154,31 @@ it('the journal tells each call, when it came and how it was answered', async ()
   expect(await journal()).toEqual([]);
 });
 
+it('the journal tells when a call took effect, and when its caller was lost', async () => {
+  const uuid = await create();
+  const entry = async () => (await journal()).findLast(({ call }) => call === 'sleep');
+  await send('POST', `/session/${uuid}/sleep`, {});
+  const plain = await entry();
+  expect(plain!.effectAt).toBeGreaterThanOrEqual(plain!.at);
+  expect(plain!.effectAt).toBeLessThanOrEqual(plain!.doneAt);
+  expect(plain!.lostAt).toBe(0);
+
+  await fault({ call: 'sleep', times: 1, fault: { lateMs: 200, hang: true } });
+  await send('POST', `/session/${uuid}/sleep`, {}, { signal: AbortSignal.timeout(50) }).catch(() => {});
+  await expect.poll(async () => (await entry())?.effectAt).toBeGreaterThan(0);
+  const late = await entry();
+  expect(late).toMatchObject({ status: 0, doneAt: 0 });
+  expect(late!.lostAt).toBeGreaterThanOrEqual(late!.at);
+  expect(late!.effectAt).toBeGreaterThanOrEqual(late!.lostAt);
+
+  await fault({ call: 'sleep', times: 1, fault: { lateMs: 20 } });
+  await send('POST', `/session/${uuid}/sleep`, {});
+  await send('DELETE', `/session/${uuid}`);
+  // Its pod went before it landed.
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(await entry()).toMatchObject({ status: 504, effectAt: 0, lostAt: 0 });
+});
+
 describe('faults', () => {
   it('strike the calls they name, as often as they say, instead of acting', async () => {
     const [uuid, other] = [await create(), await create()];
@@ -161,6 +194,16 @@ describe('faults', () => {
     }
     expect(await replicas(uuid)).toBe(1);
     expect((await sleep(uuid)).status).toBe(200);
+  });
+
+  it('strike one of so many calls, and what they leave is for the next that fits', async () => {
+    const uuid = await create();
+    await fault({ call: 'status', every: 3, fault: { status: 500 } });
+    await fault({ call: 'status', every: 2, times: 1, fault: { status: 502 } });
+    const answers = [];
+    for (let i = 0; i < 7; i++) answers.push(await replicas(uuid));
+    expect(answers).toEqual([500, 502, 1, 500, 1, 1, 500]);
+    expect((await json('GET', '/sim/faults')).body).toMatchObject({ items: [{ call: 'status', every: 3 }] });
   });
 
   it('last until they are removed', async () => {

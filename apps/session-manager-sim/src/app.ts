@@ -33,12 +33,18 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
   /** Journals a call, lets the fault in force strike, acts, and answers. */
   const serve = async (call: Call, request: FastifyRequest, reply: FastifyReply, act: () => unknown) => {
     const uuid = (request.params as Partial<Params>).uuid ?? '';
-    const entry = { at: Date.now(), call, uuid, idempotencyKey: String(request.headers['idempotency-key'] ?? ''), status: 0, doneAt: 0 };
+    const idempotencyKey = String(request.headers['idempotency-key'] ?? '');
+    const entry = { at: Date.now(), call, uuid, idempotencyKey, status: 0, doneAt: 0, effectAt: 0, lostAt: 0 };
     pods.record(entry);
     const fault = faults.strike(call, uuid);
     reply.raw.once('finish', () => Object.assign(entry, { status: reply.statusCode, doneAt: Date.now() }));
+    reply.raw.once('close', () => {
+      if (entry.doneAt === 0) entry.lostAt = Date.now();
+    });
     const take = () => {
       const answer = act();
+      // A late one may find its pod gone.
+      if ((answer as { ok?: boolean }).ok !== false) entry.effectAt = Date.now();
       if (call === 'create') entry.uuid = (answer as Params).uuid;
       return answer;
     };

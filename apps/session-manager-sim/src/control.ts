@@ -13,6 +13,7 @@ const FAULT_SCHEMA = {
     call: { enum: ['create', 'chat', 'sleep', 'wake', 'delete', 'status'] },
     uuid: UUID,
     times: { type: 'integer', minimum: 1 },
+    every: { type: 'integer', minimum: 1 },
     fault: {
       type: 'object',
       additionalProperties: false,
@@ -37,10 +38,11 @@ const POD_SCHEMA = {
   properties: { uuid: UUID, userId: { type: 'string' }, replicas: { type: 'integer', minimum: 0 } },
 };
 
-/** What a test asks of the simulation itself: its journal, pods that somebody else made, faults. */
+/** What a test asks of the simulation itself: its journal, its pods and those that somebody else made, faults. */
 export function controlRoutes(app: FastifyInstance, pods: Pods, faults: Faults): void {
   app.get('/sim/journal', () => ({ items: pods.journal }));
   app.delete('/sim/journal', () => ({ removed: pods.journal.splice(0).length }));
+  app.get('/sim/pods', () => ({ items: pods.list() }));
   app.post<{ Body: { uuid: string; userId?: string; replicas?: number } }>(
     '/sim/pods',
     { schema: { body: POD_SCHEMA } },

@@ -19,6 +19,10 @@ export interface JournalEntry {
   /** What was answered; 0 while it is not, or never. */
   status: number;
   doneAt: number;
+  /** When it took effect, which a late call does after its answer; 0 while it has not, or never. */
+  effectAt: number;
+  /** When its connection was lost before it was answered; 0 where it was not. */
+  lostAt: number;
 }
 
 /** Beyond it the older half is dropped: the simulation of an `npm start` may run for weeks. */
@@ -31,6 +35,10 @@ export class Pods {
 
   get(uuid: string): SimulatedPod | undefined {
     return this.#pods.get(uuid);
+  }
+
+  list(): SimulatedPod[] {
+    return [...this.#pods.values()];
   }
 
   record(entry: JournalEntry): void {

@@ -1,18 +1,32 @@
-import { randomUUID } from 'node:crypto';
-import type { PodControl, SessionStore } from '@sandman/core';
-import { Arming, type Observer, Permits, Reconciler, startUpkeep } from '@sandman/lifecycle';
-import { AlarmQueues, AlarmWorkers } from '@sandman/queue';
-import type { Logger, Metrics } from '@sandman/runtime';
-import type { Redis } from 'ioredis';
+import type { Pace, PodControl, SessionStore } from '@sandman/core';
+import {
+  Arming,
+  Circuit,
+  type Observer,
+  Permits,
+  Reconciler,
+  SWEEP_EVERY_MS,
+  Sweep,
+  startHeartbeat,
+  startUpkeep,
+} from '@sandman/lifecycle';
+import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
+import { type Logger, type Metrics, surroundings } from '@sandman/runtime';
+import type { Cluster, Redis } from 'ioredis';
+
+/** How often a worker looks whether Redis has forgotten what it wrote, in ms. */
+const WITNESS_MS = 500;
 
 export interface WorkerDeps {
-  readonly redis: Redis;
+  readonly redis: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
   readonly store: SessionStore;
   readonly pods: PodControl;
   /** Calls in flight at once. */
   readonly concurrency: number;
+  /** Bounds the calls per second of all workers together. */
+  readonly pace: Pace | null;
   /** How long an outcome may stay unknown, in ms. */
   readonly doubt: number;
   readonly metrics: Metrics;
@@ -41,26 +55,24 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 }
 
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
-export function startWorker({ redis, prefix, shards, store, pods, concurrency, doubt, metrics, logger }: WorkerDeps): WorkerApp {
+export function startWorker({ redis, prefix, shards, store, pods, concurrency, pace, doubt, metrics, logger }: WorkerDeps): WorkerApp {
   const onError = (err: Error) => logger.error({ err }, 'queue error');
   const alarms = new AlarmQueues(redis, prefix, shards, onError);
   const arming = new Arming(store, alarms);
+  const circuit = new Circuit(surroundings, (trouble) => {
+    metrics.circuitOpen.set(trouble ? 1 : 0);
+    if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
+    else logger.info('the session-manager serves again');
+  });
   const reconciler = new Reconciler({
     store,
     arming,
     pods,
     bounds: { doubt },
-    permits: new Permits(concurrency),
+    permits: new Permits(concurrency, pace, surroundings),
+    circuit,
     observer: observe(metrics, logger),
-    surroundings: {
-      elapsed: () => performance.now(),
-      chance: Math.random,
-      id: randomUUID,
-      every(ms, run) {
-        const timer = setInterval(run, ms);
-        return () => clearInterval(timer);
-      },
-    },
+    surroundings,
   });
   const workers = new AlarmWorkers({
     connection: redis,
@@ -73,17 +85,45 @@ export function startWorker({ redis, prefix, shards, store, pods, concurrency, d
   const stopUpkeep = startUpkeep({
     store,
     arming,
+    surroundings,
     repaired(marks) {
       metrics.sweepRepairs.inc({ kind: 'unarmed' }, marks);
       logger.warn({ marks }, 'armed what a crash had left unarmed');
     },
     failed: (err) => logger.error({ err }, 'upkeep failed'),
   });
+  const sweep = new Sweep({
+    store,
+    clock: alarms,
+    arming,
+    surroundings,
+    repaired(kind, session) {
+      metrics.sweepRepairs.inc({ kind });
+      logger.error({ kind, session }, 'a session had no alarm that would ring in time');
+    },
+  });
+  const schedule = new SweepSchedule({
+    connection: redis,
+    prefix,
+    shards,
+    every: SWEEP_EVERY_MS,
+    visit: (shard) => sweep.visit(shard),
+    onError,
+  });
+  const stopHeartbeat = startHeartbeat({
+    store,
+    surroundings,
+    every: WITNESS_MS,
+    open: () => false,
+    gap: () => {},
+    rewound: (shard) => logger.error({ shard }, 'Redis came back with older data: its sessions are in doubt'),
+    failed: (err) => logger.debug({ err }, 'heartbeat'),
+  });
   return {
     alarms,
     isRunning: () => workers.isRunning(),
     async close() {
-      await Promise.all([workers.close(), stopUpkeep()]);
+      await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat()]);
       await alarms.close();
     },
   };

@@ -1,6 +1,6 @@
 import { answers, collectFleet, connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisSessionStore } from '@sandman/store';
+import { RedisPace, RedisSessionStore } from '@sandman/store';
 import { startWorker } from './app.ts';
 
 await runProcess('worker', async () => {
@@ -16,6 +16,7 @@ await runProcess('worker', async () => {
     'ALARM_SLACK',
     'LATE_EFFECT_BOUND',
     'WORKER_CONCURRENCY',
+    'SESSION_MANAGER_MAX_RPS',
     'METRICS_PORT',
   ]);
   const logger = createLogger(env.LOG_LEVEL, 'worker');
@@ -36,6 +37,7 @@ await runProcess('worker', async () => {
     store,
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
+    pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
     metrics,
     logger,

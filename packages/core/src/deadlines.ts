@@ -10,12 +10,13 @@ export interface Deadlines {
 /** The end of the idle time `after` that the last signals started, background ones under their cap. */
 function idleEnd(record: SessionRecord, after: number): number {
   const background = Math.min(record.lastBackground + after, record.lastActivity + record.policy.backgroundCap);
-  return Math.max(record.lastActivity + after, background, record.holdUntil);
+  return Math.max(record.lastActivity + after, record.ingest.floor + after, background, record.holdUntil);
 }
 
 /**
  * The contract's deadlines. A session that is wanted asleep and is not yet keeps the deadline by which it is deleted
- * even if sleeping never succeeds (the delete backstop).
+ * even if sleeping never succeeds (the delete backstop). The end of an ingest gap counts as activity of whoever is
+ * awake; a sleeper's delete moves out by the gap's length, and starts anew where Redis may have forgotten its waking.
  */
 export function deadlines(record: SessionRecord): Deadlines {
   const { sleepAfter, deleteAfter } = record.policy;
@@ -23,7 +24,8 @@ export function deadlines(record: SessionRecord): Deadlines {
   if (deleteAfter === null) return { sleepAt, deleteAt: null };
   if (record.wanted === 'asleep') {
     const from = record.pod === 'asleep' ? record.sleptAt : record.cause === 'idle' ? (sleepAt ?? 0) : record.manualSleepAt;
-    return { sleepAt, deleteAt: Math.max(from, record.lastActivity) + deleteAfter };
+    const lost = record.ingest.lost - record.lostBefore;
+    return { sleepAt, deleteAt: Math.max(from, record.lastActivity, record.ingest.rewound) + deleteAfter + lost };
   }
   return { sleepAt, deleteAt: sleepAt === null ? idleEnd(record, deleteAfter) : sleepAt + deleteAfter };
 }

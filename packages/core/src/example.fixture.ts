@@ -35,6 +35,10 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     lastError: '',
     retryAt: 0,
     notBefore: 0,
+    lostBefore: 0,
+    rewound: 0,
+    // An API that is there, whenever one looks.
+    ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0 },
     ...change,
   };
 }

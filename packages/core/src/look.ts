@@ -1,4 +1,5 @@
 import { deadlines } from './deadlines.ts';
+import { BEAT_MS, couldPing, foresee } from './ingest.ts';
 import { type Action, HEALTHY, type Patch, type SessionRecord } from './session.ts';
 
 /** What a look at a record decides. Every step but `rest` and `over` is a commit of its own; then one looks again. */
@@ -9,6 +10,9 @@ export type Decision =
   | { readonly kind: 'rest'; readonly until: number | null }
   /** The owner of a call has let its lease run out: what it may have left behind is to be verified. */
   | { readonly kind: 'take-over' }
+  /** Redis came back with older data: what was written since may be lost, and is to be verified. */
+  | { readonly kind: 'suspect' }
+  /** Something else is wanted from now on, because nobody came. */
   | { readonly kind: 'want'; readonly patch: Patch }
   | { readonly kind: 'act'; readonly action: Action };
 
@@ -24,13 +28,16 @@ export function look(record: SessionRecord, now: number): Decision {
     return now < record.actionUntil ? { kind: 'rest', until: record.actionUntil } : { kind: 'take-over' };
   }
 
+  if (record.wanted !== 'gone' && record.ingest.rewound > Math.max(record.rewound, record.createdAt)) return { kind: 'suspect' };
+
   const { sleepAt, deleteAt } = deadlines(record);
-  if (record.wanted !== 'gone' && deleteAt !== null && now >= deleteAt) {
-    return { kind: 'want', patch: { wanted: 'gone', cause: 'delete-due', ...HEALTHY } };
-  }
+  const passed = (at: number | null) => at !== null && now >= at && couldPing(record.ingest, at);
+  if (record.wanted !== 'gone' && passed(deleteAt)) return { kind: 'want', patch: { wanted: 'gone', cause: 'delete-due', ...HEALTHY } };
   // With the pod not awake, the user's wake has not been served yet: never sleep on that. Nor on a doubt.
-  const maySleep = record.wanted === 'awake' && record.pod === 'awake' && record.verifyAt === 0 && sleepAt !== null;
-  if (maySleep && now >= sleepAt) return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', ...HEALTHY } };
+  const maySleep = record.wanted === 'awake' && record.pod === 'awake' && record.verifyAt === 0;
+  if (maySleep && passed(sleepAt)) {
+    return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', lostBefore: record.ingest.lost, ...HEALTHY } };
+  }
 
   if (record.wanted !== 'gone' && record.verifyAt !== 0 && now >= Math.max(record.verifyAt, record.notBefore)) {
     return { kind: 'act', action: 'status' };
@@ -43,9 +50,12 @@ export function look(record: SessionRecord, now: number): Decision {
     return { kind: 'act', action };
   }
 
+  // A deadline that has passed waits for the next heartbeat; in a gap it can only be a later one.
+  const ahead = deadlines({ ...record, ingest: foresee(record.ingest, now) });
+  const afterBeat = (at: number | null) => (at !== null && now >= at ? now + BEAT_MS : at);
   const pending = [
-    record.wanted === 'gone' ? null : deleteAt,
-    maySleep ? sleepAt : null,
+    record.wanted === 'gone' ? null : afterBeat(ahead.deleteAt),
+    maySleep ? afterBeat(ahead.sleepAt) : null,
     record.wanted === 'gone' || record.verifyAt === 0 ? null : Math.max(record.verifyAt, record.notBefore),
     asWanted ? null : backoffEnd,
   ].filter((at) => at !== null);

@@ -31,6 +31,19 @@ export function takeOver(record: SessionRecord, now: number, bounds: Bounds): Pa
   return record.action === 'status' ? FREE : { ...FREE, ...doubt(record, now, bounds) };
 }
 
+/**
+ * What Redis' coming back with older data makes of a record. Whoever is awake is woken once more and verified later; a
+ * sleep that was under way is taken back; a sleeper is verified, and woken if its pod is found awake.
+ */
+export function suspect(record: SessionRecord, now: number, bounds: Bounds): Patch {
+  const rewound = record.ingest.rewound;
+  if (record.wanted === 'asleep' && record.pod === 'asleep') {
+    return { rewound, verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };
+  }
+  const restored = record.wanted === 'asleep' ? ({ wanted: 'awake', cause: 'restored', ...HEALTHY } as const) : {};
+  return { rewound, ...restored, ...doubt(record, now, bounds) };
+}
+
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = { transient: 15_000, unknown: 15_000, permanent: 300_000 } as const;
 
@@ -68,6 +81,12 @@ function settled(record: SessionRecord, pod: Pod, now: number): Patch {
   return { pod, sleptAt: pod === 'asleep' ? (record.pod === 'asleep' ? record.sleptAt : now) : 0, ...HEALTHY };
 }
 
+/** Found awake though Redis says asleep, and Redis has forgotten something since: somebody had woken it. */
+function restored(record: SessionRecord, found: Pod | undefined, now: number): Patch {
+  const forgotten = record.wanted === 'asleep' && record.pod === 'asleep' && record.rewound > record.sleptAt;
+  return forgotten && found === 'awake' ? { wanted: 'awake', cause: 'restored', lastActivity: now } : {};
+}
+
 /**
  * What the end of a call writes into the record as it is now (somebody may have touched it meanwhile). Frees the
  * action; it is applied only while the token is still the caller's own.
@@ -75,7 +94,8 @@ function settled(record: SessionRecord, pod: Pod, now: number): Patch {
 export function end(record: SessionRecord, { action, outcome, podBefore, chance }: Ended, now: number, bounds: Bounds): Patch {
   if (outcome.kind === 'done') {
     // A status read that the look sent was due: it, and nothing else, ends the doubt.
-    if (action === 'status') return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), verifyAt: 0 };
+    if (action === 'status')
+      return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt: 0 };
     return { ...FREE, ...settled(record, RESULT[action], now) };
   }
   if (outcome.kind === 'gone') return burial(record, record.wanted === 'gone' ? record.cause : 'gone', now);

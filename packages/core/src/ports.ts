@@ -48,8 +48,19 @@ export interface Mark {
   readonly shard: number;
 }
 
+/** What a heartbeat found, in ms. */
+export interface Beat {
+  readonly now: number;
+  /** How long no API had beaten before this one; 0 where that was no gap. */
+  readonly gap: number;
+  /** Whether this Redis has forgotten what it last acknowledged to this process: it came back with older data. */
+  readonly rewound: boolean;
+}
+
 /** The truth. Each method is atomic per session. */
 export interface SessionStore {
+  /** Into how many shards the sessions are spread. */
+  readonly shards: number;
   read(uuid: string): Promise<Reading>;
   /** Records activity on a session that is wanted awake, in one round trip. */
   touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult>;
@@ -68,6 +79,18 @@ export interface SessionStore {
   count(): Promise<Record<LiveStatus, number>>;
   /** Forgets tombstones past their time; returns how many. */
   bury(): Promise<number>;
+  /**
+   * The next sessions of a shard in a walk that goes round and round, whoever asks.
+   *
+   * @param limit 1 to 1000; the last ones of a round may be fewer
+   */
+  walk(shard: number, limit: number): Promise<LiveReading[]>;
+  /**
+   * Looks whether what this process last wrote in a shard still stands there.
+   *
+   * @param open whether it takes pings, too; then this is the heartbeat that gaps are measured by
+   */
+  beat(shard: number, open: boolean): Promise<Beat>;
 }
 
 /** BullMQ, or what behaves like it. */
@@ -78,6 +101,14 @@ export interface AlarmClock {
   move(ref: AlarmRef, at: number, now: number): Promise<boolean>;
   /** Removes a session's alarms of an older number, best effort. */
   disarm(uuid: string, n: number): Promise<void>;
+  /** When the alarm will ring, in ms; 0 where it waits or runs already, null where there is none. */
+  rings(ref: AlarmRef): Promise<number | null>;
+}
+
+/** A bound on the calls per second, shared by all workers. */
+export interface Pace {
+  /** Takes the next place, if it is free now (0); else says how long until it is, in ms. */
+  take(): Promise<number>;
 }
 
 /** The session-manager's lifecycle calls. Never throws: every end is an outcome. */

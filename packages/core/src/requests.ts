@@ -31,7 +31,7 @@ export function activity(record: SessionRecord, kind: ActivityKind, at: number, 
 export function sleepByHand(record: SessionRecord, now: number): Change {
   const patch: Patch = { manualSleepAt: now, holdUntil: 0 };
   if (record.wanted === 'asleep') return { patch, alarms: false };
-  return { patch: { ...patch, wanted: 'asleep', cause: 'manual', ...HEALTHY }, alarms: true };
+  return { patch: { ...patch, wanted: 'asleep', cause: 'manual', lostBefore: record.ingest.lost, ...HEALTHY }, alarms: true };
 }
 
 /**
@@ -93,6 +93,8 @@ export function birth({ userId, workspaceUrl, policy, cause }: Birth, former: Se
     verifyAt: cause === 'adopted' ? Math.max(verifyAt, now) : verifyAt,
     ...HEALTHY,
     notBefore: 0,
+    lostBefore: 0,
+    rewound: 0,
   };
 }
 

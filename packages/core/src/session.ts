@@ -1,3 +1,4 @@
+import type { Ingest } from './ingest.ts';
 import type { Policy } from './policy.ts';
 
 export type Wanted = 'awake' | 'asleep' | 'gone';
@@ -57,10 +58,17 @@ export interface SessionRecord {
   readonly retryAt: number;
   /** The session-manager's `Retry-After`. Binds whatever is wanted. */
   readonly notBefore: number;
+
+  /** The shard's `ingest.lost` when it was last wanted asleep: what was lost since moves its delete out. */
+  readonly lostBefore: number;
+  /** The last `ingest.rewound` that this record was put in doubt for. */
+  readonly rewound: number;
+  /** The shard's, beside each of its records. */
+  readonly ingest: Ingest;
 }
 
 /** What a commit changes. */
-export type Patch = Partial<Omit<SessionRecord, 'uuid' | 'rev' | 'n'>>;
+export type Patch = Partial<Omit<SessionRecord, 'uuid' | 'rev' | 'n' | 'ingest'>>;
 
 const SHOWN: Record<Wanted, Record<Pod, Status>> = {
   awake: { awake: 'active', asleep: 'waking', unknown: 'waking', gone: 'deleted' },

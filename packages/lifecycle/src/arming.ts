@@ -31,14 +31,22 @@ export class Arming {
     if (found.includes(false)) await this.arm({ record, now });
   }
 
-  /** Finishes what a crash between commit and arm left; returns how many. */
-  async finish(age: number): Promise<number> {
+  /**
+   * Finishes what a crash between commit and arm left.
+   *
+   * @param age of a mark, in ms
+   * @param failed told of a session that could not be armed; its mark stays, and the others are armed all the same
+   * @returns how many there were
+   */
+  async finish(age: number, failed: (error: unknown) => void): Promise<number> {
     const marks = await this.#store.marked(age);
-    for (const { uuid } of marks) {
-      const reading = await this.#store.read(uuid);
-      if (reading.record) await this.arm({ record: reading.record, now: reading.now });
-      else await this.#store.unmark(uuid, 0);
-    }
+    for (const { uuid } of marks) await this.#finish(uuid).catch(failed);
     return marks.length;
+  }
+
+  async #finish(uuid: string): Promise<void> {
+    const { record, now } = await this.#store.read(uuid);
+    if (record) await this.arm({ record, now });
+    else await this.#store.unmark(uuid, 0);
   }
 }

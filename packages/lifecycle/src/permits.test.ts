@@ -4,8 +4,11 @@ import { Permits } from './permits.ts';
 /** Lets every promise that can settle do so. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Without a pace nobody pauses. */
+const never = { pause: () => Promise.reject(new Error('nobody should pause here')) };
+
 it('bounds what runs at once, and keeps a place for wakes', async () => {
-  const permits = new Permits(2);
+  const permits = new Permits(2, null, never);
   let sleeps = 0;
   const first = await permits.acquire(false);
   permits.acquire(false).then(() => sleeps++);
@@ -19,7 +22,7 @@ it('bounds what runs at once, and keeps a place for wakes', async () => {
 });
 
 it('serves a waiting wake before a sleep that waits longer', async () => {
-  const permits = new Permits(1);
+  const permits = new Permits(1, null, never);
   const order: string[] = [];
   const first = await permits.acquire(true);
   const waits = async (name: string, wake: boolean) => {
@@ -36,6 +39,36 @@ it('serves a waiting wake before a sleep that waits longer', async () => {
 });
 
 it('with one permit in all, sleeps still get it', async () => {
-  const release = await new Permits(1).acquire(false);
+  const release = await new Permits(1, null, never).acquire(false);
   release();
+});
+
+it('keeps to the pace, and gives a place that became free to the wake that came while a sleep waited for it', async () => {
+  const places = [25, 0, 10, 0];
+  const pauses: number[] = [];
+  let go = () => {};
+  const permits = new Permits(
+    10,
+    { take: async () => places.shift() ?? 0 },
+    {
+      pause: (ms) => {
+        pauses.push(ms);
+        return new Promise((resolve) => {
+          go = resolve;
+        });
+      },
+    },
+  );
+  const order: string[] = [];
+  permits.acquire(false).then(() => order.push('sleep'));
+  await settled();
+  expect(order).toEqual([]);
+  permits.acquire(true).then(() => order.push('wake'));
+  go();
+  await settled();
+  expect(order).toEqual(['wake']);
+  go();
+  await settled();
+  expect(order).toEqual(['wake', 'sleep']);
+  expect(pauses).toEqual([25, 10]);
 });

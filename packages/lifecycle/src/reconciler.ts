@@ -3,6 +3,7 @@ import {
   type AlarmEnd,
   type AlarmName,
   type AlarmRef,
+  BEAT_MS,
   type Bounds,
   begin,
   type Decision,
@@ -16,10 +17,13 @@ import {
   restingPlace,
   type SessionRecord,
   type SessionStore,
+  suspect,
   takeOver,
 } from '@sandman/core';
 import type { Arming } from './arming.ts';
+import type { Circuit } from './circuit.ts';
 import type { Permits } from './permits.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** A call's lease and how often it is renewed while the call runs, in ms. */
 const LEASE_MS = 8_000;
@@ -41,22 +45,12 @@ export interface Observer {
   failed(error: unknown, uuid: string): void;
 }
 
-/** A clock and a source of chance, so that a simulation can have its own. */
-export interface Surroundings {
-  /** Monotonic ms. */
-  readonly elapsed: () => number;
-  readonly every: (ms: number, run: () => void) => () => void;
-  /** 0 to 1. */
-  readonly chance: () => number;
-  /** An id that never repeats. */
-  readonly id: () => string;
-}
-
 export interface ReconcilerOptions {
   readonly store: SessionStore;
   readonly arming: Arming;
   readonly pods: PodControl;
   readonly permits: Permits;
+  readonly circuit: Circuit;
   readonly bounds: Bounds;
   readonly observer: Observer;
   readonly surroundings: Surroundings;
@@ -93,18 +87,26 @@ export class Reconciler {
       if (decision.kind === 'over') return COMPLETED;
       if (decision.kind === 'rest') {
         if (decision.until === null) return COMPLETED;
-        if (record.action === '') observer.early(name);
+        // What only waits for a heartbeat rang in time.
+        if (record.action === '' && decision.until > now + BEAT_MS) observer.early(name);
         return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };
       }
-      reading = await this.#step(record, decision, now);
+      const next = decision.kind === 'act' ? await this.#act(record, decision.action) : await this.#decide(record, decision, now);
+      if (typeof next === 'number') return { kind: 'again', ms: next };
+      reading = next;
       readAt = surroundings.elapsed();
     }
   }
 
-  async #step(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' }>, now: number): Promise<Reading> {
-    if (decision.kind === 'act') return this.#act(record, decision.action);
-    const patch = decision.kind === 'want' ? decision.patch : takeOver(record, now, this.#on.bounds);
-    const result = await this.#on.store.commit(record.uuid, record, { patch, alarms: false });
+  async #decide(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>, now: number): Promise<Reading> {
+    const { store, bounds } = this.#on;
+    const patch =
+      decision.kind === 'want'
+        ? decision.patch
+        : decision.kind === 'suspect'
+          ? suspect(record, now, bounds)
+          : takeOver(record, now, bounds);
+    const result = await store.commit(record.uuid, record, { patch, alarms: false });
     if (result.kind === 'committed' && decision.kind === 'want') {
       const { sleepAt, deleteAt } = deadlines(record);
       if (decision.patch.wanted === 'asleep') this.#on.observer.late('sleep', now - (sleepAt ?? now));
@@ -113,31 +115,39 @@ export class Reconciler {
     return result;
   }
 
-  /** One call to the session-manager, under the record's lock from its commit to its result. */
-  async #act(record: SessionRecord, action: Action): Promise<Reading> {
-    const { store, permits, bounds, surroundings, pods } = this.#on;
-    const { uuid, pod: podBefore } = record;
+  /** One call to the session-manager, under the record's lock from its commit to its result; or how long to wait for the circuit, in ms. */
+  async #act(record: SessionRecord, action: Action): Promise<Reading | number> {
+    const { permits, circuit } = this.#on;
     // Before the commit: what waits in line after it would be a stale call.
+    const wait = circuit.wait(action);
+    if (wait > 0) return wait;
     const release = await permits.acquire(action === 'wake');
     try {
-      const token = surroundings.id();
-      const committedAt = surroundings.elapsed();
-      const begun = await store.commit(uuid, record, { patch: begin(action, token), alarms: false, lease: LEASE_MS });
-      // A conflict that shows our own token is our own commit, sent again after a reconnect.
-      if (begun.record?.token !== token) return begun;
-      if (surroundings.elapsed() - committedAt > STALE_MS) {
-        return await this.#settle(uuid, token, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
-      }
-      const outcome = await this.#call(uuid, action, token, pods);
-      const chance = surroundings.chance();
-      return await this.#settle(uuid, token, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
+      if (!circuit.enter()) return circuit.wait(action);
+      return await this.#call(record, action);
     } finally {
       release();
     }
   }
 
-  async #call(uuid: string, action: Action, token: string, pods: PodControl): Promise<Outcome> {
-    const { store, observer, surroundings } = this.#on;
+  async #call(record: SessionRecord, action: Action): Promise<Reading> {
+    const { store, bounds, surroundings, circuit } = this.#on;
+    const { uuid, pod: podBefore } = record;
+    const token = surroundings.id();
+    const committedAt = surroundings.elapsed();
+    const begun = await store.commit(uuid, record, { patch: begin(action, token), alarms: false, lease: LEASE_MS });
+    // A conflict that shows our own token is our own commit, sent again after a reconnect.
+    if (begun.record?.token !== token) return begun;
+    if (surroundings.elapsed() - committedAt > STALE_MS) {
+      return await this.#settle(uuid, token, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
+    }
+    const outcome = circuit.judge(uuid, await this.#send(uuid, action, token));
+    const chance = surroundings.chance();
+    return await this.#settle(uuid, token, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
+  }
+
+  async #send(uuid: string, action: Action, token: string): Promise<Outcome> {
+    const { store, pods, observer, surroundings } = this.#on;
     const sentAt = surroundings.elapsed();
     const stop = surroundings.every(RENEW_MS, () => {
       store.renew(uuid, token, LEASE_MS).catch((error) => observer.failed(error, uuid));

@@ -1,5 +1,6 @@
 import type { SessionStore } from '@sandman/core';
 import type { Arming } from './arming.ts';
+import { repeat, type Surroundings } from './surroundings.ts';
 
 /** How old a mark is before somebody else finishes the arming, in ms. */
 const MARK_AGE_MS = 2_000;
@@ -9,6 +10,7 @@ const BURY_EVERY_MS = 60_000;
 export interface UpkeepOptions {
   readonly store: SessionStore;
   readonly arming: Arming;
+  readonly surroundings: Surroundings;
   /** Told how many sessions a crash had left without alarms. */
   readonly repaired: (marks: number) => void;
   readonly failed: (error: unknown) => void;
@@ -19,36 +21,16 @@ export interface UpkeepOptions {
  *
  * @returns what ends it, after the round that runs
  */
-export function startUpkeep({ store, arming, repaired, failed }: UpkeepOptions): () => Promise<void> {
-  const rounds = [
-    repeat(MARKS_EVERY_MS, async () => {
-      const marks = await arming.finish(MARK_AGE_MS);
-      if (marks > 0) repaired(marks);
-    }),
-    repeat(BURY_EVERY_MS, async () => {
-      await store.bury();
-    }),
-  ];
+export function startUpkeep({ store, arming, surroundings, repaired, failed }: UpkeepOptions): () => Promise<void> {
+  const finish = async () => {
+    const marks = await arming.finish(MARK_AGE_MS, failed);
+    if (marks > 0) repaired(marks);
+  };
+  const bury = async () => {
+    await store.bury();
+  };
+  const rounds = [repeat(surroundings, MARKS_EVERY_MS, finish, failed), repeat(surroundings, BURY_EVERY_MS, bury, failed)];
   return async () => {
     await Promise.all(rounds.map((stop) => stop()));
   };
-
-  function repeat(ms: number, round: () => Promise<void>): () => Promise<void> {
-    let running = Promise.resolve();
-    let busy = false;
-    const timer = setInterval(() => {
-      // A slow round is not overtaken by the next.
-      if (busy) return;
-      busy = true;
-      running = round()
-        .catch(failed)
-        .finally(() => {
-          busy = false;
-        });
-    }, ms);
-    return () => {
-      clearInterval(timer);
-      return running;
-    };
-  }
 }

@@ -1,30 +1,33 @@
 import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmName, type AlarmRef, shardOf, shardTag } from '@sandman/core';
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { jobId } from './names.ts';
+import { KEPT_EVENTS } from './options.ts';
 
 /** BullMQ's answers to `changeDelay`, as its script has them. */
 const NO_SUCH_JOB = -1;
 const NOT_DELAYED = -3;
 
-/** Nobody reads BullMQ's own event streams; each entry costs memory. */
-const KEPT_EVENTS = 100;
+/** A delayed job's score: its time in ms, and twelve bits below that keep the order of addition. */
+const SCORE_PER_MS = 0x1000;
 
-function openQueue(name: AlarmName, connection: Redis, prefix: string, shard: number): Queue {
+function openQueue(name: AlarmName, connection: Redis | Cluster, prefix: string, shard: number): Queue {
   return new Queue(name, { connection, prefix: shardTag(prefix, shard), streams: { events: { maxLen: KEPT_EVENTS } } });
 }
 
 /** The three queues of each shard, for those who look at jobs rather than set alarms. */
-export function alarmQueues(connection: Redis, prefix: string, shards: number): Queue[] {
+export function alarmQueues(connection: Redis | Cluster, prefix: string, shards: number): Queue[] {
   return Array.from({ length: shards }, (_, shard) => ALARM_NAMES.map((name) => openQueue(name, connection, prefix, shard))).flat();
 }
 
 /** Alarms as delayed BullMQ jobs. A job carries nothing but its id: the record is the truth. */
 export class AlarmQueues implements AlarmClock {
+  readonly #redis: Redis | Cluster;
   readonly #shards: readonly Record<AlarmName, Queue>[];
 
   /** @param onError told of BullMQ's connection errors, which its queues would otherwise throw */
-  constructor(connection: Redis, prefix: string, shards: number, onError: (error: Error) => void) {
+  constructor(connection: Redis | Cluster, prefix: string, shards: number, onError: (error: Error) => void) {
+    this.#redis = connection;
     this.#shards = Array.from({ length: shards }, (_, shard) => {
       const open = (name: AlarmName) => openQueue(name, connection, prefix, shard).on('error', onError);
       return { sleep: open('sleep'), delete: open('delete'), wake: open('wake') };
@@ -60,6 +63,15 @@ export class AlarmQueues implements AlarmClock {
 
   async disarm(uuid: string, n: number): Promise<void> {
     await Promise.all(ALARM_NAMES.map((name) => this.#queue(uuid, name).remove(jobId({ name, uuid, n }))));
+  }
+
+  async rings(ref: AlarmRef): Promise<number | null> {
+    const queue = this.#queue(ref.uuid, ref.name);
+    // `job.delay` counts from a timestamp that `changeDelay` does not move: only the set of delayed jobs knows.
+    const score = await this.#redis.zscore(queue.toKey('delayed'), jobId(ref));
+    if (score !== null) return Math.floor(Number(score) / SCORE_PER_MS);
+    const state = await queue.getJobState(jobId(ref));
+    return state === 'waiting' || state === 'active' || state === 'prioritized' || state === 'delayed' ? 0 : null;
   }
 
   /** Per queue, over all shards: jobs that are due and not finished. */

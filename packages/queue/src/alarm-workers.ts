@@ -1,17 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import { ALARM_NAMES, type AlarmEnd, type AlarmRef, shardTag } from '@sandman/core';
 import { DelayedError, type Job, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { parseJobId } from './names.ts';
+import { RETRY_MS, WORKER_OPTIONS } from './options.ts';
 
 /** Never throws: an error is a back-off in the record. */
 export type AlarmHandler = (alarm: AlarmRef) => Promise<AlarmEnd>;
-
-/** A killed worker's job runs again after at most the sum of these two, in ms. */
-const LOCK_MS = 5_000;
-const STALLED_CHECK_MS = 2_500;
-/** How long a worker waits after its connection failed, in ms. BullMQ's default is 15 s. */
-const RETRY_MS = 500;
 
 /** BullMQ's answers that mean the job is no longer ours: it was removed, or stalled and another worker has it. */
 const NOT_OURS = new Set([-1, -2, -3, -6]);
@@ -31,7 +26,7 @@ async function ringAgain(job: Job, token: string | undefined, ms: number, onErro
 }
 
 export interface AlarmWorkersOptions {
-  readonly connection: Redis;
+  readonly connection: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
   /** Jobs at once, per queue. */
@@ -60,13 +55,7 @@ export class AlarmWorkers {
           connection,
           prefix: tag,
           concurrency,
-          lockDuration: LOCK_MS,
-          stalledInterval: STALLED_CHECK_MS,
-          // The count is never reset, and an alarm lives long: with a bound it would one day fail for good.
-          maxStalledCount: Number.MAX_SAFE_INTEGER,
-          runRetryDelay: RETRY_MS,
-          removeOnComplete: { count: 0 },
-          removeOnFail: { count: 0 },
+          ...WORKER_OPTIONS,
         }).on('error', onError),
       ),
     );

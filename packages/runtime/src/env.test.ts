@@ -14,10 +14,9 @@ function failure(name: VariableName, env: NodeJS.ProcessEnv): string {
 const malformed: [VariableName, string][] = [
   ['REDIS_URL', 'http://h:6379'],
   ['REDIS_URL', 'hunter2@nowhere'],
-  ['REDIS_URL', 'redis+cluster://h:6379'],
-  ['REDIS_URL', 'redis://h1:1,redis://h2:2'],
-  ['REDIS_URL', 'redis://h1,redis://h2'],
-  ['REDIS_URL', 'redis://h1,h2:6379'],
+  ['REDIS_URL', 'redis://:hunter2@h1:1,redis://:hunter2@h2:2'],
+  ['REDIS_URL', 'redis+cluster://h:6379/1'],
+  ['REDIS_URL', 'redis+sentinel://h1,h2'],
   ['REDIS_URL', 'redis:6379'],
   ['KEY_PREFIX', '{sandman}'],
   ['KEY_PREFIX', 'sand:man'],
@@ -104,7 +103,13 @@ it('reads what is well formed', () => {
     LATE_EFFECT_BOUND: '1500',
   };
   expect(readEnv(env, ['REDIS_URL', 'ALARM_SLACK', 'PORT', 'API_KEYS', 'SESSION_MANAGER_URL', 'LATE_EFFECT_BOUND'])).toEqual({
-    REDIS_URL: env.REDIS_URL,
+    REDIS_URL: {
+      kind: 'single',
+      tls: true,
+      login: { user: 'user', password: 'p@ss' },
+      server: { host: '::1', port: 6_380 },
+      database: 2,
+    },
     ALARM_SLACK: 2.5,
     PORT: 0,
     API_KEYS: ['0123456789abcdef', 'fedcba9876543210'],

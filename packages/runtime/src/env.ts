@@ -1,4 +1,5 @@
 import { parseDuration } from '@sandman/core';
+import { parseRedisAddress } from './redis-address.ts';
 
 /** A variable that is missing or malformed. Its message names it and what is expected, never what was given. */
 export class EnvError extends Error {
@@ -39,11 +40,6 @@ function url(protocols: readonly string[], parse = (text: string) => text): Vari
   return { expected, parse: (text) => (protocols.includes(new URL(text).protocol) ? parse(text) : refuse()) };
 }
 
-/** `new URL` takes `redis:6379`, and a list of addresses for one strange host: ioredis would try to reach those for ever. */
-function oneServer(text: string): string {
-  return /^[^,]+$/.test(new URL(text).hostname) ? text : refuse();
-}
-
 const secret: Variable<string> = { expected: 'must be set', parse: (text) => text };
 
 const MIN_KEY_LENGTH = 16;
@@ -63,11 +59,19 @@ function percent(text: string): number {
   return match && Number(match[1]) <= 100 ? Number(match[1]) : refuse();
 }
 
+/** Per second; null where nothing is bounded. */
+function rate(text: string): number | null {
+  return text === '' ? null : whole(1, 1_000_000)(text);
+}
+
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** Every variable that a process of ours reads. Which process reads which stands in its main.ts. */
 const VARIABLES = {
-  REDIS_URL: { ...url(['redis:', 'rediss:'], oneServer), expected: "must be one server's URL, redis://… or rediss://…" },
+  REDIS_URL: {
+    expected: "must be redis://… or rediss://… with one server's address or several of a Cluster, or redis+sentinel://…/NAME",
+    parse: parseRedisAddress,
+  },
   KEY_PREFIX: { expected: 'must be 1 to 64 of A-Z a-z 0-9 _ . -', standard: 'sandman', parse: matching(/^[A-Za-z0-9_.-]{1,64}$/) },
   SHARDS: { expected: 'must be a whole number, 1 to 1024', standard: '1', parse: whole(1, 1_024) },
   LOG_LEVEL: {
@@ -84,8 +88,10 @@ const VARIABLES = {
   ALARM_SLACK: { expected: 'must be a percentage such as 1%, 0% to 100%', standard: '1%', parse: percent },
   PORT: port('3000'),
   API_KEYS: { expected: `must be comma-separated keys of at least ${MIN_KEY_LENGTH} characters each`, parse: keys },
+  RATE_LIMIT: { expected: 'must be a whole number of requests per second, 1 to 1000000', standard: '', parse: rate },
   LATE_EFFECT_BOUND: duration('30s'),
   WORKER_CONCURRENCY: { expected: 'must be a whole number, 1 to 10000', standard: '50', parse: whole(1, 10_000) },
+  SESSION_MANAGER_MAX_RPS: { expected: 'must be a whole number of calls per second, 1 to 1000000', standard: '', parse: rate },
   METRICS_PORT: port('9464'),
   DASHBOARD_PORT: port('3001'),
   DASHBOARD_USER: secret,

@@ -5,3 +5,4 @@ export { createMetrics, type Metrics } from './metrics.ts';
 export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-server.ts';
 export { type Running, runProcess } from './process.ts';
 export { answers, connectRedis } from './redis.ts';
+export { surroundings } from './surroundings.ts';

@@ -50,6 +50,11 @@ export function createMetrics() {
       labelNames: ['call', 'status'],
       registers,
     }),
+    circuitOpen: new Gauge({
+      name: 'sandman_circuit_open',
+      help: '1 while this process calls the session-manager only to find out whether it is back',
+      registers,
+    }),
     sessions: new Gauge({ name: 'sandman_sessions', help: 'Sessions by status', labelNames: ['status'], registers }),
     dueBacklog: new Gauge({ name: 'sandman_due_backlog', help: 'Alarms that are due and not done', labelNames: ['queue'], registers }),
   };

@@ -29,7 +29,7 @@ describe('a start that fails', () => {
       'a missing variable',
       'readEnv({}, ["REDIS_URL"])',
       2,
-      "probe: REDIS_URL is missing: it must be one server's URL, redis://… or rediss://…\n",
+      "probe: REDIS_URL is missing: it must be redis://… or rediss://… with one server's address or several of a Cluster, or redis+sentinel://…/NAME\n",
     ],
     ['a bad policy', 'throw new InvalidInput("DEFAULT_POLICY", "must be one of a, b")', 2, 'probe: DEFAULT_POLICY must be one of a, b\n'],
     ['anything else', 'throw new Error("listen EADDRINUSE\\nmore")', 1, 'probe: listen EADDRINUSE\n'],

@@ -1,1 +1,2 @@
+export { RedisPace } from './redis-pace.ts';
 export { RedisSessionStore, type StoreOptions } from './redis-session-store.ts';

@@ -33,6 +33,21 @@ export class ShardKeys {
     return `${this.#tag}:events`;
   }
 
+  /** What is known of the pings' way in. */
+  get ingest(): string {
+    return `${this.#tag}:ingest`;
+  }
+
+  /** Where the sweep's walk is. */
+  get walk(): string {
+    return `${this.#tag}:walk`;
+  }
+
+  /** When the next call to the session-manager may be made. */
+  get pace(): string {
+    return `${this.#tag}:pace`;
+  }
+
   get tombstones(): string {
     return `${this.#tag}:tombstones`;
   }

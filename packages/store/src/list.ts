@@ -1,5 +1,5 @@
 import { type Filter, InvalidInput, LIVE_STATUSES, type LiveReading, type Page, type Reading, statusOf } from '@sandman/core';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace, ShardKeys } from './keys.ts';
 import { loadScript } from './script.ts';
 
@@ -14,6 +14,11 @@ function fits({ record }: Reading, { userId, status }: Filter): boolean {
   if (!record || (userId !== undefined && record.userId !== userId)) return false;
   const shown = statusOf(record);
   return status ? shown === status : shown !== 'deleted';
+}
+
+/** Up to `limit` uuids of one shard, in order, after `last` ('': from the first). */
+export async function pageOf(redis: Redis | Cluster, keys: ShardKeys, filter: Filter, last: string, limit: number): Promise<string[]> {
+  return (await page(redis, indexes(keys, filter), [last ? `(${last}` : '-', limit])) as string[];
 }
 
 /** A place in a list: a shard, and the last uuid given from it. */
@@ -35,7 +40,7 @@ function encodeCursor({ shard, after }: Position): string {
 
 /** Up to `limit` sessions in the order of shard and uuid, from `cursor` on. */
 export async function listPage(
-  redis: Redis,
+  redis: Redis | Cluster,
   keyspace: Keyspace,
   read: (uuid: string) => Promise<Reading>,
   filter: Filter,
@@ -47,7 +52,7 @@ export async function listPage(
   for (;;) {
     const wanted = limit - items.length;
     const keys = keyspace.shards[position.shard]!;
-    const uuids = (await page(redis, indexes(keys, filter), [position.after ? `(${position.after}` : '-', wanted])) as string[];
+    const uuids = await pageOf(redis, keys, filter, position.after, wanted);
     const readings = await Promise.all(uuids.map(read));
     items.push(...readings.filter((reading): reading is LiveReading => fits(reading, filter)));
     if (uuids.length === wanted) position = { ...position, after: uuids.at(-1)! };

@@ -1,4 +1,4 @@
-import type { Action, Cause, Patch, Pod, Policy, SessionRecord, Wanted } from '@sandman/core';
+import type { Action, Cause, Ingest, Patch, Pod, Policy, SessionRecord, Wanted } from '@sandman/core';
 
 type Flat = Record<string, string>;
 
@@ -17,8 +17,16 @@ export function encodePatch(patch: Patch): string[] {
   });
 }
 
+/** What the scripts answer of a session's shard: beat, floor, lost, rewound; null for those that never were. */
+export type IngestReply = readonly (string | null)[];
+
+function decodeIngest(reply: IngestReply): Ingest {
+  const [beat, floor, lost, rewound] = reply.map(Number);
+  return { beat: beat!, floor: floor!, lost: lost!, rewound: rewound! };
+}
+
 /** @param reply HGETALL's: field, value, … */
-export function decodeRecord(uuid: string, reply: readonly string[]): SessionRecord | null {
+export function decodeRecord(uuid: string, reply: readonly string[], ingest: IngestReply): SessionRecord | null {
   if (reply.length === 0) return null;
   const flat: Flat = {};
   for (let i = 0; i < reply.length; i += 2) flat[reply[i]!] = reply[i + 1]!;
@@ -58,5 +66,8 @@ export function decodeRecord(uuid: string, reply: readonly string[]): SessionRec
     lastError: text('lastError'),
     retryAt: number('retryAt'),
     notBefore: number('notBefore'),
+    lostBefore: number('lostBefore'),
+    rewound: number('rewound'),
+    ingest: decodeIngest(ingest),
   };
 }

@@ -1,8 +1,11 @@
 import {
   type ActivityKind,
+  BEAT_STALE_MS,
+  type Beat,
   type Commit,
   type CommitResult,
   type Filter,
+  GAP_MS,
   LIVE_STATUSES,
   type LiveReading,
   type LiveStatus,
@@ -11,14 +14,16 @@ import {
   type Reading,
   type SessionRecord,
   type SessionStore,
+  ShardMemory,
+  shardOf,
   statusOf,
   TOMBSTONE_MS,
   type TouchResult,
 } from '@sandman/core';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { Keyspace } from './keys.ts';
-import { listPage } from './list.ts';
-import { decodeRecord, encodePatch } from './record.ts';
+import { listPage, pageOf } from './list.ts';
+import { decodeRecord, encodePatch, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
 
 const read = loadScript('read');
@@ -28,6 +33,7 @@ const renew = loadScript('renew');
 const unmark = loadScript('unmark');
 const overdue = loadScript('overdue');
 const bury = loadScript('bury');
+const beat = loadScript('beat');
 
 /** Events kept per shard, about; enough for a consumer to be away for a while. */
 const EVENTS_CAP = 100_000;
@@ -46,27 +52,34 @@ export interface StoreOptions {
 
 /** Sessions in Redis. What fails is Redis' own error, thrown as ioredis has it. */
 export class RedisSessionStore implements SessionStore {
-  readonly #redis: Redis;
+  readonly shards: number;
+  readonly #redis: Redis | Cluster;
   readonly #keys: Keyspace;
   readonly #slack: number;
+  readonly #memories: readonly ShardMemory[];
 
-  constructor(redis: Redis, { prefix, shards, slack }: StoreOptions) {
+  constructor(redis: Redis | Cluster, { prefix, shards, slack }: StoreOptions) {
+    this.shards = shards;
+    this.#memories = Array.from({ length: shards }, () => new ShardMemory(() => performance.now()));
     this.#redis = redis;
     this.#keys = new Keyspace(prefix, shards);
     this.#slack = slack;
   }
 
   async read(uuid: string): Promise<Reading> {
-    const [now, fields] = (await read(this.#redis, [this.#keys.of(uuid).session(uuid)], [])) as [number, string[]];
-    return { now, record: decodeRecord(uuid, fields) };
+    const keys = this.#keys.of(uuid);
+    const [now, fields, ingest] = (await read(this.#redis, [keys.session(uuid), keys.ingest], [])) as [number, string[], IngestReply];
+    return { now, record: decodeRecord(uuid, fields, ingest) };
   }
 
   async touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult> {
     const field = kind === 'user' ? 'lastActivity' : 'lastBackground';
-    const reply = await touch(this.#redis, [this.#keys.of(uuid).session(uuid)], [field, at ?? '', this.#slack]);
-    const [touched, now, fields, sleep, remove] = reply as [number, number, string[], number, number];
-    const record = decodeRecord(uuid, fields);
+    const keys = this.#keys.of(uuid);
+    const reply = await touch(this.#redis, [keys.session(uuid), keys.ingest], [field, at ?? '', this.#slack]);
+    const [touched, now, fields, ingest, sleep, remove] = reply as [number, number, string[], IngestReply, number, number];
+    const record = decodeRecord(uuid, fields, ingest);
     if (!touched || !record) return { kind: 'dormant', now, record };
+    this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
     return { kind: 'touched', now, record, moved: { sleep: sleep === 1, delete: remove === 1 } };
   }
 
@@ -91,17 +104,52 @@ export class RedisSessionStore implements SessionStore {
         keys.status(to),
         base ? keys.owned(base.userId, from === 'deleted') : owner,
         owner,
+        keys.ingest,
       ],
-      [base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, next.cause, next.userId, EVENTS_CAP, HISTORY_CAP, ...encodePatch(written)],
+      [
+        ...[base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, next.cause, next.userId, EVENTS_CAP, HISTORY_CAP],
+        ...encodePatch(written),
+      ],
     );
-    const [committed, now, fields] = reply as [number, number, string[]];
-    const record = decodeRecord(uuid, fields);
-    return committed && record ? { kind: 'committed', now, record } : { kind: 'conflict', now, record };
+    const [committed, now, fields, ingest] = reply as [number, number, string[], IngestReply];
+    const record = decodeRecord(uuid, fields, ingest);
+    if (!committed || !record) return { kind: 'conflict', now, record };
+    this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
+    return { kind: 'committed', now, record };
   }
 
   async renew(uuid: string, token: string, lease: number): Promise<Reading> {
-    const [now, fields] = (await renew(this.#redis, [this.#keys.of(uuid).session(uuid)], [token, lease])) as [number, string[]];
-    return { now, record: decodeRecord(uuid, fields) };
+    const keys = this.#keys.of(uuid);
+    const reply = await renew(this.#redis, [keys.session(uuid), keys.ingest], [token, lease]);
+    const [now, fields, ingest] = reply as [number, string[], IngestReply];
+    return { now, record: decodeRecord(uuid, fields, ingest) };
+  }
+
+  async beat(shard: number, open: boolean): Promise<Beat> {
+    // The first one only learns what time it is there.
+    if (open && this.#memories[shard]!.now === 0) await this.#beat(shard, 0);
+    return this.#beat(shard, open ? this.#memories[shard]!.now : 0);
+  }
+
+  async #beat(shard: number, sentAt: number): Promise<Beat> {
+    const keys = this.#keys.shards[shard]!;
+    const memory = this.#memories[shard]!;
+    const { uuid, rev, n } = memory.witness;
+    const reply = await beat(this.#redis, [keys.ingest, keys.session(uuid)], [rev, n, sentAt, BEAT_STALE_MS, GAP_MS]);
+    const [now, gap, rewound] = reply as [number, number, number];
+    memory.heard(now);
+    if (rewound) memory.forget();
+    return { now, gap, rewound: rewound === 1 };
+  }
+
+  async walk(shard: number, limit: number): Promise<LiveReading[]> {
+    const keys = this.#keys.shards[shard]!;
+    const last = (await this.#redis.get(keys.walk)) ?? '';
+    const uuids = await pageOf(this.#redis, keys, {}, last, limit);
+    // The next round begins where this one ends.
+    await (uuids.length === limit ? this.#redis.set(keys.walk, uuids.at(-1)!) : this.#redis.del(keys.walk));
+    const readings = await Promise.all(uuids.map((uuid) => this.read(uuid)));
+    return readings.filter((reading): reading is LiveReading => reading.record !== null);
   }
 
   async unmark(uuid: string, n: number): Promise<boolean> {

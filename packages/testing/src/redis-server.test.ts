@@ -1,20 +1,10 @@
 import { existsSync } from 'node:fs';
-import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
-import { startRedis } from './redis-server.ts';
-
-async function ask<T>(url: string, question: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url, { retryStrategy: () => null });
-  try {
-    return await question(redis);
-  } finally {
-    redis.disconnect();
-  }
-}
+import { askRedis, startRedis } from './redis-server.ts';
 
 it('a server of one’s own runs as the design wants it, and leaves nothing behind', async () => {
   const server = await startRedis();
-  const dir = await ask(server.url, async (redis) => {
+  const dir = await askRedis(server, async (redis) => {
     const setting = async (name: string) => ((await redis.config('GET', name)) as string[])[1];
     expect(await setting('hz')).toBe('100');
     expect(await setting('hash-max-listpack-value')).toBe('256');
@@ -32,10 +22,10 @@ it('a server of one’s own runs as the design wants it, and leaves nothing behi
 it('with AOF, what it acknowledged survives being killed', async () => {
   const server = await startRedis({ aof: true });
   try {
-    await ask(server.url, (redis) => redis.set('kept', 'yes'));
+    await askRedis(server, (redis) => redis.set('kept', 'yes'));
     await server.kill();
     await server.restart();
-    expect(await ask(server.url, (redis) => redis.get('kept'))).toBe('yes');
+    expect(await askRedis(server, (redis) => redis.get('kept'))).toBe('yes');
   } finally {
     await server.stop();
   }

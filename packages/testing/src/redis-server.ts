@@ -1,9 +1,10 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Certificate } from './certificate.ts';
 
 /** How long a server may take to answer, in ms. */
 const START_MS = 15_000;
@@ -14,6 +15,9 @@ export const SETTINGS = ['--hz', '100', '--hash-max-listpack-value', '256', '--m
 /** A Redis of one's own, which one may kill. */
 export interface RedisServer {
   readonly url: string;
+  readonly port: number;
+  /** What vouches for it, where connections are encrypted. */
+  readonly certificate: Certificate | null;
   readonly pid: () => number;
   /** Ends it at once, data kept. */
   kill(): Promise<void>;
@@ -28,6 +32,14 @@ export interface RedisServerOptions {
   readonly dir?: string;
   /** Whether it keeps what it acknowledged over a restart. */
   readonly aof?: boolean;
+  /** Any free one by default. */
+  readonly port?: number;
+  /** Encrypts every connection, those among servers too. */
+  readonly certificate?: Certificate | null;
+  /** Further settings, as on the command line. */
+  readonly settings?: readonly string[];
+  /** What its file of settings begins with, where it wants to have one. */
+  readonly config?: string;
 }
 
 export async function freePort(): Promise<number> {
@@ -53,9 +65,34 @@ export function redisBinary(): string | null {
   return null;
 }
 
-async function answers(url: string): Promise<void> {
-  const redis = new Redis(url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
+/** Whether the PATH's server was built with a setting; false where there is none. */
+export function redisKnows(setting: string, value: string): boolean {
+  const binary = redisBinary();
+  if (!binary) return false;
+  // It stops at the first setting it does not know, and names it.
+  const { stdout, stderr } = spawnSync(binary, [`--${setting}`, value, '--unheard-of', 'yes'], { encoding: 'utf8' });
+  return `${stdout}${stderr}`.includes('unheard-of');
+}
+
+function connect({ url, certificate }: Pick<RedisServer, 'url' | 'certificate'>, options: Omit<RedisOptions, 'replyMapping'>): Redis {
+  const tls = certificate ? { tls: { ca: readFileSync(certificate.path) } } : {};
+  const redis = new Redis(url, { ...options, ...tls });
   redis.on('error', () => {});
+  return redis;
+}
+
+/** Asks one server over a connection of its own, which is not tried twice. */
+export async function askRedis<T>(server: RedisServer, question: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = connect(server, { retryStrategy: () => null });
+  try {
+    return await question(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function answers(server: RedisServer): Promise<void> {
+  const redis = connect(server, { retryStrategy: () => 20, maxRetriesPerRequest: null });
   const timeout = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`Redis did not answer within ${START_MS / 1_000} s`)), START_MS).unref();
   });
@@ -66,14 +103,28 @@ async function answers(url: string): Promise<void> {
   }
 }
 
-/** Starts the PATH's server on a free port of 127.0.0.1. */
-export async function startRedis({ dir, aof = false }: RedisServerOptions = {}): Promise<RedisServer> {
+function listening(port: number, certificate: Certificate | null): string[] {
+  if (!certificate) return ['--port', `${port}`];
+  const files = ['--tls-cert-file', certificate.path, '--tls-key-file', certificate.keyPath, '--tls-ca-cert-file', certificate.path];
+  return ['--port', '0', '--tls-port', `${port}`, ...files, '--tls-auth-clients', 'no', '--tls-replication', 'yes', '--tls-cluster', 'yes'];
+}
+
+/** Starts the PATH's server on 127.0.0.1. */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const { dir, aof = false, certificate = null, settings = [], config } = options;
   const binary = redisBinary();
   if (!binary) throw new Error('Neither redis-server nor valkey-server is on the PATH');
   const data = dir ?? mkdtempSync(join(tmpdir(), 'sandman-redis-'));
-  const port = await freePort();
-  const url = `redis://127.0.0.1:${port}`;
-  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', data, '--appendonly', aof ? 'yes' : 'no', ...SETTINGS];
+  const port = options.port ?? (await freePort());
+  const url = `${certificate ? 'rediss' : 'redis'}://127.0.0.1:${port}`;
+  const args = ['--bind', '127.0.0.1', '--dir', data, '--appendonly', aof ? 'yes' : 'no', ...SETTINGS];
+  args.unshift(...listening(port, certificate));
+  args.push(...settings);
+  if (config !== undefined) {
+    const file = join(data, 'redis.conf');
+    writeFileSync(file, config);
+    args.unshift(file);
+  }
   const start = () => spawn(binary, args, { stdio: 'ignore', detached: true });
   let child = start();
   const end = async (signal: NodeJS.Signals) => {
@@ -84,18 +135,21 @@ export async function startRedis({ dir, aof = false }: RedisServerOptions = {}):
   };
   const server: RedisServer = {
     url,
+    port,
+    certificate,
     pid: () => child.pid ?? 0,
     kill: () => end('SIGKILL'),
     async restart() {
       child = start();
-      await answers(url);
+      await answers(server);
     },
     async stop() {
-      await end('SIGTERM');
+      // It may refuse SIGTERM, for good, while it writes its first AOF; data that go with it need no farewell.
+      await end(dir ? 'SIGTERM' : 'SIGKILL');
       if (!dir) rmSync(data, { recursive: true, force: true });
     },
   };
-  await answers(url).catch(async (error) => {
+  await answers(server).catch(async (error) => {
     await server.stop();
     throw error;
   });

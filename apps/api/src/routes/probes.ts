@@ -24,13 +24,13 @@ export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { ready, m
   app.addHook('preClose', async () => {
     closing = true;
   });
-  const schema = { hide: true };
-  app.get('/healthz', { schema }, () => ({ status: 'ok' }));
-  app.get('/readyz', { schema }, async (_, reply) => {
+  const open = { schema: { hide: true }, config: { probe: true } } as const;
+  app.get('/healthz', open, () => ({ status: 'ok' }));
+  app.get('/readyz', open, async (_, reply) => {
     const up = !closing && (await ready());
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
-  app.get('/metrics', { schema }, async (_, reply) => {
+  app.get('/metrics', open, async (_, reply) => {
     // While Redis is away the last figures stand.
     await collectFleet(metrics, fleet).catch(() => {});
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());

@@ -23,6 +23,7 @@ const view = ({ record, now }: LiveReading) => sessionView(record, now);
 /** Sessions one by one: their life, and what is done to them by hand. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, sessionManager, policies, ready }) => {
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
+  const waits = { waits: true } as const;
   const one = { params: UuidParams, response: { 200: SessionSchema, 202: SessionSchema, ...problems } };
 
   app.get('/policies', { schema: { response: { 200: PoliciesAnswer } } }, () => ({
@@ -30,27 +31,31 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     items: policies.list().map(describePolicy),
   }));
 
-  app.post('/sessions', { schema: { body: CreateBody, response: { 201: SessionSchema, ...problems } } }, async (request, reply) => {
-    const { userId, policy: asked } = request.body;
-    const policy = policies.resolve(asked);
-    // No pod is made that could not be written down.
-    if (!(await ready())) throw new SandmanError('not-ready', 'Redis cannot be reached');
-    const key = request.headers['idempotency-key'];
-    const pod = await sessionManager.create(userId, typeof key === 'string' ? key : undefined);
-    try {
-      return reply.code(201).send(view(await service.track(pod.uuid, { userId, workspaceUrl: pod.workspaceUrl, policy })));
-    } catch (error) {
-      // Known to Sandman under another user, or perhaps made by an earlier call with this key: not ours to delete.
-      if (error instanceof SandmanError) throw error;
-      if (key !== undefined) {
-        request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
+  app.post(
+    '/sessions',
+    { schema: { body: CreateBody, response: { 201: SessionSchema, ...problems } }, config: waits },
+    async (request, reply) => {
+      const { userId, policy: asked } = request.body;
+      const policy = policies.resolve(asked);
+      // No pod is made that could not be written down.
+      if (!(await ready())) throw new SandmanError('not-ready', 'Redis cannot be reached');
+      const key = request.headers['idempotency-key'];
+      const pod = await sessionManager.create(userId, typeof key === 'string' ? key : undefined);
+      try {
+        return reply.code(201).send(view(await service.track(pod.uuid, { userId, workspaceUrl: pod.workspaceUrl, policy })));
+      } catch (error) {
+        // Known to Sandman under another user, or perhaps made by an earlier call with this key: not ours to delete.
+        if (error instanceof SandmanError) throw error;
+        if (key !== undefined) {
+          request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
+          throw error;
+        }
+        const undone = await sessionManager.call('delete', pod.uuid, randomUUID());
+        if (undone.kind !== 'done' && undone.kind !== 'gone') request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
         throw error;
       }
-      const undone = await sessionManager.call('delete', pod.uuid, randomUUID());
-      if (undone.kind !== 'done' && undone.kind !== 'gone') request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
-      throw error;
-    }
-  });
+    },
+  );
 
   app.put(
     '/sessions/:uuid',
@@ -86,7 +91,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     reply.code(202).send(view(await service.sleep(params.uuid))),
   );
 
-  app.post('/sessions/:uuid/wake', { schema: { ...one, querystring: WakeQuery } }, async ({ params, query }, reply) => {
+  app.post('/sessions/:uuid/wake', { schema: { ...one, querystring: WakeQuery }, config: waits }, async ({ params, query }, reply) => {
     const wait = query.wait === undefined ? 0 : parseWait(query.wait);
     const reading = await service.wake(params.uuid);
     const awake = statusOf(reading.record) === 'active' ? reading : wait > 0 ? await service.untilAwake(params.uuid, wait) : null;

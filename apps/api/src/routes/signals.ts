@@ -17,7 +17,7 @@ import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
-import { parseAt } from '../inputs.ts';
+import { parseAt, parseMessage } from '../inputs.ts';
 import { rejection } from '../problems.ts';
 
 type Event = Static<typeof EventSchema>;
@@ -100,10 +100,14 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
   app.addHook('onClose', async () => {
     await Promise.allSettled(chats);
   });
-  app.post('/sessions/:uuid/chat', { schema: { params: UuidParams, body: ChatBody } }, async ({ params, body }, reply) => {
-    const running = chat(deps, params.uuid, body.message, reply);
-    chats.add(running);
-    await running.finally(() => chats.delete(running));
-    return reply;
-  });
+  app.post(
+    '/sessions/:uuid/chat',
+    { schema: { params: UuidParams, body: ChatBody }, config: { waits: true } },
+    async ({ params, body }, reply) => {
+      const running = chat(deps, params.uuid, parseMessage(body.message), reply);
+      chats.add(running);
+      await running.finally(() => chats.delete(running));
+      return reply;
+    },
+  );
 };

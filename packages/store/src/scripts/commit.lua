@@ -1,13 +1,14 @@
 -- Writes a decision if nobody wrote since the record it was made on; logs a change of status in the same step.
 -- KEYS[1] session  [2] unarmed  [3] events  [4] history  [5] tombstones
--- KEYS[6] index of the old status  [7] of the new  [8] index of the old owner  [9] of the new
+-- KEYS[6] index of the old status  [7] of the new  [8] index of the old owner  [9] of the new  [10] ingest
 -- ARGV[1] rev it was made on ('0': no record)  [2] uuid  [3] draw alarms 0|1  [4] lease, ms ('0': none)
 -- ARGV[5] old status ('': none)  [6] new status  [7] cause  [8] owner  [9] cap of the events stream  [10] of the history
 -- ARGV[11…] field, value ('': remove it), …
--- Returns {committed 0|1, now ms, record}
+-- Returns {committed 0|1, now ms, record, ingest}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then return { 0, now, redis.call('HGETALL', KEYS[1]) } end
+local ingest = redis.call('HMGET', KEYS[10], 'beat', 'floor', 'lost', 'rewound')
+if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then return { 0, now, redis.call('HGETALL', KEYS[1]), ingest } end
 
 for i = 11, #ARGV, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
@@ -34,4 +35,4 @@ if from ~= to then
   redis.call('LPUSH', KEYS[4], now .. ' ' .. from .. ' ' .. to .. ' ' .. ARGV[7])
   redis.call('LTRIM', KEYS[4], 0, ARGV[10] - 1)
 end
-return { 1, now, redis.call('HGETALL', KEYS[1]) }
+return { 1, now, redis.call('HGETALL', KEYS[1]), ingest }

@@ -1,0 +1,29 @@
+/** What a shard knows of the pings' way in; the same for each of its records. Times in ms of its Redis clock. */
+export interface Ingest {
+  /** The last heartbeat of any API that could take pings. */
+  readonly beat: number;
+  /** The end of the last gap: until then nobody could say that they were there, so it counts as activity. */
+  readonly floor: number;
+  /** The length of all gaps together. */
+  readonly lost: number;
+  /** When Redis was last found to have come back with older data than it had. */
+  readonly rewound: number;
+}
+
+/** How often an API beats, in ms. What is decided on silence waits for the next beat, so this is how late that is at most. */
+export const BEAT_MS = 100;
+/** A silence of all APIs longer than this is a gap, in ms. */
+export const GAP_MS = 2_000;
+/** A beat that took longer than this to arrive says nothing, in ms. */
+export const BEAT_STALE_MS = 500;
+
+/** Whether somebody could have pinged until `at`: only then does it mean anything that nobody did. */
+export function couldPing({ beat }: Ingest, at: number): boolean {
+  return beat >= at;
+}
+
+/** The shard's state as it will be at the earliest once a gap that lasts still is over; as it is where there is none. */
+export function foresee(ingest: Ingest, now: number): Ingest {
+  const silence = now - ingest.beat;
+  return silence > GAP_MS ? { ...ingest, floor: now, lost: ingest.lost + silence } : ingest;
+}

@@ -1,0 +1,40 @@
+/** A clock and a source of chance, so that a simulation can have its own. */
+export interface Surroundings {
+  /** Monotonic ms. */
+  readonly elapsed: () => number;
+  /** Calls `run` every `ms`; what it answers ends that. */
+  readonly every: (ms: number, run: () => void) => () => void;
+  readonly pause: (ms: number) => Promise<void>;
+  /** 0 to 1. */
+  readonly chance: () => number;
+  /** An id that never repeats. */
+  readonly id: () => string;
+}
+
+/**
+ * Repeats a round every `ms`, at once for the first time; a slow one is not overtaken by the next.
+ *
+ * @param failed told of what a round throws; the next one comes all the same
+ * @returns what ends it, after the round that runs
+ */
+export function repeat(
+  { every }: Surroundings,
+  ms: number,
+  round: () => Promise<void>,
+  failed: (error: unknown) => void,
+): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  const start = () => {
+    running ??= round()
+      .catch(failed)
+      .finally(() => {
+        running = null;
+      });
+  };
+  const stop = every(ms, start);
+  start();
+  return async () => {
+    stop();
+    await running;
+  };
+}

@@ -1,0 +1,78 @@
+import { ALARM_NAMES, type AlarmClock, alarmsOf, type LiveReading, look, type SessionStore } from '@sandman/core';
+import type { Arming } from './arming.ts';
+import type { Surroundings } from './surroundings.ts';
+
+/** Sessions a visit looks at, and how often a shard is visited: 200 sessions per second and shard. */
+const PAGE = 1_000;
+export const SWEEP_EVERY_MS = 5_000;
+/** How long a fault must last to be one, in ms: what is being armed just now is not missing. */
+const CONFIRM_MS = 5_000;
+/** How much later than due an alarm may stand, in ms: work that waits for a circuit is not forgotten. */
+const TOLERANCE_MS = 20_000;
+
+export type Fault =
+  /** No alarm at all. */
+  | 'missing'
+  /** All alarms stand too late for what is due. */
+  | 'late'
+  /** Redis came back with older data, and nobody has looked at this session since. */
+  | 'rewound';
+
+export interface SweepOptions {
+  readonly store: SessionStore;
+  readonly clock: AlarmClock;
+  readonly arming: Arming;
+  readonly surroundings: Surroundings;
+  readonly repaired: (fault: Fault, uuid: string) => void;
+}
+
+/** Walks all records, steadily, and arms anew what has lost its alarm. It should never find one. */
+export class Sweep {
+  readonly #on: SweepOptions;
+
+  constructor(options: SweepOptions) {
+    this.#on = options;
+  }
+
+  /** One visit to a shard. Takes 5 s where something seems wrong, for a second look. */
+  async visit(shard: number): Promise<void> {
+    const { store, surroundings } = this.#on;
+    const readings = await store.walk(shard, PAGE);
+    const faults = await Promise.all(readings.map((reading) => this.#faultOf(reading)));
+    const suspects = readings.filter((_, i) => faults[i] !== null);
+    if (suspects.length === 0) return;
+    await surroundings.pause(CONFIRM_MS);
+    // What a mark stands for is being armed, however long Redis or a pause may hold that up.
+    const marked = new Set((await store.marked(0)).map(({ uuid }) => uuid));
+    for (const { record: before } of suspects) {
+      const { record, now } = await store.read(before.uuid);
+      // Somebody has written since: whoever did sees to its alarms.
+      if (record?.rev === before.rev && !marked.has(record.uuid)) await this.#repair({ record, now });
+    }
+  }
+
+  async #repair(reading: LiveReading): Promise<void> {
+    const { store, arming, repaired } = this.#on;
+    const fault = await this.#faultOf(reading);
+    if (!fault) return;
+    const { record } = reading;
+    const redrawn = await store.commit(record.uuid, record, { patch: {}, alarms: true });
+    if (redrawn.kind !== 'committed') return;
+    repaired(fault, record.uuid);
+    await arming.arm(redrawn, record.n);
+  }
+
+  async #faultOf({ record, now }: LiveReading): Promise<Fault | null> {
+    const needed = alarmsOf(record, now);
+    if (needed.length === 0) return null;
+    const { uuid, n } = record;
+    // A handler does whatever the record needs: any alarm of this number will do, but for the delete that stands behind
+    // the others. Activity moves that out again and again.
+    const names = needed.every(({ name }) => name === 'delete') ? ALARM_NAMES : ALARM_NAMES.filter((name) => name !== 'delete');
+    const rings = (await Promise.all(names.map((name) => this.#on.clock.rings({ name, uuid, n })))).filter((at) => at !== null);
+    if (rings.length === 0) return 'missing';
+    const due = Math.min(...needed.map(({ at }) => at));
+    if (Math.min(...rings) <= Math.max(due, now) + TOLERANCE_MS) return null;
+    return look(record, now).kind === 'suspect' ? 'rewound' : 'late';
+  }
+}

@@ -1,0 +1,43 @@
+import { shardTag } from '@sandman/core';
+import { Queue, Worker } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import { KEPT_EVENTS, WORKER_OPTIONS } from './options.ts';
+
+const QUEUE = 'sweep';
+
+export interface SweepScheduleOptions {
+  readonly connection: Redis | Cluster;
+  readonly prefix: string;
+  readonly shards: number;
+  /** From one visit to a shard to the next, in ms. */
+  readonly every: number;
+  readonly visit: (shard: number) => Promise<void>;
+  readonly onError: (error: Error) => void;
+}
+
+/** Visits each shard again and again, whichever worker has the time: one BullMQ job scheduler a shard. */
+export class SweepSchedule {
+  readonly #queues: readonly Queue[];
+  readonly #workers: readonly Worker[];
+
+  constructor({ connection, prefix, shards, every, visit, onError }: SweepScheduleOptions) {
+    const tags = Array.from({ length: shards }, (_, shard) => shardTag(prefix, shard));
+    this.#queues = tags.map((tag) =>
+      new Queue(QUEUE, { connection, prefix: tag, streams: { events: { maxLen: KEPT_EVENTS } } }).on('error', onError),
+    );
+    for (const queue of this.#queues) queue.upsertJobScheduler(QUEUE, { every }, { name: QUEUE }).catch(onError);
+    this.#workers = tags.map((tag, shard) =>
+      // A visit that fails is made up for by the next.
+      new Worker(QUEUE, () => visit(shard).catch(onError), { connection, prefix: tag, concurrency: 1, ...WORKER_OPTIONS }).on(
+        'error',
+        onError,
+      ),
+    );
+  }
+
+  /** Takes no more visits and waits for those that run. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await Promise.all(this.#queues.map((queue) => queue.close()));
+  }
+}

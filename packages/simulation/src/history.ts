@@ -1,0 +1,194 @@
+import { CALL_FAULTS } from './pods.ts';
+import type { SimulatedProcess } from './process.ts';
+import { Random } from './random.ts';
+import { type Checked, recovery } from './verdict.ts';
+import { World } from './world.ts';
+
+/** How long things go wrong in a history, in ms. */
+const TROUBLE_MS = 40_000;
+/** After the recovery: a last visit, an idle spell, a sleep, and a delete. */
+const QUIET_MS = 32_000;
+
+export interface History {
+  readonly seed: number;
+  /** The first promise that was broken, in words; null: none was. */
+  readonly violation: string | null;
+  readonly checked: Checked;
+  /** Processes killed. */
+  readonly kills: number;
+}
+
+/** Events of each history between two looks at which are over. */
+const TURNS = 50;
+
+/** Lets everything happen that the present event makes possible. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+class Trouble {
+  kills = 0;
+  readonly #world: World;
+  readonly #random: Random;
+
+  constructor(world: World, random: Random) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  /** Chooses what will go wrong in this history, and when. */
+  brew(): void {
+    const random = this.#random;
+    const world = this.#world;
+    if (random.chance(0.1)) return;
+    const kinds: (() => void)[] = [
+      () => this.#often(() => this.#killOneOf(world.workers, () => world.startWorker())),
+      () => this.#often(() => this.#killOneOf(world.apis, () => world.startApi())),
+      () => this.#often(() => this.#pause()),
+      () => this.#often(() => world.outage('kill', random.between(50, 6_000))),
+      () => this.#often(() => world.outage('freeze', random.between(50, 5_000))),
+      () => this.#sometime(() => this.#allApis(random.between(2_000, 9_000))),
+      () => this.#sometime(() => world.forget(random.between(1, 1_500))),
+      () => this.#during((on) => this.#forgetRequests(on)),
+      () => this.#sometime(() => this.#freezeAndKillApis()),
+      () => this.#often(() => world.loseJob()),
+      () => this.#during((on) => Object.assign(world.redis, { lossy: on ? 0.03 : 0 })),
+      () => this.#during((on) => Object.assign(world.queue.faults, { doubled: on ? 0.3 : 0, early: on ? 300 : 0 })),
+      () => this.#during((on) => this.#inTheMiddle(on)),
+      () => this.#during((on) => this.#lateDeletes(on)),
+      () => this.#during((on) => this.#sessionManager(on)),
+      () => this.#during((on) => this.#sessionManager(on)),
+    ];
+    const most = random.pick([1, 2, 4]);
+    for (let i = 0; i < most; i++) random.pick(kinds)();
+  }
+
+  #sessionManager(on: boolean): void {
+    const { pods } = this.#world;
+    pods.faultRate = on ? this.#random.pick([0.2, 0.6, 1]) : 0;
+    pods.faults = this.#random.chance(0.5) ? [this.#random.pick(CALL_FAULTS)] : CALL_FAULTS;
+  }
+
+  /** Strikes a worker while its call is under way. */
+  #inTheMiddle(on: boolean): void {
+    const world = this.#world;
+    const random = this.#random;
+    world.onCall = ({ process }) => {
+      if (!on || !random.chance(0.2)) return;
+      // Its call may land when somebody else has taken over.
+      if (random.chance(0.7)) world.pods.next = 'late';
+      world.timeline.in(random.between(0, 40), () => {
+        if (!process.running) return;
+        if (random.chance(0.5)) world.pause(process, random.between(100, 14_000));
+        else this.#kill(process, () => world.startWorker());
+      });
+    };
+  }
+
+  /** A delete that lands when its uuid has a new life already. */
+  #lateDeletes(on: boolean): void {
+    const world = this.#world;
+    world.onCall = ({ action }) => {
+      if (on && action === 'delete' && this.#random.chance(0.6)) world.pods.next = 'late';
+    };
+  }
+
+  /** Redis fails over, and lacks what a request wrote and what came of it. */
+  #forgetRequests(on: boolean): void {
+    const world = this.#world;
+    world.onRequest = () => {
+      if (on && this.#random.chance(0.15)) world.forget(this.#random.between(20, 800));
+    };
+  }
+
+  /** Heartbeats lie in the socket of a frozen Redis whose senders are gone when it goes on. */
+  #freezeAndKillApis(): void {
+    const frozen = this.#random.between(600, 5_000);
+    this.#world.outage('freeze', frozen);
+    this.#world.timeline.in(this.#random.between(0, frozen), () => this.#allApis(this.#random.between(2_000, 9_000)));
+  }
+
+  /** Another takes its place, soon. */
+  #kill(process: SimulatedProcess, replace: () => void): void {
+    this.kills++;
+    this.#world.kill(process);
+    this.#world.timeline.in(this.#random.between(0, 5_000), () => {
+      replace();
+      this.#world.verdict.hampered();
+    });
+  }
+
+  #sometime(happen: () => void): void {
+    this.#world.timeline.in(this.#random.between(0, TROUBLE_MS), happen);
+  }
+
+  #often(happen: () => void): void {
+    for (let i = this.#random.between(1, 5); i > 0; i--) this.#sometime(happen);
+  }
+
+  #during(turn: (on: boolean) => void): void {
+    const from = this.#random.between(0, TROUBLE_MS);
+    this.#world.timeline.in(from, () => turn(true));
+    this.#world.timeline.in(from + this.#random.between(500, TROUBLE_MS - from), () => turn(false));
+  }
+
+  #killOneOf(list: readonly { readonly process: SimulatedProcess }[], replace: () => void): void {
+    if (list.length > 0) this.#kill(this.#random.pick(list).process, replace);
+  }
+
+  #allApis(ms: number): void {
+    const { apis, timeline } = this.#world;
+    const count = apis.length;
+    this.kills += count;
+    for (const { process } of [...apis]) this.#world.kill(process);
+    timeline.in(ms, () => {
+      for (let i = 0; i < count; i++) this.#world.startApi();
+      this.#world.verdict.hampered();
+    });
+  }
+
+  #pause(): void {
+    const { workers, apis } = this.#world;
+    const running = [...workers, ...apis].filter(({ process }) => process.running);
+    if (running.length === 0) return;
+    this.#world.pause(this.#random.pick(running).process, this.#random.between(100, 14_000));
+  }
+}
+
+/** Runs histories side by side: each has its own time, and they share the loop's turns. */
+export async function runHistories(seeds: readonly number[], trace?: (text: string) => void): Promise<History[]> {
+  const runs = seeds.map((seed) => {
+    const random = new Random(seed);
+    // Calls that last longer than a lease, now and then.
+    const bounds = { timeout: random.chance(0.3) ? 11_000 : 2_000, late: random.pick([1_500, 5_000]) };
+    const world = new World({ random, skew: random.pick([0, 0, 150]), bounds, ...(trace ? { trace } : {}) });
+    const calm = TROUBLE_MS + recovery(bounds);
+    const end = world.timeline.now + calm + QUIET_MS;
+    for (let i = random.between(1, 2); i > 0; i--) world.startApi();
+    for (let i = random.between(1, 2); i > 0; i--) world.startWorker();
+    const trouble = new Trouble(world, random);
+    trouble.brew();
+    const sessions = random.chance(0.05) ? 7 : random.between(1, 2);
+    for (let i = 0; i < sessions; i++) {
+      const user = world.user(`s${i}`);
+      user.live(world.timeline.now + TROUBLE_MS);
+      // Somebody comes once more when all is well again: from then on everything must be punctual.
+      world.timeline.in(calm + random.between(2_000, 4_000), () => user.ping());
+    }
+    return { seed, world, trouble, end };
+  });
+  let left = runs;
+  while (left.length > 0) {
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const { world } of left) if (world.verdict.violation === null) world.timeline.step();
+      await settled();
+    }
+    left = left.filter(({ world, end }) => world.timeline.now < end && world.verdict.violation === null);
+  }
+  return runs.map(({ seed, world, trouble }) => ({
+    seed,
+    violation: world.verdict.violation,
+    checked: world.verdict.checked,
+    kills: trouble.kills,
+  }));
+}

@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest';
+import { simulate } from './run.fixture.ts';
+
+it('a soak runs for its time and says what it did', async () => {
+  const { code, stdout } = await simulate('--minutes', '0.1');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^from seed \d+$/m);
+  expect(stdout).toMatch(/^\d+ histories, .* calls, /m);
+  expect(stdout).toMatch(/^every promise was kept$/m);
+});
+
+it('a history of a mutant that breaks a promise is printed, and replays', async () => {
+  const { code, stdout } = await simulate('--mutant', 'alarm-numbers-repeat', '--histories', '200');
+  expect(code).toBe(1);
+  const [, seed = ''] = /--seed (\d+) --mutant alarm-numbers-repeat$/m.exec(stdout) ?? [];
+  const broken = /^broken: .*$/m.exec(stdout)?.[0];
+  const replay = await simulate('--seed', seed, '--mutant', 'alarm-numbers-repeat');
+  expect(replay.code).toBe(1);
+  expect(replay.stdout).toContain(broken);
+  expect(replay.stdout.split('\n').length).toBeGreaterThan(10);
+});
+
+it('--help and --mutants say what there is', async () => {
+  expect((await simulate('--help')).stdout).toContain('npm run simulate:soak');
+  expect((await simulate('--mutants')).stdout).toContain('sleeps-in-doubt');
+});
+
+it.each([
+  [['--minutes', '0'], '--minutes must be'],
+  [['--minutes', 'soon'], '--minutes must be'],
+  [['--minutes', '1', '--histories', '1'], 'exclude one another'],
+  [['--histories', '1.5'], '--histories must be'],
+  [['--seed', '-1'], 'seed'],
+  [['--seed', ''], '--seed must be'],
+  [['--mutant', 'nobody'], '--mutant must be one of'],
+  [['--what'], '--what'],
+  [['stray'], 'stray'],
+])('%j is refused in one line, with exit code 2', async (args, what) => {
+  const { code, stdout, stderr } = await simulate(...args);
+  expect(stdout).toBe('');
+  expect(stderr).toContain(what);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(code).toBe(2);
+});

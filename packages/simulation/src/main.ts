@@ -1,0 +1,122 @@
+import { registerHooks } from 'node:module';
+import { parseArgs } from 'node:util';
+import { MUTANTS, type Mutant, mutate } from './mutants.ts';
+
+const HELP = `Runs histories of a simulated deployment against the production lifecycle until one breaks a promise.
+
+  npm run simulate:soak -- --minutes N     for N minutes (0.1 to 1440), as many as fit
+  npm run simulate -- --histories N        N of them (1 to 100000000; default 1000)
+  npm run simulate -- --seed N             the one of that seed, event by event
+
+  --from N        the first seed (default: 1; of a soak: drawn by lot, and printed)
+  --mutant NAME   with that mistake in the code; --mutants lists them
+  --help
+
+Exits with 0 when every promise was kept, 1 when one was broken, 2 on wrong arguments.`;
+
+const BATCH = 100;
+const PROGRESS_MS = 5_000;
+const LARGEST_SEED = 0xffff_ffff;
+
+class WrongArgument extends Error {}
+
+function number(name: string, text: string | undefined, least: number, most: number, whole = true): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
+    throw new WrongArgument(`--${name} must be a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+function options(args: string[]) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      minutes: { type: 'string' },
+      histories: { type: 'string' },
+      seed: { type: 'string' },
+      from: { type: 'string' },
+      mutant: { type: 'string' },
+      mutants: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  });
+  const mutant = MUTANTS.find(({ name }) => name === values.mutant);
+  if (values.mutant !== undefined && !mutant)
+    throw new WrongArgument(`--mutant must be one of ${MUTANTS.map(({ name }) => name).join(', ')}`);
+  if (values.minutes !== undefined && values.histories !== undefined)
+    throw new WrongArgument('--minutes and --histories exclude one another');
+  return {
+    help: values.help,
+    mutants: values.mutants,
+    mutant,
+    minutes: number('minutes', values.minutes, 0.1, 1_440, false),
+    histories: number('histories', values.histories, 1, 100_000_000),
+    seed: number('seed', values.seed, 0, LARGEST_SEED),
+    from: number('from', values.from, 0, LARGEST_SEED),
+  };
+}
+
+/** Makes the mistake as the module is loaded; the file stays as it is. */
+function plant(mutant: Mutant): void {
+  registerHooks({
+    load(url, context, nextLoad) {
+      const loaded = nextLoad(url, context);
+      return url.endsWith(`/packages/${mutant.file}`) ? { ...loaded, source: mutate(mutant, String(loaded.source)) } : loaded;
+    },
+  });
+}
+
+async function main(): Promise<number> {
+  const asked = options(process.argv.slice(2));
+  if (asked.help) {
+    console.log(HELP);
+    return 0;
+  }
+  if (asked.mutants) {
+    for (const { name, rule } of MUTANTS) console.log(`${name.padEnd(46)} leaves out: ${rule}`);
+    return 0;
+  }
+  if (asked.mutant) plant(asked.mutant);
+  // Only now: a mutant must be planted before its module is loaded.
+  const { runHistories } = await import('./history.ts');
+  const { Tally } = await import('./tally.ts');
+
+  if (asked.seed !== undefined) {
+    const [history] = await runHistories([asked.seed], console.log);
+    console.log(history?.violation ? `broken: ${history.violation}` : 'every promise was kept');
+    return history?.violation ? 1 : 0;
+  }
+  const first = asked.from ?? (asked.minutes === undefined ? 1 : Math.floor(Math.random() * LARGEST_SEED));
+  const until = asked.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + asked.minutes * 60_000;
+  const histories = asked.minutes === undefined ? (asked.histories ?? 1_000) : Number.POSITIVE_INFINITY;
+  console.log(`from seed ${first}`);
+  const tally = new Tally();
+  let shownAt = performance.now();
+  while (tally.histories < histories && performance.now() < until) {
+    const size = Math.min(BATCH, histories - tally.histories);
+    const seeds = Array.from({ length: size }, (_, i) => (first + tally.histories + i) % (LARGEST_SEED + 1));
+    const broken = tally.add(await runHistories(seeds));
+    if (broken) {
+      console.log(
+        `${tally}\nbroken: ${broken.violation}\nreplay: npm run simulate -- --seed ${broken.seed}${asked.mutant ? ` --mutant ${asked.mutant.name}` : ''}`,
+      );
+      return 1;
+    }
+    if (performance.now() - shownAt > PROGRESS_MS) {
+      shownAt = performance.now();
+      console.log(`${tally}`);
+    }
+  }
+  console.log(`${tally}\nevery promise was kept`);
+  return 0;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const wrong = error instanceof WrongArgument || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  console.error(wrong ? `${(error as Error).message.split('\n')[0]} (--help says more)` : error);
+  process.exitCode = wrong ? 2 : 1;
+}

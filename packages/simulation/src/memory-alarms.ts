@@ -1,0 +1,169 @@
+import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmEnd, type AlarmRef } from '@sandman/core';
+import type { SimulatedProcess } from './process.ts';
+import type { Random } from './random.ts';
+import type { Command, SimulatedRedis } from './redis.ts';
+import type { Timeline } from './timeline.ts';
+
+interface Job {
+  readonly ref: AlarmRef;
+  readonly state: 'delayed' | 'active';
+  /** When it rings, ms. */
+  readonly at: number;
+  /** Which run of it is the valid one. */
+  readonly run: number;
+}
+
+/** A process that handles alarms. */
+export interface Handler {
+  readonly process: SimulatedProcess;
+  readonly command: Command;
+  readonly handle: (alarm: AlarmRef) => Promise<AlarmEnd>;
+}
+
+/** What may go wrong with jobs. */
+export interface JobFaults {
+  /** Rings up to this much early, in ms. */
+  early: number;
+  /** How often a job runs twice at once, 0 to 1. */
+  doubled: number;
+}
+
+/** How long a killed or paused worker's job stays locked, in ms: BullMQ's lock, and its check for stalled jobs. */
+const STALL_MS = { least: 5_000, most: 7_500 };
+/** By how much a due job may ring late, in ms. */
+const LATE_MS = 20;
+
+function idOf({ name, uuid, n }: AlarmRef): string {
+  return `${name}-${uuid}-${n}`;
+}
+
+/** BullMQ's delayed jobs: they ring late, early, twice, stall with their worker, and can be lost. */
+export class SimulatedQueue {
+  readonly faults: JobFaults = { early: 0, doubled: 0 };
+  readonly #handlers = new Set<Handler>();
+  #jobs = new Map<string, Job>();
+  #runs = 0;
+  readonly #timeline: Timeline;
+  readonly #random: Random;
+  readonly #redis: SimulatedRedis;
+
+  constructor(timeline: Timeline, random: Random, redis: SimulatedRedis) {
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#redis = redis;
+  }
+
+  join(handler: Handler): void {
+    this.#handlers.add(handler);
+  }
+
+  leave(handler: Handler): void {
+    this.#handlers.delete(handler);
+  }
+
+  /** One process' view. Job times are wall-clock times, so its skew is in them. */
+  clockOf({ skew }: SimulatedProcess, command: Command): AlarmClock {
+    const later = (ms: number) => this.#timeline.now + Math.max(0, ms) + skew;
+    return {
+      arm: (uuid, n, alarms: readonly Alarm[], now) =>
+        Promise.all(
+          alarms.map(({ name, at }) => {
+            const due = later(at - now);
+            return command(() => {
+              const ref = { name, uuid, n };
+              if (!this.#jobs.has(idOf(ref))) this.#delay(ref, due);
+            });
+          }),
+        ).then(() => {}),
+      move: (ref, at, now) => {
+        if (!(at - now > 0)) return Promise.resolve(true);
+        const due = later(at - now);
+        return command(() => {
+          const job = this.#jobs.get(idOf(ref));
+          if (job?.state === 'delayed') this.#delay(ref, due);
+          return job !== undefined;
+        });
+      },
+      disarm: (uuid, n) =>
+        command(() => {
+          // BullMQ does not remove a job that runs.
+          for (const name of ALARM_NAMES) {
+            const id = idOf({ name, uuid, n });
+            if (this.#jobs.get(id)?.state === 'delayed') this.#jobs.delete(id);
+          }
+        }),
+      rings: (ref) =>
+        command(() => {
+          const job = this.#jobs.get(idOf(ref));
+          return job ? (job.state === 'active' ? 0 : job.at) : null;
+        }),
+    };
+  }
+
+  /** Loses a job, as no crash of ours could; true if there was one. */
+  lose(): boolean {
+    return this.#jobs.delete(this.#random.pick([...this.#jobs.keys()]) ?? '');
+  }
+
+  snapshot(): ReadonlyMap<string, Job> {
+    return new Map(this.#jobs);
+  }
+
+  /** Goes back to what was. A job that ran then is no longer locked by anybody. */
+  restore(jobs: ReadonlyMap<string, Job>): void {
+    this.#jobs = new Map();
+    for (const { ref, at, state } of jobs.values()) this.#delay(ref, state === 'delayed' ? at : this.#timeline.now + STALL_MS.most);
+  }
+
+  /** What an operator sees, for a trace. */
+  describe(): string[] {
+    return [...this.#jobs].map(([id, { state, at }]) => `${id} ${state} in ${at - this.#timeline.now} ms`);
+  }
+
+  #delay(ref: AlarmRef, at: number): void {
+    const job: Job = { ref, state: 'delayed', at, run: ++this.#runs };
+    this.#jobs.set(idOf(ref), job);
+    const off =
+      this.faults.early > 0 && this.#random.chance(0.3) ? -this.#random.between(0, this.faults.early) : this.#random.between(0, LATE_MS);
+    this.#timeline.in(at + off - this.#timeline.now, () => this.#ring(job));
+  }
+
+  #ring(job: Job): void {
+    if (this.#jobs.get(idOf(job.ref)) !== job) return;
+    const able = [...this.#handlers].filter(({ process }) => process.running);
+    if (!this.#redis.serving || able.length === 0) {
+      this.#timeline.in(100, () => this.#ring(job));
+      return;
+    }
+    const times = this.#random.chance(this.faults.doubled) ? 2 : 1;
+    for (let i = 0; i < times; i++) this.#start(job.ref, this.#random.pick(able));
+  }
+
+  #start(ref: AlarmRef, handler: Handler): void {
+    const job: Job = { ref, state: 'active', at: this.#timeline.now, run: ++this.#runs };
+    this.#jobs.set(idOf(ref), job);
+    const mine = () => this.#jobs.get(idOf(ref)) === job;
+    const end = async () => {
+      const result = await handler.handle(ref).catch(() => ({ kind: 'completed' }) as const);
+      const due = result.kind === 'again' ? this.#timeline.now + result.ms + handler.process.skew : 0;
+      await handler.command(() => {
+        if (!mine()) return;
+        if (result.kind === 'completed') this.#jobs.delete(idOf(ref));
+        else this.#delay(ref, due);
+      });
+    };
+    handler.process.deliver(() => void end());
+    this.#watch(job, handler.process);
+  }
+
+  /** Lets a job run again whose worker does not renew its lock. */
+  #watch(job: Job, process: SimulatedProcess, lapse = this.#random.between(STALL_MS.least, STALL_MS.most)): void {
+    this.#timeline.in(lapse, () => {
+      if (this.#jobs.get(idOf(job.ref)) !== job) return;
+      const left = process.hamperedAt + STALL_MS.least - this.#timeline.now;
+      if (process.running) this.#watch(job, process);
+      else if (left > 0) this.#watch(job, process, left);
+      else this.#delay(job.ref, this.#timeline.now);
+    });
+  }
+}

@@ -1,0 +1,217 @@
+/** A mistake made on purpose: text of the production code (or of the simulated Redis) that is replaced. */
+export interface Mutant {
+  readonly name: string;
+  /** The rule of docs/reliability.md that it leaves out. */
+  readonly rule: string;
+  /** Below `packages/`. */
+  readonly file: string;
+  readonly edits: readonly (readonly [find: string, replace: string])[];
+}
+
+const LOOK = 'core/src/look.ts';
+const OUTCOMES = 'core/src/outcomes.ts';
+const REQUESTS = 'core/src/requests.ts';
+const DEADLINES = 'core/src/deadlines.ts';
+const RECONCILER = 'lifecycle/src/reconciler.ts';
+const STORE = 'simulation/src/memory-store.ts';
+
+function mutant(name: string, rule: string, file: string, find: string, replace: string): Mutant {
+  return { name, rule, file, edits: [[find, replace]] };
+}
+
+/** Each rule left out in turn, and the classic mistakes. */
+export const MUTANTS: readonly Mutant[] = [
+  mutant(
+    'commits-without-compare',
+    'a decision is committed against rev',
+    STORE,
+    'if ((stored?.rev ?? 0) !== (base?.rev ?? 0))',
+    'if (false)',
+  ),
+  mutant(
+    'own-token-is-a-conflict',
+    "a conflict that shows one's own token is a success",
+    RECONCILER,
+    'if (begun.record?.token !== token) return begun;',
+    "if (begun.kind !== 'committed') return begun;",
+  ),
+  mutant('commits-leave-no-mark', 'a commit that draws alarms leaves a mark', STORE, 'if (alarms) state.unarmed.set(uuid, now);', ''),
+  mutant(
+    'nobody-looks-for-marks',
+    'every worker finishes what a crash left unarmed',
+    'lifecycle/src/arming.ts',
+    'const marks = await this.#store.marked(age);',
+    'const marks: { uuid: string }[] = [];',
+  ),
+  mutant('alarm-numbers-repeat', 'an alarm number never repeats', STORE, 'n: Math.max((stored?.n ?? 0) + 1, now)', 'n: stored?.n || now'),
+  mutant(
+    'a-sleep-by-hand-draws-no-number',
+    'what makes work due earlier draws a new number',
+    REQUESTS,
+    "cause: 'manual', lostBefore: record.ingest.lost, ...HEALTHY }, alarms: true",
+    "cause: 'manual', lostBefore: record.ingest.lost, ...HEALTHY }, alarms: false",
+  ),
+  mutant(
+    'a-delete-draws-no-number',
+    'what makes work due earlier draws a new number',
+    REQUESTS,
+    "{ patch: { wanted: 'gone', cause, ...HEALTHY }, alarms: true }",
+    "{ patch: { wanted: 'gone', cause, ...HEALTHY }, alarms: false }",
+  ),
+  mutant(
+    'alarms-moved-by-an-old-clock',
+    'a delay is computed in the tick that sets it',
+    'lifecycle/src/arming.ts',
+    'this.#clock.move({ name, uuid, n }, at, now)',
+    'this.#clock.move({ name, uuid, n }, at, now - 30_000)',
+  ),
+  mutant(
+    'a-job-completes-too-soon',
+    'no job completes while its record needs it',
+    RECONCILER,
+    "return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };",
+    'return COMPLETED;',
+  ),
+  mutant(
+    'stalls-use-themselves-up',
+    'a job that stalled runs again, however often',
+    'simulation/src/memory-alarms.ts',
+    'else this.#delay(job.ref, this.#timeline.now);',
+    'else this.#jobs.delete(idOf(job.ref));',
+  ),
+  mutant('no-lock', 'one call in flight', LOOK, "if (record.action !== '') {", 'if (false) {'),
+  mutant(
+    'the-lease-is-not-renewed',
+    'a lease is renewed while the call runs',
+    RECONCILER,
+    'store.renew(uuid, token, LEASE_MS).catch((error) => observer.failed(error, uuid));',
+    '',
+  ),
+  mutant(
+    'a-permit-after-the-commit',
+    'permits are obtained before the commit',
+    RECONCILER,
+    'const outcome = circuit.judge(uuid, await this.#send(uuid, action, token));',
+    'await surroundings.pause(surroundings.chance() * 3_000);\n    const outcome = circuit.judge(uuid, await this.#send(uuid, action, token));',
+  ),
+  mutant(
+    'a-paused-process-sends-a-stale-call',
+    'the owner checks its clock before it sends',
+    RECONCILER,
+    'if (surroundings.elapsed() - committedAt > STALE_MS) {',
+    'if (false) {',
+  ),
+  mutant(
+    'a-result-is-dropped-when-somebody-touched',
+    'a refused result is applied again',
+    RECONCILER,
+    '      current = result;\n',
+    '      return result;\n',
+  ),
+  mutant(
+    'no-look-before-a-retry',
+    'a retry never repeats the old decision',
+    RECONCILER,
+    'const decision = look(record, now);',
+    "const decision: Decision =\n        record.failures > 0 && record.cause === 'activity' && record.pod === 'unknown' ? { kind: 'act', action: 'sleep' } : look(record, now);",
+  ),
+  mutant(
+    'a-time-out-is-no-doubt',
+    'an unknown outcome is a doubt',
+    OUTCOMES,
+    "if (outcome.kind === 'unknown') return { ...retry, ...doubt(record, now, bounds) };",
+    "if (outcome.kind === 'unknown') return retry;",
+  ),
+  mutant(
+    'a-takeover-is-no-doubt',
+    'a lease that ran out is a doubt',
+    OUTCOMES,
+    "return record.action === 'status' ? FREE : { ...FREE, ...doubt(record, now, bounds) };",
+    'return FREE;',
+  ),
+  mutant(
+    'the-earlier-doubt-wins',
+    'of two doubts the later one stays',
+    OUTCOMES,
+    'verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };\n}\n\n/** What an owner',
+    'verifyAt: record.verifyAt || now + bounds.doubt };\n}\n\n/** What an owner',
+  ),
+  mutant(
+    'a-definite-answer-ends-the-doubt',
+    'only a status read in time ends a doubt',
+    OUTCOMES,
+    'return { ...FREE, ...settled(record, RESULT[action], now) };',
+    'return { ...FREE, ...settled(record, RESULT[action], now), verifyAt: 0 };',
+  ),
+  mutant('sleeps-in-doubt', 'no idle sleep in doubt', LOOK, "record.pod === 'awake' && record.verifyAt === 0;", "record.pod === 'awake';"),
+  mutant(
+    'doubts-are-not-verified',
+    'doubts are verified',
+    LOOK,
+    "if (record.wanted !== 'gone' && record.verifyAt !== 0 && now >=",
+    'if (record.verifyAt < 0 && now >=',
+  ),
+  mutant('a-new-life-forgets-the-doubt', 'a PUT keeps a doubt', REQUESTS, 'const verifyAt = former?.verifyAt ?? 0;', 'const verifyAt = 0;'),
+  mutant(
+    'sleeps-before-the-wake-was-served',
+    'no idle sleep while the pod is not awake',
+    LOOK,
+    "record.wanted === 'awake' && record.pod === 'awake' && record.verifyAt",
+    "record.wanted === 'awake' && record.verifyAt",
+  ),
+  mutant(
+    'activity-during-the-sleep-call-is-lost',
+    "a user's activity always wins",
+    REQUESTS,
+    "if (record.wanted !== 'asleep') return { patch, alarms: false };",
+    "if (record.wanted !== 'asleep' || record.pod !== 'asleep') return { patch, alarms: false };",
+  ),
+  mutant(
+    'activity-on-a-deleting-session-is-taken',
+    'what is being deleted refuses activity',
+    REQUESTS,
+    "if (status === 'deleted' || (status === 'deleting' && !deleting))",
+    "if (status === 'deleted')",
+  ),
+  mutant('a-ping-writes-nothing', 'what is acknowledged is written', STORE, '        [field]: when,\n', ''),
+  mutant('a-clock-of-ones-own', 'one clock', STORE, 'Math.min(at ?? ceiling, ceiling)', '(at ?? ceiling)'),
+  mutant('holds-are-ignored', 'a hold keeps awake', DEADLINES, 'background, record.holdUntil);', 'background);'),
+  mutant(
+    'gives-up-after-five-failures',
+    'nothing gives up',
+    OUTCOMES,
+    'return Math.round(full * (1 - chance / 4));',
+    'return failures > 5 ? 1e9 : Math.round(full * (1 - chance / 4));',
+  ),
+  mutant('the-end-of-a-gap-is-no-activity', 'the end of a gap counts as activity', DEADLINES, 'record.ingest.floor + after, ', ''),
+  mutant(
+    'silence-while-nobody-can-ping',
+    'silence counts only where somebody could ping',
+    'core/src/ingest.ts',
+    'return beat >= at;',
+    'return true;',
+  ),
+  mutant(
+    'a-frozen-heartbeat-counts',
+    'a heartbeat carries its time',
+    STORE,
+    'const open = now - sentAt <= BEAT_STALE_MS;',
+    'const open = sentAt > 0;',
+  ),
+  mutant('no-sweep', 'a lost alarm is found', 'lifecycle/src/sweep.ts', 'if (suspects.length === 0) return;', 'return;'),
+  mutant(
+    'what-redis-forgot-is-believed',
+    'what Redis may have forgotten is in doubt',
+    LOOK,
+    'record.ingest.rewound > Math.max(record.rewound, record.createdAt)',
+    'false',
+  ),
+];
+
+/** @throws Error when the text is not there exactly once: then the mutant tests nothing */
+export function mutate({ name, edits }: Mutant, source: string): string {
+  return edits.reduce((text, [find, replace]) => {
+    if (text.split(find).length !== 2) throw new Error(`the mutant ${name} does not fit the code any more: ${JSON.stringify(find)}`);
+    return text.replace(find, () => replace);
+  }, source);
+}

@@ -1,0 +1,170 @@
+import type { Action, Outcome, PodControl } from '@sandman/core';
+import type { SimulatedProcess } from './process.ts';
+import type { Random } from './random.ts';
+import type { Timeline } from './timeline.ts';
+
+/** How a call may end, as the session-manager's client sorts it. */
+export type CallFault =
+  /** 5xx, nothing done. */
+  | 'failed'
+  /** 5xx, and done all the same. */
+  | 'failed-after'
+  /** 429 with `Retry-After`. */
+  | 'throttled'
+  /** Never answered; takes effect within the time-out and what may come after it. */
+  | 'late'
+  /** Never answered, never done. */
+  | 'hung'
+  /** Done, and the connection cut before the answer. */
+  | 'cut'
+  /** Not sent at all. */
+  | 'refused'
+  | 'slow';
+
+export const CALL_FAULTS: readonly CallFault[] = ['failed', 'failed-after', 'throttled', 'late', 'hung', 'cut', 'refused', 'slow'];
+
+/** `SESSION_MANAGER_TIMEOUT` and `LATE_EFFECT_BOUND`, in ms. */
+export interface Bounds {
+  readonly timeout: number;
+  readonly late: number;
+}
+
+export interface Call {
+  readonly action: Action;
+  readonly uuid: string;
+  readonly token: string;
+  readonly process: SimulatedProcess;
+  readonly at: number;
+}
+
+export interface PodWatcher {
+  called(call: Call): void;
+  struck(fault: CallFault): void;
+  landed(action: Action, uuid: string): void;
+}
+
+/** The session-manager. */
+export class SimulatedPods {
+  /** What strikes, and how often (0 to 1). */
+  faults: readonly CallFault[] = [];
+  faultRate = 0;
+  /** Strikes the call that is being made. */
+  next: CallFault | null = null;
+  readonly #pods = new Map<string, 'awake' | 'asleep'>();
+  readonly #inFlight = new Set<Call>();
+  readonly #landing = new Map<string, number>();
+  readonly #timeline: Timeline;
+  readonly #random: Random;
+  readonly #watcher: PodWatcher;
+  readonly #bounds: Bounds;
+
+  constructor(timeline: Timeline, random: Random, bounds: Bounds, watcher: PodWatcher) {
+    this.#bounds = bounds;
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#watcher = watcher;
+  }
+
+  create(uuid: string): void {
+    this.#pods.set(uuid, 'awake');
+  }
+
+  /** Somebody else's doing. */
+  remove(uuid: string): void {
+    this.#pods.delete(uuid);
+  }
+
+  truth(uuid: string): 'awake' | 'asleep' | 'gone' {
+    return this.#pods.get(uuid) ?? 'gone';
+  }
+
+  inFlight(uuid: string): Call[] {
+    return [...this.#inFlight].filter((call) => call.uuid === uuid);
+  }
+
+  /** Until when a call that was sent may still change the pod, in ms; 0: none may. */
+  landingUntil(uuid: string): number {
+    return this.#landing.get(uuid) ?? 0;
+  }
+
+  controlFrom(process: SimulatedProcess): PodControl {
+    return {
+      call: (action, uuid, token) =>
+        new Promise((resolve) => {
+          const call: Call = { action, uuid, token, process, at: this.#timeline.now };
+          this.#watcher.called(call);
+          this.#inFlight.add(call);
+          const answer = (outcome: Outcome) => {
+            this.#inFlight.delete(call);
+            process.deliver(() => resolve(outcome));
+          };
+          this.#serve(call, answer);
+        }),
+    };
+  }
+
+  #serve(call: Call, answer: (outcome: Outcome) => void): void {
+    const { action, uuid } = call;
+    const random = this.#random;
+    const { timeout, late } = this.#bounds;
+    const fault = this.next ?? (this.faultRate > 0 && random.chance(this.faultRate) ? random.pick(this.faults) : null);
+    this.next = null;
+    if (fault) this.#watcher.struck(fault);
+    const reach = random.between(1, 20);
+    const back = random.between(1, 20);
+    const answerIn = (ms: number, outcome: Outcome) => this.#timeline.in(ms, () => answer(outcome));
+    const land = (ms: number, then: (outcome: Outcome) => void) => this.#land(action, uuid, ms, then);
+    switch (fault) {
+      case null:
+        land(reach, (outcome) => answerIn(back, outcome));
+        break;
+      case 'slow':
+        land(random.between(20, timeout - 200), (outcome) => answerIn(back, outcome));
+        break;
+      case 'failed':
+        answerIn(reach + back, { kind: 'transient', sent: true, error: 'HTTP 500' });
+        break;
+      case 'failed-after':
+        land(reach, () => answerIn(back, { kind: 'transient', sent: true, error: 'HTTP 500' }));
+        break;
+      case 'throttled':
+        answerIn(reach + back, { kind: 'transient', sent: false, error: 'HTTP 429', retryAfter: random.between(100, 5_000) });
+        break;
+      case 'refused':
+        answerIn(1, { kind: 'transient', sent: false, error: 'connection refused' });
+        break;
+      case 'cut':
+        land(reach, () => answerIn(back, this.#unanswered(action, 'connection broken')));
+        break;
+      case 'late':
+        land(random.between(1, timeout + late - 50), () => {});
+        answerIn(timeout, this.#unanswered(action, 'timed out'));
+        break;
+      case 'hung':
+        answerIn(timeout, this.#unanswered(action, 'timed out'));
+    }
+  }
+
+  #unanswered(action: Action, error: string): Outcome {
+    return action === 'status' ? { kind: 'transient', sent: true, error } : { kind: 'unknown', error };
+  }
+
+  /** Takes effect in `ms`, whatever becomes of the caller meanwhile. */
+  #land(action: Action, uuid: string, ms: number, then: (outcome: Outcome) => void): void {
+    if (action !== 'status') this.#landing.set(uuid, Math.max(this.landingUntil(uuid), this.#timeline.now + ms));
+    this.#timeline.in(ms, () => {
+      const outcome = this.#apply(action, uuid);
+      this.#watcher.landed(action, uuid);
+      then(outcome);
+    });
+  }
+
+  #apply(action: Action, uuid: string): Outcome {
+    const pod = this.#pods.get(uuid);
+    if (!pod) return { kind: 'gone' };
+    if (action === 'status') return { kind: 'done', pod };
+    if (action === 'delete') this.#pods.delete(uuid);
+    else this.#pods.set(uuid, action === 'wake' ? 'awake' : 'asleep');
+    return { kind: 'done' };
+  }
+}

@@ -1,0 +1,101 @@
+import type { SimulatedProcess } from './process.ts';
+import type { Random } from './random.ts';
+import type { Timeline } from './timeline.ts';
+
+/** As the runtime's two connections: a caller waits, or nobody does. */
+export type Role = 'request' | 'worker';
+
+/** Runs one atomic command in Redis. */
+export type Command = <T>(effect: () => T) => Promise<T>;
+
+const COMMAND_TIMEOUT_MS = 800;
+const RECONNECT_MS = 500;
+
+class RedisAway extends Error {
+  override readonly name = 'RedisAway';
+}
+
+/** The way to Redis: it can be down, frozen, or lose a reply, whereupon a worker's command is sent again. */
+export class SimulatedRedis {
+  /** The part of the replies that get lost, 0 to 1. */
+  lossy = 0;
+  #up = true;
+  #frozen = false;
+  /** Raised when all connections break. */
+  #epoch = 0;
+  readonly #waiting: (() => void)[] = [];
+  readonly #timeline: Timeline;
+  readonly #random: Random;
+  readonly #lost: () => void;
+
+  /** @param lost told of each reply that gets lost */
+  constructor(timeline: Timeline, random: Random, lost: () => void) {
+    this.#timeline = timeline;
+    this.#random = random;
+    this.#lost = lost;
+  }
+
+  get serving(): boolean {
+    return this.#up && !this.#frozen;
+  }
+
+  kill(): void {
+    this.#up = false;
+    this.#epoch++;
+  }
+
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  /** Restarts or thaws it. */
+  restore(): void {
+    this.#up = true;
+    this.#frozen = false;
+    for (const go of this.#waiting.splice(0)) this.#timeline.in(this.#random.between(0, RECONNECT_MS), go);
+  }
+
+  /** One process' connection. */
+  connect(process: SimulatedProcess, role: Role): Command {
+    return (effect) =>
+      new Promise((resolve, reject) => {
+        let settled = false;
+        const settle = (run: () => void) => {
+          if (settled) return;
+          settled = true;
+          process.deliver(run);
+        };
+        const away = () => settle(() => reject(new RedisAway('Connection is closed.')));
+        const again = () => {
+          if (role === 'request') this.#timeline.in(1, away);
+          else if (process.alive) this.#up ? this.#timeline.in(this.#random.between(1, RECONNECT_MS), send) : this.#waiting.push(send);
+        };
+        const send = () => {
+          if (!process.alive) return;
+          if (!this.#up) return again();
+          const epoch = this.#epoch;
+          const latency = this.#latency();
+          if (latency === 0) arrive(epoch);
+          else this.#timeline.in(latency, () => arrive(epoch));
+        };
+        const arrive = (epoch: number) => {
+          if (epoch !== this.#epoch) return again();
+          // In a frozen server's buffer: done when it goes on, whether or not somebody still waits for it.
+          if (this.#frozen) return void this.#waiting.push(() => arrive(epoch));
+          const value = effect();
+          const lost = this.#random.chance(this.lossy);
+          if (lost) this.#lost();
+          this.#timeline.in(this.#latency(), () => {
+            if (lost || epoch !== this.#epoch) again();
+            else settle(() => resolve(value));
+          });
+        };
+        if (role === 'request') this.#timeline.in(COMMAND_TIMEOUT_MS, away);
+        send();
+      });
+  }
+
+  #latency(): number {
+    return this.#random.chance(0.6) ? 0 : this.#random.between(1, 4);
+  }
+}

@@ -1,0 +1,72 @@
+interface Entry {
+  readonly at: number;
+  readonly order: number;
+  run: (() => void) | null;
+}
+
+function before(a: Entry, b: Entry): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+/** Virtual time: what is to happen, in order. Whole ms. */
+export class Timeline {
+  now: number;
+  #order = 0;
+  /** A binary heap, the next one first. */
+  readonly #heap: Entry[] = [];
+
+  constructor(start: number) {
+    this.now = start;
+  }
+
+  /** Calls `run` in `ms`; what it answers takes that back. */
+  in(ms: number, run: () => void): () => void {
+    const entry: Entry = { at: this.now + Math.max(0, Math.ceil(ms)), order: this.#order++, run };
+    this.#push(entry);
+    return () => {
+      entry.run = null;
+    };
+  }
+
+  /** Goes to the next event and lets it happen; false when there is none. */
+  step(): boolean {
+    for (;;) {
+      const entry = this.#pop();
+      if (!entry) return false;
+      if (!entry.run) continue;
+      this.now = entry.at;
+      entry.run();
+      return true;
+    }
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap;
+    let i = heap.length;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!before(entry, heap[parent]!)) break;
+      heap[i] = heap[parent]!;
+      i = parent;
+    }
+    heap[i] = entry;
+  }
+
+  #pop(): Entry | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (!first || !last || heap.length === 0) return first;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+      if (!before(heap[child]!, last)) break;
+      heap[i] = heap[child]!;
+      i = child;
+    }
+    heap[i] = last;
+    return first;
+  }
+}

@@ -1,0 +1,288 @@
+import { BEAT_STALE_MS, PolicyBook } from '@sandman/core';
+import {
+  Arming,
+  Circuit,
+  Permits,
+  Reconciler,
+  SessionService,
+  SWEEP_EVERY_MS,
+  Sweep,
+  startHeartbeat,
+  startUpkeep,
+} from '@sandman/lifecycle';
+import { type Handler, SimulatedQueue } from './memory-alarms.ts';
+import { copyShard, emptyShard, MemoryStore, type ShardState } from './memory-store.ts';
+import { type Bounds, type Call, SimulatedPods } from './pods.ts';
+import { SimulatedProcess } from './process.ts';
+import type { Random } from './random.ts';
+import { SimulatedRedis } from './redis.ts';
+import { Timeline } from './timeline.ts';
+import { type Door, User } from './users.ts';
+import { Verdict } from './verdict.ts';
+
+const START = 1_800_000_000_000;
+const CONCURRENCY = 3;
+const SLACK_PERCENT = 1;
+/** Fewer heartbeats than in truth: they are most of what happens. */
+const BEAT_EVERY_MS = 400;
+const BETWEEN_FAILOVERS_MS = 10_000;
+const SAMPLE_EVERY_MS = 400;
+/** Within this, in ms, a heartbeat has noticed what Redis forgot, or nobody ever will. */
+const NOTICE_MS = 1_500;
+
+export interface WorldOptions {
+  readonly random: Random;
+  /** By how much the processes' clocks may differ from Redis', in ms. */
+  readonly skew: number;
+  readonly bounds: Bounds;
+  /** Told what happens, where somebody wants to read it. */
+  readonly trace?: (text: string) => void;
+}
+
+/** A deployment in virtual time: the production lifecycle on simulated Redis, BullMQ, session-manager and processes. */
+export class World {
+  readonly timeline = new Timeline(START);
+  readonly verdict: Verdict;
+  readonly redis: SimulatedRedis;
+  readonly queue: SimulatedQueue;
+  readonly pods: SimulatedPods;
+  readonly apis: Door[] = [];
+  readonly workers: Handler[] = [];
+  /** Told of each call to the session-manager, so that trouble can come in the middle of one. */
+  onCall: (call: Call) => void = () => {};
+  /** Told of each request, before it is sent. */
+  onRequest: () => void = () => {};
+  readonly #random: Random;
+  readonly #skew: number;
+  readonly #bounds: Bounds;
+  readonly #trace: ((text: string) => void) | undefined;
+  #state: ShardState = emptyShard();
+  #processes = 0;
+  /** Since when no API runs. */
+  #doorsShutAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ random, skew, bounds, trace }: WorldOptions) {
+    this.#bounds = bounds;
+    this.#random = random;
+    this.#skew = skew;
+    this.#trace = trace;
+    this.verdict = new Verdict(this.timeline, bounds, () => this.pods);
+    this.redis = new SimulatedRedis(this.timeline, random, () => this.verdict.fault());
+    this.queue = new SimulatedQueue(this.timeline, random, this.redis);
+    this.pods = new SimulatedPods(this.timeline, random, bounds, {
+      called: (call) => {
+        this.trace(`${call.process.name} calls ${call.action} ${call.uuid}`);
+        this.verdict.called(call, this.#state);
+        this.onCall(call);
+      },
+      landed: (action, uuid) => this.verdict.landed(action, uuid),
+      struck: (fault) => {
+        this.trace(`the session-manager: ${fault}`);
+        this.verdict.fault();
+      },
+    });
+    const sample = () => {
+      this.verdict.sample(this.#state);
+      this.timeline.in(SAMPLE_EVERY_MS, sample);
+    };
+    sample();
+  }
+
+  get state(): ShardState {
+    return this.#state;
+  }
+
+  trace(text: string): void {
+    this.#trace?.(`${String(this.timeline.now - START).padStart(7)} ${text}`);
+  }
+
+  user(uuid: string): User {
+    return new User(uuid, {
+      timeline: this.timeline,
+      random: this.#random,
+      verdict: this.verdict,
+      pods: this.pods,
+      state: () => this.#state,
+      door: () => {
+        this.onRequest();
+        const open = this.apis.filter(({ process }) => process.running);
+        return open.length > 0 ? this.#random.pick(open) : null;
+      },
+      trace: (text) => this.trace(text),
+    });
+  }
+
+  startApi(): void {
+    const process = this.#process('api');
+    const { store, alarms } = this.#ports(process, 'request');
+    const service = new SessionService({ store, alarms, defaultPolicy: new PolicyBook().default, unarmed: () => {} });
+    this.#heartbeat(process, store, true);
+    this.apis.push({ process, service });
+    this.look();
+  }
+
+  startWorker(): void {
+    const process = this.#process('worker');
+    const { store, alarms, command } = this.#ports(process, 'worker');
+    const { surroundings } = process;
+    const arming = new Arming(store, alarms);
+    const failed = (error: unknown) => this.trace(`${process.name}: ${error}`);
+    const reconciler = new Reconciler({
+      store,
+      arming,
+      pods: this.pods.controlFrom(process),
+      permits: new Permits(CONCURRENCY, null, surroundings),
+      circuit: new Circuit(surroundings, (trouble) => this.trace(`${process.name}: circuit ${trouble ?? 'closed'}`)),
+      bounds: { doubt: this.#bounds.timeout + this.#bounds.late },
+      surroundings,
+      observer: {
+        acted: (action, outcome, _, uuid) => this.trace(`${process.name}: ${action} ${uuid} ended ${outcome.kind}`),
+        late: () => {},
+        early: () => {},
+        failed,
+      },
+    });
+    startUpkeep({ store, arming, surroundings, repaired: (marks) => this.trace(`${process.name} finishes ${marks} marks`), failed });
+    const sweep = new Sweep({
+      store,
+      clock: alarms,
+      arming,
+      surroundings,
+      repaired: (fault, uuid) => {
+        this.trace(`${process.name} repairs ${uuid}: ${fault}`);
+        this.verdict.repaired(fault, uuid);
+      },
+    });
+    this.#heartbeat(process, store, false);
+    // Whichever worker has the time; here each has a turn of its own.
+    surroundings.every(SWEEP_EVERY_MS, () => void sweep.visit(0).catch(failed));
+    const handler: Handler = {
+      process,
+      command,
+      handle: (alarm) => {
+        this.trace(`${process.name}: ${alarm.name} of ${alarm.uuid} rings, number ${alarm.n - START}`);
+        return reconciler.handle(alarm);
+      },
+    };
+    this.workers.push(handler);
+    this.queue.join(handler);
+  }
+
+  kill(process: SimulatedProcess): void {
+    this.trace(`${process.name} is killed`);
+    process.kill();
+    for (const handler of this.workers.filter((one) => one.process === process)) this.queue.leave(handler);
+    this.#drop(this.apis, process);
+    this.#drop(this.workers, process);
+    this.verdict.hampered();
+    this.look();
+  }
+
+  pause(process: SimulatedProcess, ms: number): void {
+    this.trace(`${process.name} is paused for ${ms} ms`);
+    process.pause();
+    this.verdict.hampered();
+    this.look();
+    this.timeline.in(ms, () => {
+      if (!process.alive) return;
+      this.trace(`${process.name} goes on`);
+      process.resume();
+      this.verdict.hampered();
+      this.look();
+    });
+  }
+
+  /** Redis goes away for a while: killed, or frozen. */
+  outage(kind: 'kill' | 'freeze', ms: number): void {
+    if (!this.redis.serving) return;
+    this.trace(`Redis: ${kind} for ${ms} ms`);
+    this.redis[kind]();
+    this.verdict.hampered();
+    this.look();
+    this.timeline.in(ms, () => {
+      this.trace('Redis is back');
+      this.redis.restore();
+      this.verdict.hampered();
+      // A heartbeat from the very end of the freeze counts, also of an API that has died since: it could take pings then.
+      if (this.timeline.now - this.#doorsShutAt < BEAT_STALE_MS) this.verdict.ingest(true);
+      this.look();
+    });
+  }
+
+  /** Redis comes back with what it had `ms` ago. */
+  forget(ms: number): void {
+    // One failover at a time: the next may forget that anybody noticed.
+    if (this.timeline.now - this.verdict.rewoundAt < BETWEEN_FAILOVERS_MS) return;
+    const then = { state: copyShard(this.#state), jobs: this.queue.snapshot() };
+    this.timeline.in(ms, () => {
+      const soon = this.timeline.now - this.verdict.rewoundAt < BETWEEN_FAILOVERS_MS;
+      if (!this.redis.serving || soon) return;
+      this.trace(`Redis fails over and forgets ${ms} ms`);
+      this.redis.kill();
+      const forgot = [...this.#state.records].some(([uuid, { rev }]) => then.state.records.get(uuid)?.rev !== rev);
+      this.#state = then.state;
+      this.queue.restore(then.jobs);
+      this.redis.restore();
+      this.verdict.hampered();
+      const at = this.timeline.now;
+      this.verdict.rewound(at - ms);
+      this.timeline.in(NOTICE_MS, () => {
+        if (forgot && this.#state.ingest.rewound < at) this.verdict.unnoticed();
+      });
+    });
+  }
+
+  loseJob(): void {
+    if (!this.queue.lose()) return;
+    this.trace('a job is lost');
+    this.verdict.sweepNeeded = true;
+    this.verdict.fault();
+  }
+
+  /** Tells the verdict whether pings can be taken. */
+  look(): void {
+    const open = this.apis.some(({ process }) => process.running);
+    this.#doorsShutAt = open ? Number.NEGATIVE_INFINITY : this.#doorsShutAt > 0 ? this.#doorsShutAt : this.timeline.now;
+    this.verdict.ingest(this.redis.serving && open);
+  }
+
+  #heartbeat(process: SimulatedProcess, store: MemoryStore, open: boolean): void {
+    startHeartbeat({
+      store,
+      surroundings: process.surroundings,
+      every: BEAT_EVERY_MS,
+      open: () => open,
+      gap: (_, ms) => this.trace(`${process.name} finds a gap of ${ms} ms`),
+      rewound: () => this.trace(`${process.name} finds that Redis has forgotten`),
+      failed: () => {},
+    });
+  }
+
+  #process(role: string): SimulatedProcess {
+    const skew = this.#random.between(-this.#skew, this.#skew);
+    return new SimulatedProcess(`${role}-${++this.#processes}`, skew, this.timeline, this.#random);
+  }
+
+  #ports(process: SimulatedProcess, role: 'request' | 'worker') {
+    const command = this.redis.connect(process, role);
+    const clock = () => ({ now: this.timeline.now, ceiling: this.timeline.now });
+    const world = this;
+    const store = new MemoryStore({
+      // A getter: Redis may come back with other data.
+      get state() {
+        return world.#state;
+      },
+      clock,
+      command,
+      slack: SLACK_PERCENT,
+      written: (write) => this.verdict.written(write),
+      gap: (ingest, length) => this.verdict.gap(ingest, length),
+    });
+    return { store, alarms: this.queue.clockOf(process, command), command };
+  }
+
+  #drop(list: { readonly process: SimulatedProcess }[], process: SimulatedProcess): void {
+    const at = list.findIndex((one) => one.process === process);
+    if (at >= 0) list.splice(at, 1);
+  }
+}

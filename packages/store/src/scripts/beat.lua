@@ -1,0 +1,22 @@
+-- A heartbeat: finds out a gap that it ends, and a Redis that has forgotten what it acknowledged.
+-- KEYS[1] ingest  [2] the session that the process last wrote
+-- ARGV[1] its rev then ('0': nothing written)  [2] its n then
+-- ARGV[3] when the process, which takes pings, sent this, ms ('0': it takes none)  [4] how old that may be, ms  [5] the shortest gap, ms
+-- Returns {now ms, length of the gap in ms (0: none), rewound 0|1}
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local gap = 0
+local witness = redis.call('HMGET', KEYS[2], 'rev', 'n')
+local rev, n = tonumber(witness[1]) or 0, tonumber(witness[2]) or 0
+-- Others may have raised its rev since, but nobody can draw an older number.
+local rewound = rev < tonumber(ARGV[1]) or n < tonumber(ARGV[2]) or (ARGV[1] ~= '0' and rev == tonumber(ARGV[1]) and n ~= tonumber(ARGV[2]))
+-- What lay in the socket of a frozen Redis says nothing of now: its sender may be long gone.
+if now - ARGV[3] <= tonumber(ARGV[4]) then
+  local beat = tonumber(redis.call('HGET', KEYS[1], 'beat')) or now
+  if now - beat > tonumber(ARGV[5]) then gap = now - beat end
+  redis.call('HSET', KEYS[1], 'beat', math.max(now, beat))
+end
+if gap > 0 or rewound then redis.call('HSET', KEYS[1], 'floor', now) end
+if gap > 0 then redis.call('HINCRBY', KEYS[1], 'lost', gap) end
+if rewound then redis.call('HSET', KEYS[1], 'rewound', now) end
+return { now, gap, rewound and 1 or 0 }

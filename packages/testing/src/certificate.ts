@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A certificate for 127.0.0.1 and localhost that vouches for itself. */
+export interface Certificate {
+  /** Of the PEM file, which is also what trusts it (`NODE_EXTRA_CA_CERTS`). */
+  readonly path: string;
+  readonly keyPath: string;
+  remove(): void;
+}
+
+/** Whether the `openssl` command is there. */
+export function opensslFound(): boolean {
+  try {
+    execFileSync('openssl', ['version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes one, valid for a day, in a temporary folder. */
+export function makeCertificate(): Certificate {
+  const dir = mkdtempSync(join(tmpdir(), 'sandman-certificate-'));
+  const path = join(dir, 'certificate.pem');
+  const keyPath = join(dir, 'key.pem');
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyPath];
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  execFileSync('openssl', ['req', '-x509', '-days', '1', '-out', path, ...key, ...names], { stdio: 'ignore' });
+  return { path, keyPath, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}

@@ -1,0 +1,159 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface ProxyTarget {
+  readonly host: string;
+  /** 1 to 65,535. */
+  readonly port: number;
+}
+
+/** How long a chunk waits on its way, per direction, in ms from 0 to 60,000. */
+interface ProxyDelay {
+  /** From the client to the target. */
+  readonly to?: number;
+  /** From the target back to the client. */
+  readonly from?: number;
+}
+
+/** A TCP proxy on 127.0.0.1 whose network fails on demand. A fault lasts until `normal`. */
+export interface FaultProxy {
+  readonly host: string;
+  readonly port: number;
+  /** Connections that are open. */
+  connections(): number;
+  /** @throws RangeError naming the direction; then nothing changes */
+  delay(delay: ProxyDelay): void;
+  /** Breaks all connections now, with a reset; new ones are taken. */
+  cut(): void;
+  /** Refuses new connections; those that are open stay. */
+  refuse(): Promise<void>;
+  /** Takes connections and bytes, and passes nothing on in either direction. */
+  blackhole(): void;
+  /** Ends all faults. Connections that lost bytes in a blackhole are broken: nobody could make sense of what came after. */
+  normal(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+const LONGEST_DELAY_MS = 60_000;
+/** How long the target may take to accept the connection that shows it is there, in ms. */
+const REACH_MS = 5_000;
+
+function checked(direction: string, ms: number | undefined): number {
+  if (ms === undefined) return 0;
+  if (typeof ms !== 'number' || !(ms >= 0 && ms <= LONGEST_DELAY_MS)) {
+    throw new RangeError(`delay.${direction} must be 0 to ${LONGEST_DELAY_MS} ms, not ${ms}`);
+  }
+  return ms;
+}
+
+async function assertReachable({ host, port }: ProxyTarget): Promise<void> {
+  const socket = connect({ host, port });
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(REACH_MS) });
+  } catch (cause) {
+    throw new Error(`the proxy's target ${host}:${port} cannot be reached`, { cause });
+  } finally {
+    socket.destroy();
+  }
+}
+
+/**
+ * @throws TypeError on a malformed target
+ * @throws Error when nobody listens there
+ */
+export async function startFaultProxy(target: ProxyTarget): Promise<FaultProxy> {
+  const { host, port } = target ?? {};
+  if (typeof host !== 'string' || host === '' || !Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new TypeError(`a proxy's target is {host, port} with a port from 1 to 65535, not ${JSON.stringify(target)}`);
+  }
+  await assertReachable(target);
+
+  const links = new Set<Link>();
+  let delays: Required<ProxyDelay> = { to: 0, from: 0 };
+  let swallowing = false;
+
+  class Link {
+    #lossy = false;
+    readonly #client: Socket;
+    readonly #upstream: Socket;
+
+    constructor(client: Socket) {
+      this.#client = client.setNoDelay();
+      this.#upstream = connect({ host, port }).setNoDelay();
+      links.add(this);
+      this.#pass(client, this.#upstream, 'to');
+      this.#pass(this.#upstream, client, 'from');
+      // In a blackhole not even the end of a connection gets through.
+      for (const socket of [client, this.#upstream]) socket.on('error', () => {}).on('close', () => swallowing || this.break());
+    }
+
+    get lossy(): boolean {
+      return this.#lossy || this.#client.destroyed || this.#upstream.destroyed;
+    }
+
+    break(): void {
+      links.delete(this);
+      this.#client.resetAndDestroy();
+      this.#upstream.resetAndDestroy();
+    }
+
+    #pass(from: Socket, to: Socket, direction: keyof ProxyDelay): void {
+      let due = 0;
+      const later = (act: () => void) => {
+        // A shorter delay must not let later bytes overtake earlier ones.
+        due = Math.max(due, performance.now() + delays[direction]);
+        const wait = due - performance.now();
+        if (wait > 0) setTimeout(act, Math.ceil(wait));
+        else act();
+      };
+      from.on('data', (chunk) => {
+        if (swallowing) this.#lossy = true;
+        else later(() => swallowing || to.destroyed || to.write(chunk));
+      });
+      from.on('end', () => {
+        if (swallowing) this.#lossy = true;
+        else later(() => swallowing || to.end());
+      });
+    }
+  }
+
+  const server = createServer({ allowHalfOpen: true }, (client) => new Link(client));
+  const listen = async (at: number) => {
+    server.listen(at, HOST);
+    await once(server, 'listening');
+  };
+  await listen(0);
+  const own = (server.address() as AddressInfo).port;
+  const cut = () => {
+    for (const link of links) link.break();
+  };
+  const refuse = async () => {
+    // The listening socket is closed within this call; only the connections would be waited for.
+    if (server.listening) server.close();
+  };
+
+  return {
+    host: HOST,
+    port: own,
+    connections: () => links.size,
+    delay(delay) {
+      delays = { to: checked('to', delay.to), from: checked('from', delay.from) };
+    },
+    cut,
+    refuse,
+    blackhole() {
+      swallowing = true;
+    },
+    async normal() {
+      delays = { to: 0, from: 0 };
+      swallowing = false;
+      for (const link of links) if (link.lossy) link.break();
+      if (!server.listening) await listen(own);
+    },
+    async close() {
+      await refuse();
+      cut();
+    },
+  };
+}

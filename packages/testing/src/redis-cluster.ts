@@ -1,0 +1,128 @@
+import { createServer } from 'node:net';
+import type { Certificate } from './certificate.ts';
+import { askRedis, type RedisServer, startRedis } from './redis-server.ts';
+import { waitFor } from './wait-for.ts';
+
+const SLOTS = 16_384;
+/** The nodes speak among themselves on a port this much higher. */
+const BUS_OFFSET = 10_000;
+/** Both ports stay below those that systems give to outgoing connections. */
+const PORTS = { from: 10_000, count: 12_000 };
+
+/** Short silences count; only the shard without a master is closed; a replica is in sync, and shown in the map, at once. */
+const SETTINGS = [
+  ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
+  ...['--cluster-node-timeout', '1500', '--cluster-require-full-coverage', 'no', '--cluster-replica-validity-factor', '0'],
+  ...['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
+];
+
+/** A Redis Cluster of one's own on 127.0.0.1, whose nodes one may kill. */
+export interface RedisCluster {
+  readonly nodes: readonly RedisServer[];
+  /** With every node's address. */
+  readonly url: string;
+  /** The node that serves a key, as those see it that are alive. */
+  masterOf(key: string): Promise<RedisServer>;
+  stop(): Promise<void>;
+}
+
+export interface RedisClusterOptions {
+  readonly masters?: number;
+  /** Each master gets its share of them, in turn. */
+  readonly replicas?: number;
+  readonly certificate?: Certificate | null;
+}
+
+function free(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+async function freeNodePort(taken: ReadonlySet<number>): Promise<number> {
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
+    if (!taken.has(port) && !taken.has(port - BUS_OFFSET) && (await free(port)) && (await free(port + BUS_OFFSET))) return port;
+  }
+}
+
+function field(info: unknown, name: string): string | undefined {
+  return new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(String(info))?.[1];
+}
+
+function clusterInfo(node: RedisServer, name: string): Promise<string | undefined> {
+  return askRedis(node, async (redis) => field(await redis.cluster('INFO'), name));
+}
+
+async function join(nodes: readonly RedisServer[], masters: number): Promise<void> {
+  await Promise.all(nodes.map((node, i) => askRedis(node, (redis) => redis.cluster('SET-CONFIG-EPOCH', i + 1))));
+  // Each meets all that come after it: by hearsay it takes them seconds.
+  const meet = (node: RedisServer, i: number) =>
+    askRedis(node, (redis) => Promise.all(nodes.slice(i + 1).map(({ port }) => redis.cluster('MEET', '127.0.0.1', port))));
+  await Promise.all(nodes.map(meet));
+  const share = Math.ceil(SLOTS / masters);
+  await Promise.all(
+    nodes.slice(0, masters).map((node, i) => {
+      // As a list, which a Redis before 7 takes too.
+      const slots = Array.from({ length: Math.min(share, SLOTS - i * share) }, (_, slot) => i * share + slot);
+      return askRedis(node, (redis) => redis.cluster('ADDSLOTS', ...slots));
+    }),
+  );
+  const ids = await Promise.all(nodes.map((node) => askRedis(node, (redis) => redis.cluster('MYID'))));
+  // While two shake hands they have other names for each other.
+  const knowsAll = async (node: RedisServer) => {
+    const known = await askRedis(node, async (redis) => String(await redis.cluster('NODES')));
+    return ids.every((id) => known.includes(id));
+  };
+  await waitFor('all nodes know each other', async () => (await Promise.all(nodes.map(knowsAll))).every(Boolean));
+  await Promise.all(nodes.slice(masters).map((node, i) => askRedis(node, (redis) => redis.cluster('REPLICATE', ids[i % masters]!))));
+}
+
+async function whole(nodes: readonly RedisServer[], masters: number): Promise<boolean> {
+  const each = nodes.map(async (node, i) => {
+    if ((await clusterInfo(node, 'cluster_state')) !== 'ok') return false;
+    const ranges = await askRedis(node, (redis) => redis.cluster('SLOTS'));
+    if (ranges.reduce((sum, [, , ...servers]) => sum + servers.length, 0) !== nodes.length) return false;
+    return i < masters || (await askRedis(node, async (redis) => field(await redis.info('replication'), 'master_link_status'))) === 'up';
+  });
+  return (await Promise.all(each)).every(Boolean);
+}
+
+/** Starts the PATH's server as often as it takes; answers when all slots are served and every replica is in sync. */
+export async function startRedisCluster({
+  masters = 3,
+  replicas = 3,
+  certificate = null,
+}: RedisClusterOptions = {}): Promise<RedisCluster> {
+  const ports = new Set<number>();
+  while (ports.size < masters + replicas) ports.add(await freeNodePort(ports));
+  const nodes = await Promise.all([...ports].map((port) => startRedis({ port, aof: true, certificate, settings: SETTINGS })));
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  try {
+    await join(nodes, masters);
+    await waitFor('the Cluster is whole', () => whole(nodes, masters), 30_000);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    nodes,
+    url: `${certificate ? 'rediss' : 'redis'}+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    async masterOf(key) {
+      for (const node of nodes) {
+        const port = await askRedis(node, async (redis) => {
+          const slot = await redis.cluster('KEYSLOT', key);
+          const ranges = await redis.cluster('SLOTS');
+          return ranges.find(([from, to]) => from <= slot && slot <= to)?.[2]?.[1];
+        }).catch(() => undefined);
+        const master = nodes.find((one) => one.port === port);
+        if (master) return master;
+      }
+      throw new Error(`No node knows who serves ${key}`);
+    },
+    stop,
+  };
+}

@@ -1,0 +1,121 @@
+import type { Call, Change, Evidence, Life } from './evidence.ts';
+import { changeAt, Finding } from './finding.ts';
+import { isAcknowledged } from './users.ts';
+
+/** From the socket of a worker to the journal of the session-manager, over a proxy and on a busy machine, in ms. */
+export const TRAVEL_MS = 250;
+/** A call is sent at most this long after the commit that decided it, in ms. */
+const STALE_MS = 1_000;
+/**
+ * A process that is stopped between its clock check and the socket sends a stale call: no rule closes that. It is
+ * allowed to a call whose commit was answered in the last so many ms before the stop, and to no other.
+ */
+const SOCKET_MS = 50;
+
+export function isIdleDecision({ to, cause }: Change): boolean {
+  return (to === 'falling-asleep' && cause === 'idle') || (to === 'deleting' && cause === 'delete-due');
+}
+
+/** Deeds that end or replace a hold, told or not: from when they were sent on it may be gone. */
+function holdEnds(life: Life, after: number): number {
+  const next = life.deeds.find(({ kind, sentAt }) => sentAt >= after && (kind === 'hold' || kind === 'unhold' || kind === 'sleep'));
+  return next?.sentAt ?? Number.POSITIVE_INFINITY;
+}
+
+/**
+ * 1a. A decision of the ms `at` is against each acknowledged activity that lies less than the idle time before it. One
+ * of the very same ms may have come after it (a touch is rounded up, a decision down).
+ */
+function checkDecision(finding: Finding, life: Life, decision: Change): void {
+  const { sleepAfter, deleteAfter } = life.idle;
+  const patience = sleepAfter ?? deleteAfter;
+  const before = life.signals.filter(({ at }) => at < decision.at);
+  const activity = before.filter(({ deed }) => deed.kind !== 'hold').at(-1);
+  const what = decision.to === 'deleting' ? 'idle deletes decided' : 'idle sleeps decided';
+  finding.check(what, !activity || decision.at - activity.at >= patience, life, () => `at ${decision.at}, active at ${activity?.at}`);
+  for (const { at, deed, holdUntil } of before.filter(({ deed }) => deed.kind === 'hold')) {
+    const until = Math.min(holdUntil, holdEnds(life, deed.answeredAt));
+    finding.check('decisions after a hold', decision.at >= until, life, () => `decided at ${decision.at}, held from ${at} to ${until}`);
+  }
+  if (decision.to !== 'deleting') return;
+  // The contract's deadlines: asleep for deleteAfter; else the backstop, counted from when it was told or due to sleep.
+  const asleep = decision.from === 'sleeping' ? life.calls.findLast(({ call, effectAt }) => call === 'sleep' && effectAt > 0) : undefined;
+  const byHand = decision.from === 'falling-asleep' && life.changes.findLast(({ at }) => at < decision.at)?.cause === 'manual';
+  const awake = decision.from === 'sleeping' || byHand ? 0 : (sleepAfter ?? 0);
+  const due = Math.max(asleep?.effectAt ?? 0, (activity?.at ?? 0) + awake) + deleteAfter;
+  finding.check('deletes not before their time', decision.at >= due, life, () => `decided at ${decision.at}, due at ${due}`);
+}
+
+/** 1b. A sleep or delete reaches the session-manager at most 1 s after the commit that decided it, or never. */
+function checkSending(finding: Finding, life: Life, call: Call, { stopped }: Evidence): void {
+  const begun = life.begun.get(call.idempotencyKey);
+  if (!begun) return; // Promise 4 says what this is.
+  const unclosed = stopped.some(({ from, to, reply }) => {
+    const answered = begun.notAfter + reply;
+    return answered <= from + SOCKET_MS && answered >= from - SOCKET_MS && call.at >= to;
+  });
+  if (unclosed) {
+    finding.count('calls stopped at the socket');
+    return;
+  }
+  const age = call.at - begun.notAfter;
+  finding.check(`${call.call}s sent`, age <= STALE_MS + TRAVEL_MS, life, () => `${age} ms after its decision, at ${call.at}`);
+  if (call.call !== 'sleep') return;
+  // Nor is a sleep begun at all once its decision was answered by activity.
+  const decided = life.changes.findLast(({ at, to }) => to === 'falling-asleep' && at <= begun.notAfter);
+  const later = life.signals.find(({ at }) => at > (decided?.at ?? 0) && at < begun.notBefore);
+  finding.check('sleeps begun', !!decided && !later, life, () => `at ${begun.notBefore}, decided ${decided?.at}, active ${later?.at}`);
+}
+
+/** 1c. Activity on a session that is being deleted is refused, and on no other. */
+function checkRefusals(finding: Finding, life: Life): void {
+  const end = life.changes.find(({ to }) => to === 'deleting' || to === 'deleted');
+  for (const { at, deed } of life.signals) {
+    if (!end) finding.count('acknowledged while alive');
+    else finding.check('acknowledged before the end', at <= end.at && deed.sentAt <= end.at, life, () => `${at}, deleting at ${end.at}`);
+  }
+  for (const deed of life.deeds.filter(({ status }) => status === 410)) {
+    finding.check('refused', !!end && end.at <= deed.answeredAt, life, () => `at ${deed.answeredAt}, deleting at ${end?.at}`);
+  }
+}
+
+/**
+ * No idle sleep or delete is decided against a user's activity acknowledged within `sleepAfter`, or a hold; none is
+ * sent more than 1 s after its decision. Activity on a session being deleted is refused, never acknowledged. (Activity
+ * acknowledged after a decision is followed by a wake: promise 3.)
+ */
+export function promise1(evidence: Evidence): Finding {
+  const finding = new Finding();
+  for (const life of evidence.lives) {
+    for (const change of life.changes.filter(isIdleDecision)) checkDecision(finding, life, change);
+    for (const call of life.calls) if (call.call === 'sleep' || call.call === 'delete') checkSending(finding, life, call, evidence);
+    checkRefusals(finding, life);
+    finding.count('activity acknowledged', life.deeds.filter((deed) => deed.kind === 'activity' && isAcknowledged(deed)).length);
+  }
+  return finding;
+}
+
+/**
+ * 7. An outage of the pings' way in for longer than `sleepAfter` puts nobody to sleep (nor deletes) who was active when
+ * it began, before a full `sleepAfter` has passed after it. It began when nobody could ping any more, and lasted at
+ * least until somebody was refused the last time.
+ */
+export function promise7({ lives, outages }: Evidence): Finding {
+  const finding = new Finding();
+  for (const { kind, from, to } of outages) {
+    finding.count(`outages of ${kind}`);
+    for (const life of lives) {
+      const patience = life.idle.sleepAfter ?? life.idle.deleteAfter;
+      const last = life.signals.findLast(({ at }) => at <= from);
+      const active = last && from - last.at < patience && changeAt(life, from)?.to === 'active';
+      if (!active || patience >= to - from) continue;
+      finding.count(`active when ${kind} went`);
+      const decision = life.changes.find((change) => isIdleDecision(change) && change.at > from);
+      if (!decision) continue;
+      finding.check('decided after an outage', decision.at >= to + patience, life, () => {
+        return `${decision.to} at ${decision.at}, outage from ${from} to ${to}, idle after ${patience}`;
+      });
+    }
+  }
+  return finding;
+}

@@ -1,0 +1,82 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CLOCK_KEY, TAG } from './world.ts';
+
+/** What one script wrote into one session's record. */
+export interface Write {
+  readonly uuid: string;
+  readonly set: Readonly<Record<string, string>>;
+  readonly removed: readonly string[];
+  /** It was written between these two readings of Redis' clock, ms. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/** The commands in a file of Redis' protocol; whatever a kill left unfinished at its end is not one. */
+function* commands(file: Buffer): Generator<string[]> {
+  let at = 0;
+  const line = () => {
+    const end = file.indexOf('\r\n', at);
+    const text = end < 0 ? '' : file.toString('latin1', at, end);
+    at = end < 0 ? file.length : end + 2;
+    return text;
+  };
+  while (at < file.length) {
+    const head = line();
+    if (!head.startsWith('*')) continue;
+    const parts: string[] = [];
+    for (let left = Number(head.slice(1)); left > 0 && at < file.length; left--) {
+      const length = Number(line().slice(1));
+      parts.push(file.toString('utf8', at, at + length));
+      at += length + 2;
+    }
+    if (at <= file.length) yield parts;
+  }
+}
+
+function aofFiles(dir: string): string[] {
+  const plain = join(dir, 'appendonly.aof');
+  if (existsSync(plain)) return [plain];
+  const parts = join(dir, 'appendonlydir');
+  const number = (name: string) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1]);
+  const names = readdirSync(parts).filter((name) => name.endsWith('.incr.aof'));
+  return names.sort((a, b) => number(a) - number(b)).map((name) => join(parts, name));
+}
+
+/**
+ * The flight recorder: Redis' own AOF holds every write of every record in its order, kill -9 or not, and is no part of
+ * what is judged. It tells when a call was begun, under which token, and when its lease was renewed.
+ */
+export function readRecorder(dir: string): Write[] {
+  const prefix = `${TAG}:session:`;
+  const writes: (Omit<Write, 'notAfter'> & { notAfter: number })[] = [];
+  let clock = 0;
+  let untimed = 0;
+  let step: Map<string, { set: Record<string, string>; removed: string[] }> | null = null;
+  const close = (of: NonNullable<typeof step>) => {
+    for (const [uuid, { set, removed }] of of) writes.push({ uuid, set, removed, notBefore: clock, notAfter: Number.POSITIVE_INFINITY });
+  };
+  for (const file of aofFiles(dir)) {
+    for (const [name = '', key = '', ...rest] of commands(readFileSync(file))) {
+      const command = name.toUpperCase();
+      if (command === 'MULTI') step = new Map();
+      else if (command === 'EXEC') {
+        if (step) close(step);
+        step = null;
+      } else if (command === 'SET' && key === CLOCK_KEY) {
+        clock = Number(rest[0]);
+        for (; untimed < writes.length; untimed++) writes[untimed]!.notAfter = clock;
+      } else if (key.startsWith(prefix) && (command === 'HSET' || command === 'HDEL')) {
+        const uuid = key.slice(prefix.length);
+        const alone = new Map<string, { set: Record<string, string>; removed: string[] }>();
+        const into = step ?? alone;
+        const write = into.get(uuid) ?? { set: {}, removed: [] };
+        into.set(uuid, write);
+        if (command === 'HDEL') write.removed.push(...rest);
+        else for (let i = 0; i < rest.length; i += 2) write.set[rest[i]!] = rest[i + 1]!;
+        close(alone);
+      }
+    }
+  }
+  return writes;
+}

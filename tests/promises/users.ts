@@ -1,0 +1,215 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { Random } from './random.ts';
+import type { World } from './world.ts';
+
+/** Where nobody listens. */
+const NOBODY = 'http://127.0.0.1:1';
+
+/** In ms; null is "never". */
+export interface Idle {
+  readonly sleepAfter: number | null;
+  readonly deleteAfter: number;
+}
+
+/** By how often they are given. The last is asleep at the end of a run, the others are gone. */
+const POLICIES: readonly Idle[] = [
+  { sleepAfter: 4_000, deleteAfter: 6_000 },
+  { sleepAfter: 4_000, deleteAfter: 6_000 },
+  { sleepAfter: 5_000, deleteAfter: 12_000 },
+  { sleepAfter: null, deleteAfter: 8_000 },
+  { sleepAfter: 3_000, deleteAfter: 3_600_000 },
+];
+
+interface View {
+  readonly uuid: string;
+  readonly status: string;
+  readonly lastActivity: string;
+  readonly holdUntil: string | null;
+}
+
+/** One request of a user, exactly as it went. */
+export interface Deed {
+  readonly uuid: string;
+  readonly kind: 'create' | 'activity' | 'hold' | 'unhold' | 'sleep' | 'logout';
+  /** Of a hold, ms. */
+  readonly span: number;
+  readonly sentAt: number;
+  /** When the answer was there, or it was clear that none would come. */
+  readonly answeredAt: number;
+  /** 0: no answer. */
+  readonly status: number;
+  readonly view: View | null;
+}
+
+/** Whether it was done, as far as the user was told. */
+export function isAcknowledged({ status, view }: Deed): boolean {
+  return status >= 200 && status < 300 && view !== null;
+}
+
+/** One person with one session at a time. */
+class User {
+  uuid = '';
+  readonly idle: Idle;
+  readonly #id: string;
+  readonly #users: Users;
+  readonly #random: Random;
+
+  constructor(users: Users, index: number, seed: number) {
+    this.#users = users;
+    this.#id = `user-${index}`;
+    this.#random = new Random(seed + index * 7_919);
+    this.idle = POLICIES[index % POLICIES.length]!;
+  }
+
+  async live(): Promise<void> {
+    await this.#wait(0, 3_000);
+    while (!this.#users.leaving) {
+      if (this.uuid === '') await this.#create();
+      else await this.#act();
+    }
+    await this.#leave();
+  }
+
+  /** What this user would be asleep after, or deleted. */
+  get #patience(): number {
+    return this.idle.sleepAfter ?? this.idle.deleteAfter;
+  }
+
+  async #act(): Promise<void> {
+    const dice = this.#random.next();
+    if (dice < 0.45) return this.#type();
+    // At the deadline: just before it, at the decision, during the call, after it.
+    if (dice < 0.63) return this.#after(this.#patience - 60, this.#patience + 140);
+    if (dice < 0.8) return this.#after(this.#patience + 200, this.#patience + 3_500);
+    if (dice < 0.86) return this.#after(this.#patience + this.idle.deleteAfter - 100, this.#patience + this.idle.deleteAfter + 1_500);
+    if (dice < 0.92) return this.#hold();
+    if (dice < 0.97) {
+      await this.#do('sleep', 'POST', '/sleep');
+      return this.#after(0, 1_500);
+    }
+    await this.#logout();
+    await this.#wait(0, 300);
+    // The page is still open in another tab.
+    if (this.#random.next() < 0.7) await this.#ping();
+    this.uuid = '';
+  }
+
+  async #type(): Promise<void> {
+    for (let left = this.#random.between(1, 5); left > 0 && this.uuid !== '' && !this.#users.leaving; left--) {
+      await this.#wait(100, 1_200);
+      await this.#ping();
+    }
+  }
+
+  async #after(from: number, to: number): Promise<void> {
+    // More than a minute away: another day.
+    await this.#wait(Math.min(from, 8_000), Math.min(to, 12_000));
+    if (!this.#users.leaving) await this.#ping();
+  }
+
+  async #hold(): Promise<void> {
+    const span = Math.round(this.#random.between(1_500, 7_000));
+    await this.#do('hold', 'POST', '/hold', { for: `${span}ms` }, span);
+    if (this.#random.next() < 0.3) {
+      await this.#wait(200, span);
+      await this.#do('unhold', 'DELETE', '/hold');
+    } else {
+      await this.#wait(span - 200, span + 200);
+    }
+  }
+
+  /** Users press the button again until it works. */
+  async #ping(): Promise<void> {
+    while (this.uuid !== '') {
+      const { status } = await this.#do('activity', 'POST', '/activity');
+      if (status === 202) return;
+      await this.#retry();
+    }
+  }
+
+  async #create(): Promise<void> {
+    const { sleepAfter, deleteAfter } = this.idle;
+    const policy = { sleepAfter: sleepAfter === null ? 'never' : `${sleepAfter}ms`, deleteAfter: `${deleteAfter}ms` };
+    const { view } = await this.#request('create', 'POST', '/v1/sessions', { userId: this.#id, policy });
+    if (!view) return this.#retry();
+    this.uuid = view.uuid;
+    this.#users.policies.set(view.uuid, this.idle);
+  }
+
+  async #logout(): Promise<void> {
+    while ((await this.#request('logout', 'POST', `/v1/users/${this.#id}/logout`)).status !== 202) await this.#retry();
+  }
+
+  /** The last deed: some leave without a word, some are held by a long job, some log out. */
+  async #leave(): Promise<void> {
+    const dice = this.#random.next();
+    if (this.uuid === '' || dice < 0.5) return;
+    if (dice < 0.7) return this.#ping();
+    if (dice < 0.85) {
+      await this.#do('hold', 'POST', '/hold', { for: '10m' }, 600_000);
+      return;
+    }
+    await this.#logout();
+  }
+
+  async #do(kind: Deed['kind'], method: string, path: string, body?: unknown, span = 0): Promise<Deed> {
+    const deed = await this.#request(kind, method, `/v1/sessions/${this.uuid}${path}`, body, span);
+    if (deed.status === 410 || deed.status === 404) this.uuid = '';
+    return deed;
+  }
+
+  async #request(kind: Deed['kind'], method: string, path: string, body?: unknown, span = 0): Promise<Deed> {
+    const { uuid } = this;
+    const sentAt = Date.now();
+    const answer = await this.#users.world.request<View & { items?: View[] }>(this.#users.api(this.#random), method, path, body);
+    const found = answer.status < 300 ? answer.body : null;
+    const view = found?.items ? (found.items.find((item) => item.uuid === uuid) ?? null) : found;
+    const deed = { uuid: view?.uuid ?? uuid, kind, span, sentAt, answeredAt: Date.now(), status: answer.status, view };
+    this.#users.log.push(deed);
+    return deed;
+  }
+
+  async #retry(): Promise<void> {
+    await pause(this.#random.between(80, 250));
+  }
+
+  async #wait(from: number, to: number): Promise<void> {
+    await this.#users.rest(this.#random.between(from, to));
+  }
+}
+
+/** The crowd, and the log of all that they asked and were told. */
+export class Users {
+  readonly world: World;
+  readonly log: Deed[] = [];
+  readonly policies = new Map<string, Idle>();
+  readonly #goodbye = new AbortController();
+  readonly #crowd: User[];
+
+  constructor(world: World, count: number, seed: number) {
+    this.world = world;
+    this.#crowd = Array.from({ length: count }, (_, index) => new User(this, index, seed));
+  }
+
+  get leaving(): boolean {
+    return this.#goodbye.signal.aborted;
+  }
+
+  /** Like a load balancer that does not know yet who is dead, nor who is not up yet. */
+  api(random: Random): string {
+    return this.world.apis.length === 0 ? NOBODY : random.pick(this.world.apis).url;
+  }
+
+  async rest(ms: number): Promise<void> {
+    await pause(Math.max(0, ms), undefined, { signal: this.#goodbye.signal }).catch(() => {});
+  }
+
+  /** Lets them come, and answers when the last has left. */
+  async live(): Promise<void> {
+    await Promise.all(this.#crowd.map((user) => user.live()));
+  }
+
+  goodbye(): void {
+    this.#goodbye.abort();
+  }
+}

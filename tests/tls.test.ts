@@ -1,0 +1,83 @@
+import {
+  type AppProcess,
+  type Certificate,
+  freePort,
+  lacks,
+  makeCertificate,
+  opensslFound,
+  redisKnows,
+  startApp,
+  startRedis,
+  startRedisCluster,
+  startSentinel,
+  waitFor,
+} from '@sandman/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TestStack } from './stack.ts';
+
+function missing(): string | null {
+  if (!opensslFound()) return 'install openssl';
+  return redisKnows('tls-auth-clients', 'no') ? null : 'install a redis-server that is built with TLS (Debian’s is)';
+}
+
+describe.skipIf(lacks('tls', missing()))('over TLS', () => {
+  let certificate: Certificate;
+
+  beforeAll(() => {
+    certificate = makeCertificate();
+  });
+
+  afterAll(() => {
+    certificate?.remove();
+  });
+
+  const kinds: [string, () => Promise<{ readonly url: string; stop(): Promise<void> }>][] = [
+    ['one server', () => startRedis({ certificate })],
+    ['a Cluster', () => startRedisCluster({ certificate })],
+    ['sentinels and what they watch', () => startSentinel({ certificate })],
+  ];
+
+  it.each(kinds)('the main job runs with %s', async (_, start) => {
+    const redis = await start();
+    const stack = new TestStack(redis.url, { NODE_EXTRA_CA_CERTS: certificate.path });
+    try {
+      expect(redis.url).toMatch(/^rediss/);
+      await stack.start({});
+      const { uuid } = await stack.create('ada', { sleepAfter: '500ms', deleteAfter: '1h' });
+      await stack.until(uuid, 'sleeping');
+      expect((await stack.ping(uuid)).status).toBe('waking');
+      await stack.until(uuid, 'active');
+      await stack.call('POST', '/v1/users/ada/logout');
+      await stack.until(uuid, 'deleted');
+    } finally {
+      await stack.stop();
+      await redis.stop();
+    }
+  });
+
+  it.each(kinds)('with %s under a certificate it does not trust, a process stays up and not ready', async (_, start) => {
+    const redis = await start();
+    const [port, metricsPort] = [await freePort(), await freePort()];
+    const key = 'a-key-of-some-length';
+    const common = { REDIS_URL: redis.url, HOST: '127.0.0.1', SESSION_MANAGER_URL: 'http://127.0.0.1:1', SESSION_MANAGER_API_KEY: key };
+    const apps: [AppProcess, string][] = [
+      [startApp('api', { ...common, API_KEYS: key, PORT: `${port}` }), `http://127.0.0.1:${port}`],
+      [startApp('worker', { ...common, METRICS_PORT: `${metricsPort}` }), `http://127.0.0.1:${metricsPort}`],
+    ];
+    try {
+      for (const [app, url] of apps) {
+        await waitFor('it is up', async () => (await fetch(`${url}/healthz`).catch(() => null))?.ok, 30_000);
+        // ioredis keeps a sentinel's reason to itself.
+        await waitFor('it says why', () => /self-signed certificate|All sentinels are unreachable/.test(app.stdout()));
+        expect((await fetch(`${url}/readyz`)).status).toBe(503);
+      }
+      const ping = await fetch(`http://127.0.0.1:${port}/v1/sessions/nobody/activity`, { method: 'POST', headers: { 'x-api-key': key } });
+      expect(ping.status).toBe(503);
+      for (const [app] of apps) expect(app.stderr()).toBe('');
+    } finally {
+      for (const [app] of apps) app.kill('SIGKILL');
+      await Promise.all(apps.map(([app]) => app.exited));
+      await redis.stop();
+    }
+  });
+});
