@@ -18,7 +18,7 @@ const CALM_MS = 12_000;
 /** How long the users stay after the last fault, in ms. */
 const AFTERMATH_MS = 3_000;
 /** What a 429 asks for in these runs, in ms. */
-const RETRY_AFTER_MS = 2_000;
+export const RETRY_AFTER_MS = 2_000;
 /** The longest recovery that is promised, the longest that anything is due after the users' last deed, and room to look. */
 const SETTLE_MS = 34_000 + 17_000 + 2_000;
 

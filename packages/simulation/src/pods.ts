@@ -40,7 +40,7 @@ export interface Call {
 export interface PodWatcher {
   called(call: Call): void;
   struck(fault: CallFault): void;
-  landed(action: Action, uuid: string): void;
+  landed(call: Call): void;
 }
 
 /** The session-manager. */
@@ -104,7 +104,7 @@ export class SimulatedPods {
   }
 
   #serve(call: Call, answer: (outcome: Outcome) => void): void {
-    const { action, uuid } = call;
+    const { action } = call;
     const random = this.#random;
     const { timeout, late } = this.#bounds;
     const fault = this.next ?? (this.faultRate > 0 && random.chance(this.faultRate) ? random.pick(this.faults) : null);
@@ -113,7 +113,7 @@ export class SimulatedPods {
     const reach = random.between(1, 20);
     const back = random.between(1, 20);
     const answerIn = (ms: number, outcome: Outcome) => this.#timeline.in(ms, () => answer(outcome));
-    const land = (ms: number, then: (outcome: Outcome) => void) => this.#land(action, uuid, ms, then);
+    const land = (ms: number, then: (outcome: Outcome) => void) => this.#land(call, ms, then);
     switch (fault) {
       case null:
         land(reach, (outcome) => answerIn(back, outcome));
@@ -150,11 +150,12 @@ export class SimulatedPods {
   }
 
   /** Takes effect in `ms`, whatever becomes of the caller meanwhile. */
-  #land(action: Action, uuid: string, ms: number, then: (outcome: Outcome) => void): void {
+  #land(call: Call, ms: number, then: (outcome: Outcome) => void): void {
+    const { action, uuid } = call;
     if (action !== 'status') this.#landing.set(uuid, Math.max(this.landingUntil(uuid), this.#timeline.now + ms));
     this.#timeline.in(ms, () => {
       const outcome = this.#apply(action, uuid);
-      this.#watcher.landed(action, uuid);
+      this.#watcher.landed(call);
       then(outcome);
     });
   }

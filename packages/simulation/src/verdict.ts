@@ -1,4 +1,4 @@
-import { type Action, GAP_MS, type Ingest, type SessionRecord } from '@sandman/core';
+import { GAP_MS, type Ingest, type SessionRecord } from '@sandman/core';
 import type { ShardState, Written } from './memory-store.ts';
 import type { Bounds, Call, SimulatedPods } from './pods.ts';
 import type { Timeline } from './timeline.ts';
@@ -156,9 +156,13 @@ export class Verdict {
     if (of.activity && record.wanted === 'awake' && this.#pods().truth(uuid) === 'asleep') life.owed = true;
   }
 
-  /** A call took effect. */
-  landed(action: Action, uuid: string): void {
+  /** A call took effect. Where its owner does not wait for it any more, the doubt must be open still (promise 4). */
+  landed({ action, uuid, token, at }: Call, { records }: ShardState): void {
     if (action === 'wake') this.life(uuid).owed = false;
+    const record = records.get(uuid);
+    const awaited = !record || record.token === token || record.wanted === 'gone' || at < this.rewoundAt;
+    if (action !== 'status' && !awaited && record.verifyAt <= this.#timeline.now)
+      this.#broken(4, `${action} of ${uuid} lands ${this.#timeline.now - at} ms after it was sent, and nobody will look`);
   }
 
   /** Nobody noticed what Redis forgot: then what was lost is lost, as docs/reliability.md says. */

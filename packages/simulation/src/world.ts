@@ -75,7 +75,7 @@ export class World {
         this.verdict.called(call, this.#state);
         this.onCall(call);
       },
-      landed: (action, uuid) => this.verdict.landed(action, uuid),
+      landed: (call) => this.verdict.landed(call, this.#state),
       struck: (fault) => {
         this.trace(`the session-manager: ${fault}`);
         this.verdict.fault();
