@@ -29,8 +29,8 @@ promisesHold({
     await struck('cuts before acting', 3_000, { fault: { cut: 'before' }, every: 2 });
     await struck('cuts after acting', 4_000, { fault: { cut: 'after' }, every: 2 });
     await breathe();
-    await struck('sleeps land late', 4_000, { call: 'sleep', fault: { hang: true, lateMs: random.between(2_100, 3_800) } });
-    await struck('wakes land late', 3_000, { call: 'wake', fault: { hang: true, lateMs: random.between(2_100, 3_800) } });
+    await struck('sleeps land late', 4_000, { call: 'sleep', every: 2, fault: { hang: true, lateMs: 2_500 } });
+    await struck('wakes land late', 3_000, { call: 'wake', every: 2, fault: { hang: true, lateMs: 3_500 } });
     await breathe();
     await struck('hangs', 4_000, { fault: { hang: true }, every: 2 });
     await struck('slow', 4_000, { fault: { delayMs: 900, afterMs: 900 } });

@@ -201,6 +201,7 @@ export class World {
   async sim<T>(method: string, path: string, body?: unknown): Promise<T> {
     const headers = { 'x-api-key': SIM_KEY, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
     const answer = await fetch(this.#simUrl + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
     return (await answer.json()) as T;
   }
 
