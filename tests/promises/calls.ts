@@ -48,14 +48,17 @@ function checkTakeovers(finding: Finding, life: Life): void {
     if (write.set.n || !lease) continue;
     const age = write.notAfter - lease.notBefore;
     finding.check(`takeovers of a ${action}`, age >= LEASE_MS, life, () => `at ${write.notBefore}, ${age} ms after its lease was renewed`);
-    if (action !== 'status') checkVerified(finding, life, write);
+    if (action !== 'status') checkVerified(finding, life, write, lease.notBefore + LEASE_MS);
   }
 }
 
-/** 4c. What a takeover may have left behind is read once nothing can land any more, and nobody idles away before that. */
-function checkVerified(finding: Finding, life: Life, takeover: Write): void {
+/**
+ * 4c. What a takeover may have left behind is read once nothing can land any more that was sent before the lease ran out
+ * (at `lapsed`), and nobody idles away before that.
+ */
+function checkVerified(finding: Finding, life: Life, takeover: Write, lapsed: number): void {
   const ended = life.changes.find(({ at, to }) => (to === 'deleting' || to === 'deleted') && at >= takeover.notBefore - DOUBT_MS);
-  const read = life.calls.find(({ call, at, status }) => call === 'status' && status === 200 && at >= takeover.notBefore + DOUBT_MS - 50);
+  const read = life.calls.find(({ call, at, status }) => call === 'status' && status === 200 && at >= lapsed + DOUBT_MS);
   if (ended && !(read && read.at < ended.at)) {
     finding.count('takeovers of a session that went');
     return;

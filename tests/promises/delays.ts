@@ -126,7 +126,9 @@ export function promise3(evidence: Evidence): Finding {
       const due = Math.max(signal.at, slept);
       const { by, excuse } = bound(life, due, WAKE_MS, evidence);
       const kind = excuse === 0 ? 'at once' : 'after a fault';
-      const unwanted = life.deeds.find(({ kind, sentAt }) => sentAt >= signal.deed.answeredAt && sentAt <= by && (kind === 'sleep' || kind === 'logout'));
+      const unwanted = life.deeds.find(
+        ({ kind, sentAt }) => sentAt >= signal.deed.answeredAt && sentAt <= by && (kind === 'sleep' || kind === 'logout'),
+      );
       if (!woken && unwanted) {
         finding.count('came and went');
         continue;

@@ -8,6 +8,7 @@ import { gather, present } from './evidence.ts';
 import type { Finding } from './finding.ts';
 import { promise5 } from './memory.ts';
 import { Random } from './random.ts';
+import { tellStories } from './story.ts';
 import { Users } from './users.ts';
 import { World } from './world.ts';
 
@@ -79,19 +80,7 @@ export async function run({ name, apis, workers, usersUntouched, chaos }: Plan):
       6: promise6(evidence, RETRY_AFTER_MS, usersUntouched),
       7: promise7(evidence),
     };
-    if (process.env.SANDMAN_STORY) {
-      const bad = new Set(Object.values(findings).flatMap(({ broken }) => broken.map((text) => text.slice(0, text.indexOf(':')))));
-      for (const life of evidence.lives.filter(({ uuid }) => bad.has(uuid))) {
-        const story = [
-          ...life.deeds.map((d) => [d.sentAt, `user ${d.kind} -> ${d.status} (${d.answeredAt - d.sentAt} ms) ${d.view?.status}`]),
-          ...life.changes.map((c) => [c.at, `status ${c.from} -> ${c.to}: ${c.cause}`]),
-          ...life.calls.map((c) => [c.at, `call ${c.call} status ${c.status} done +${c.doneAt - c.at} effect ${c.effectAt ? c.effectAt - c.at : 'none'} lost ${c.lostAt ? c.lostAt - c.at : 'no'}`]),
-          ...life.writes.map((w) => [w.notBefore, `write ${JSON.stringify(w.set)} -${w.removed}`]),
-          ...evidence.faults.flatMap((f) => [[f.from, `FAULT ${f.kind}`], [f.to, `fault over: ${f.kind}`]]),
-        ].sort((a, b) => Number(a[0]) - Number(b[0]));
-        appendFileSync(process.env.SANDMAN_STORY, `== ${life.uuid} ${JSON.stringify(life.idle)} ended ${evidence.endedAt} record ${JSON.stringify(life.record)}\n${story.map(([at, text]) => `${Number(at) - startedAt} ${text}`).join('\n')}\n`);
-      }
-    }
+    tellStories(evidence, Object.values(findings));
     const figures = {
       name,
       seed,
