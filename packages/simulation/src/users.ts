@@ -109,12 +109,16 @@ export class User {
     });
   }
 
-  ping(): void {
-    const { random, timeline } = this.#world;
-    const at = random.chance(0.8) ? null : timeline.now + random.between(-5_000, 5_000);
+  /** @param at ms, or null for now; sometimes another time than now, unless told */
+  ping(at = this.#sometime()): void {
     this.#ask('ping', true, (service) => service.activity(this.uuid, 'user', at), {
       told: (_, issued) => this.#saw(Math.min(at ?? issued, issued)),
     });
+  }
+
+  #sometime(): number | null {
+    const { random, timeline } = this.#world;
+    return random.chance(0.8) ? null : timeline.now + random.between(-5_000, 5_000);
   }
 
   background(): void {

@@ -11,7 +11,7 @@ import {
   startUpkeep,
 } from '@sandman/lifecycle';
 import { type Handler, SimulatedQueue } from './memory-alarms.ts';
-import { copyShard, emptyShard, MemoryStore, type ShardState } from './memory-store.ts';
+import { copyShard, emptyShard, MemoryStore, type ShardState, type Written } from './memory-store.ts';
 import { type Bounds, type Call, SimulatedPods } from './pods.ts';
 import { SimulatedProcess } from './process.ts';
 import type { Random } from './random.ts';
@@ -50,6 +50,8 @@ export class World {
   readonly workers: Handler[] = [];
   /** Told of each call to the session-manager, so that trouble can come in the middle of one. */
   onCall: (call: Call) => void = () => {};
+  /** Told of each write of a record, before its author is. */
+  onWrite: (write: Written) => void = () => {};
   /** Told of each request, before it is sent. */
   onRequest: () => void = () => {};
   readonly #random: Random;
@@ -275,7 +277,10 @@ export class World {
       clock,
       command,
       slack: SLACK_PERCENT,
-      written: (write) => this.verdict.written(write),
+      written: (write) => {
+        this.verdict.written(write);
+        this.onWrite(write);
+      },
       gap: (ingest, length) => this.verdict.gap(ingest, length),
     });
     return { store, alarms: this.queue.clockOf(process, command), command };
