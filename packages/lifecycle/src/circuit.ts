@@ -78,7 +78,8 @@ export class Circuit {
     const now = this.#surroundings.elapsed();
     const sessions = this.#since[trouble];
     sessions.set(uuid, now);
-    for (const [other, at] of sessions) if (now - at > MEMORY_MS) sessions.delete(other);
+    // An open circuit forgets nothing: its few tries must not end with a wrong address being believed after all.
+    if (!this.isOpen) for (const [other, at] of sessions) if (now - at > MEMORY_MS) sessions.delete(other);
     return sessions.size;
   }
 

@@ -1,8 +1,6 @@
 import { expect, it } from 'vitest';
+import { settled } from './lifecycle.fixture.ts';
 import { Permits } from './permits.ts';
-
-/** Lets every promise that can settle do so. */
-const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Without a pace nobody pauses. */
 const never = { pause: () => Promise.reject(new Error('nobody should pause here')) };
