@@ -1,0 +1,90 @@
+import type { Beat } from '@sandman/core';
+import { beforeEach, expect, it } from 'vitest';
+import { startHeartbeat } from './heartbeat.ts';
+import { Rounds, settled, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
+
+const WELL: Beat = { now: T0, gap: 0, rewound: false };
+
+let time: VirtualTime;
+let open: boolean;
+/** What each shard answers to each of its beats: in turn, and from then on that all is well. */
+let answers: (Beat | Error)[][];
+let beats: string[];
+let told: unknown[];
+
+beforeEach(() => {
+  time = new VirtualTime();
+  open = true;
+  answers = [[], []];
+  beats = [];
+  told = [];
+});
+
+async function beat(shard: number, isOpen: boolean): Promise<Beat> {
+  beats.push(`${shard} ${isOpen ? 'open' : 'closed'}`);
+  const answer = answers[shard]!.shift() ?? WELL;
+  if (answer instanceof Error) throw answer;
+  return answer;
+}
+
+function start(beating = beat): () => Promise<void> {
+  return startHeartbeat({
+    store: storeThat({ shards: 2, beat: beating }),
+    surroundings: time,
+    every: 100,
+    open: () => open,
+    gap: (shard, ms) => told.push(`gap of ${ms} in ${shard}`),
+    rewound: (shard) => told.push(`${shard} rewound`),
+    failed: (error) => told.push(error),
+  });
+}
+
+it('beats in every shard, and says each time whether pings are taken just then', async () => {
+  const stop = start();
+  open = false;
+  await time.pass(100);
+  expect(beats).toEqual(['0 open', '1 open', '0 closed', '1 closed']);
+  expect(told).toEqual([]);
+  await stop();
+});
+
+it('tells of a gap and of older data, and of the shard where they were found', async () => {
+  answers = [[{ now: T0, gap: 2_500, rewound: false }], [WELL, { now: T0, gap: 3_000, rewound: true }]];
+  const stop = start();
+  await settled();
+  expect(told).toEqual(['gap of 2500 in 0']);
+  await time.pass(200);
+  expect(told).toEqual(['gap of 2500 in 0', 'gap of 3000 in 1', '1 rewound']);
+  await stop();
+});
+
+it('a beat that fails is reported; the next one comes all the same, and the other shard is none the worse', async () => {
+  const error = new Error('Redis is away');
+  answers = [[error], []];
+  const stop = start();
+  await time.pass(100);
+  expect(told).toEqual([error]);
+  expect(beats).toEqual(['0 open', '1 open', '0 open', '1 open']);
+  await stop();
+});
+
+it('a shard that hangs is beaten once, while the other one goes on, and its end waits for it', async () => {
+  const hanging = new Rounds();
+  const stop = start(async (shard, isOpen) => {
+    const found = await beat(shard, isOpen);
+    if (shard === 0) await hanging.begin();
+    return found;
+  });
+  await time.pass(300);
+  expect(beats).toEqual(['0 open', '1 open', '1 open', '1 open', '1 open']);
+  let stopped = false;
+  const stopping = stop().then(() => {
+    stopped = true;
+  });
+  await settled();
+  expect(stopped).toBe(false);
+  await hanging.end();
+  await stopping;
+  await time.pass(300);
+  expect(beats).toHaveLength(5);
+});
