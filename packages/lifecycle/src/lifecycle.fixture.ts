@@ -71,7 +71,8 @@ export function session(change: Partial<SessionRecord> = {}): SessionRecord {
     uuid: 'a',
     rev: 7,
     n: 42,
-    ingest: { beat: T0, floor: 0, lost: 0, rewound: 0 },
+    // An API that is there, whenever one looks.
+    ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0 },
     ...change,
   } as SessionRecord;
 }

@@ -1,0 +1,193 @@
+import { type AlarmClock, type AlarmName, HEALTHY, PolicyBook, type SessionRecord } from '@sandman/core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Arming } from './arming.ts';
+import { only, session, settled, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
+import { type Fault, Sweep } from './sweep.ts';
+
+const MINUTE = 60_000;
+/** When the example falls asleep, and when it is deleted. */
+const SLEEP_AT = T0 + 15 * MINUTE;
+const DELETE_AT = SLEEP_AT + 24 * 60 * MINUTE;
+
+let time: VirtualTime;
+let records: Map<string, SessionRecord>;
+let marks: Set<string>;
+/** When each alarm rings. */
+let alarms: Map<string, number>;
+let repaired: [Fault, string][];
+let walks: [number, number][];
+let beforeCommit: () => void;
+let sweep: Sweep;
+
+const now = () => T0 + time.elapsed();
+const key = (name: AlarmName, uuid: string, n: number) => `${name} ${uuid} ${n}`;
+
+function put(record: SessionRecord, at: Partial<Record<AlarmName, number>> = {}): void {
+  records.set(record.uuid, record);
+  for (const [name, ms] of Object.entries(at)) alarms.set(key(name as AlarmName, record.uuid, record.n), ms);
+}
+
+function write(uuid: string, patch: Partial<SessionRecord>): void {
+  const before = records.get(uuid)!;
+  records.set(uuid, { ...before, ...patch, rev: before.rev + 1 });
+}
+
+beforeEach(() => {
+  time = new VirtualTime();
+  records = new Map();
+  marks = new Set();
+  alarms = new Map();
+  repaired = [];
+  walks = [];
+  beforeCommit = () => {};
+  const store = storeThat({
+    async walk(shard, limit) {
+      walks.push([shard, limit]);
+      return [...records.values()].map((record) => ({ record, now: now() }));
+    },
+    read: async (uuid) => ({ record: records.get(uuid) ?? null, now: now() }),
+    marked: async (age) => (age === 0 ? [...marks].map((uuid) => ({ uuid, shard: 0 })) : []),
+    async commit(uuid, base, { patch, alarms: draw }) {
+      beforeCommit();
+      const before = records.get(uuid) ?? null;
+      if (before?.rev !== base?.rev) return { kind: 'conflict', record: before, now: now() };
+      write(uuid, { ...patch, ...(draw ? { n: now() } : {}) });
+      if (draw) marks.add(uuid);
+      return { kind: 'committed', record: records.get(uuid)!, now: now() };
+    },
+    async unmark(uuid) {
+      return marks.delete(uuid);
+    },
+  });
+  const clock = only<AlarmClock>({
+    rings: async ({ name, uuid, n }) => alarms.get(key(name, uuid, n)) ?? null,
+    async arm(uuid, n, needed) {
+      for (const { name, at } of needed) alarms.set(key(name, uuid, n), at);
+    },
+    async disarm(uuid, n) {
+      for (const name of ['sleep', 'delete', 'wake'] as const) alarms.delete(key(name, uuid, n));
+    },
+  });
+  const arming = new Arming(store, clock);
+  sweep = new Sweep({ store, clock, arming, surroundings: time, repaired: (fault, uuid) => repaired.push([fault, uuid]) });
+});
+
+/** A visit, and what happens between its first and its second look. */
+async function visit(between: () => void = () => {}): Promise<void> {
+  const over = sweep.visit(0);
+  await settled();
+  between();
+  await time.pass(5_000);
+  await over;
+}
+
+it('a thousand sessions of the shard are looked at, and those that have their alarms do not hold it up', async () => {
+  put(session(), { sleep: SLEEP_AT, delete: DELETE_AT });
+  await sweep.visit(3);
+  expect(walks).toEqual([[3, 1_000]]);
+  expect(repaired).toEqual([]);
+});
+
+describe('a session without an alarm', () => {
+  it('gets new ones, once, under a new number', async () => {
+    put(session({ uuid: 'well', n: 41 }), { sleep: SLEEP_AT, delete: DELETE_AT });
+    put(session());
+    await visit();
+    expect(repaired).toEqual([['missing', 'a']]);
+    const { n } = records.get('a')!;
+    expect(n).toBeGreaterThan(42);
+    expect([alarms.get(key('sleep', 'a', n)), alarms.get(key('delete', 'a', n))]).toEqual([SLEEP_AT, DELETE_AT]);
+    expect([...marks]).toEqual([]);
+    await visit();
+    expect(repaired).toHaveLength(1);
+    expect(records.get('well')!.n).toBe(41);
+  });
+
+  it('is one whose alarms are of an older number, too, or whose only alarm is the delete behind its sleep', async () => {
+    put(session({ uuid: 'a' }), { delete: DELETE_AT });
+    put(session({ uuid: 'b' }));
+    alarms.set(key('sleep', 'b', 41), SLEEP_AT);
+    await visit();
+    expect(repaired).toEqual([
+      ['missing', 'a'],
+      ['missing', 'b'],
+    ]);
+  });
+
+  it('is none that needs none, or that has one of another name', async () => {
+    put(session({ uuid: 'gone', wanted: 'gone', pod: 'gone' }));
+    put(session({ uuid: 'kept', policy: new PolicyBook().resolve({ sleepAfter: 'never', deleteAfter: 'never' }) }));
+    put(session({ uuid: 'active' }), { wake: SLEEP_AT });
+    put(session({ uuid: 'sleeping', wanted: 'asleep', pod: 'asleep', sleptAt: T0 }), { delete: T0 });
+    await sweep.visit(0);
+    expect(repaired).toEqual([]);
+  });
+
+  it.each<[string, () => void]>([
+    ['somebody wrote between the two looks', () => write('a', { lastActivity: T0 + 1, ...HEALTHY })],
+    ['it is being armed just now', () => marks.add('a')],
+    ['its alarm turned up meanwhile', () => alarms.set(key('sleep', 'a', 42), SLEEP_AT)],
+    ['it was forgotten meanwhile', () => records.delete('a')],
+  ])('is left alone where %s', async (_, between) => {
+    put(session());
+    await visit(between);
+    expect(repaired).toEqual([]);
+    expect(records.get('a')?.n ?? 42).toBe(42);
+    expect(marks.size).toBeLessThanOrEqual(1);
+  });
+
+  it('gets a second look after 5 s and not before', async () => {
+    put(session());
+    const over = sweep.visit(0);
+    await time.pass(4_999);
+    expect(repaired).toEqual([]);
+    await time.pass(1);
+    await over;
+    expect(repaired).toHaveLength(1);
+  });
+
+  it('is left alone where somebody writes just before the repair', async () => {
+    put(session());
+    beforeCommit = () => write('a', { holdUntil: T0 + MINUTE });
+    await visit();
+    expect(repaired).toEqual([]);
+    expect(records.get('a')).toMatchObject({ n: 42, rev: 8, holdUntil: T0 + MINUTE });
+  });
+});
+
+describe('an alarm that rings after what is due', () => {
+  // Overdue, and waiting for a circuit: what counts is how long from now.
+  const overdue = { wanted: 'asleep', pod: 'awake', cause: 'idle' } as const;
+
+  it('may do so by 20 s', async () => {
+    put(session({ uuid: 'a' }), { sleep: SLEEP_AT + 20_000 });
+    put(session({ uuid: 'b', ...overdue, lastActivity: T0 - 60 * MINUTE }), { sleep: T0 + 20_000 });
+    await sweep.visit(0);
+    expect(repaired).toEqual([]);
+  });
+
+  it('is late beyond that, and replaced by one in time', async () => {
+    put(session({ uuid: 'a' }), { sleep: SLEEP_AT + 20_001 });
+    put(session({ uuid: 'b', ...overdue, lastActivity: T0 - 60 * MINUTE }), { sleep: T0 + 30_000 });
+    await visit();
+    expect(repaired).toEqual([
+      ['late', 'a'],
+      ['late', 'b'],
+    ]);
+    const numbers = [...records.values()].map(({ uuid, n }) => alarms.get(key('sleep', uuid, n)));
+    expect(numbers).toEqual([SLEEP_AT, T0 + 5_000]);
+    expect(alarms.has(key('sleep', 'a', 42))).toBe(false);
+  });
+
+  it('is in time where another one rings before it', async () => {
+    put(session(), { sleep: SLEEP_AT + MINUTE, wake: SLEEP_AT });
+    await sweep.visit(0);
+    expect(repaired).toEqual([]);
+  });
+});
+
+it('after Redis came back with older data, whoever nobody has looked at since is told apart', async () => {
+  put(session({ ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: T0 + 1 } }), { sleep: SLEEP_AT, delete: DELETE_AT });
+  await visit();
+  expect(repaired).toEqual([['rewound', 'a']]);
+});
