@@ -179,6 +179,14 @@ describe('an alarm that rings after what is due', () => {
     expect(alarms.has(key('sleep', 'a', 42))).toBe(false);
   });
 
+  it('is not late by what nobody could ping in', async () => {
+    const policy = new PolicyBook().resolve({ sleepAfter: '10s', deleteAfter: '10s' });
+    await time.pass(MINUTE);
+    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0 } }), { sleep: T0 + MINUTE + 10_000 });
+    await sweep.visit(0);
+    expect(repaired).toEqual([]);
+  });
+
   it('is in time where another one rings before it', async () => {
     put(session(), { sleep: SLEEP_AT + MINUTE, wake: SLEEP_AT });
     await sweep.visit(0);
