@@ -79,6 +79,18 @@ describe('on two APIs and two workers', () => {
     expect(calls[1]!.at).toBeGreaterThanOrEqual(calls[0]!.doneAt);
   });
 
+  it('a chat whose pod is not found ends the session only where the pod is gone indeed', async () => {
+    const [lost, misrouted] = await Promise.all([stack.create('loser'), stack.create('misrouted')]);
+    await stack.sim('DELETE', `/session/${lost.uuid}`);
+    await stack.fault({ call: 'chat', uuid: misrouted.uuid, times: 1, fault: { status: 404 } });
+    const chat = (uuid: string) => stack.call<{ code: string; reply: string }>('POST', `/v1/sessions/${uuid}/chat`, { message: 'hello' });
+    expect(await chat(lost.uuid)).toMatchObject({ status: 410, body: { code: 'session-deleted' } });
+    expect(await stack.status(lost.uuid)).toBe('deleted');
+    expect(await chat(misrouted.uuid)).toMatchObject({ status: 502, body: { code: 'session-manager-error' } });
+    expect(await chat(misrouted.uuid)).toMatchObject({ status: 200, body: { reply: 'hello' } });
+    expect((await stack.calls(misrouted.uuid, 'status')).map(({ status }) => status)).toEqual([200]);
+  });
+
   it('a chat that streams longer than sleepAfter keeps its session awake, also when the caller hangs up', async () => {
     const policy = { sleepAfter: '600ms', deleteAfter: '1h' };
     const [stays, leaves] = await Promise.all([stack.create('listener', policy), stack.create('leaver-mid-answer', policy)]);

@@ -14,6 +14,9 @@ export interface ChatDeps {
 /** What a pod's answer says of its own body. */
 const FORWARDED = ['content-type', 'content-encoding', 'content-language', 'content-length', 'cache-control', 'retry-after'];
 
+/** How long a chat whose pod was not found waits until that is confirmed, in ms. */
+const VERIFY_MS = 5_000;
+
 const LONGEST_TICK_MS = 30_000;
 const SHORTEST_TICK_MS = 50;
 
@@ -68,8 +71,8 @@ export async function chat(
     const answer = await sessionManager.chat(uuid, message);
     if (answer.status === 404) {
       answer.body.resume();
-      await service.gone(uuid);
-      throw new SandmanError('session-deleted', `The session-manager does not know session ${uuid} any more`);
+      await service.verify(uuid, Math.min(timeout, VERIFY_MS));
+      throw new SandmanError('session-manager-error', `The session-manager does not find the pod of session ${uuid}`);
     }
     reply.hijack();
     const { raw } = reply;

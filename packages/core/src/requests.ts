@@ -59,6 +59,11 @@ export function remove(record: SessionRecord, cause: 'manual' | 'logout'): Chang
   return record.wanted === 'gone' ? null : { patch: { wanted: 'gone', cause, ...HEALTHY }, alarms: true };
 }
 
+/** The pod is not what it was taken for, somebody found: its status is read at once, or when a doubt that is open may end. */
+export function verify(record: SessionRecord, now: number): Change {
+  return { patch: { verifyAt: Math.max(record.verifyAt, now) }, alarms: true };
+}
+
 /** What is known of a pod when tracking starts. */
 export interface Birth {
   readonly userId: string;

@@ -5,7 +5,6 @@ import {
   assertLive,
   type Birth,
   birth,
-  burial,
   type Cause,
   type Change,
   changePolicy,
@@ -21,6 +20,7 @@ import {
   type SessionStore,
   sleepByHand,
   statusOf,
+  verify,
 } from '@sandman/core';
 import { Arming } from './arming.ts';
 
@@ -166,13 +166,16 @@ export class SessionService {
     return this.#eachOf(userId, (uuid) => this.#change(uuid, (record) => remove(record, 'logout'), true));
   }
 
-  /** The session-manager does not know this session any more. */
-  async gone(uuid: string): Promise<void> {
-    await this.#change(
-      uuid,
-      (record, now) => ({ patch: burial(record, record.wanted === 'gone' ? record.cause : 'gone', now), alarms: true }),
-      true,
-    );
+  /**
+   * Has the pod's status read, because a call of the user's did not find it, and waits for that. A worker reads it, so that
+   * one answer from a wrong address is nobody's end.
+   *
+   * @param timeout ms
+   * @throws SandmanError `session-deleted` when it is gone indeed
+   */
+  async verify(uuid: string, timeout: number): Promise<void> {
+    await this.#change(uuid, verify);
+    await this.#until(uuid, timeout, ({ verifyAt }) => verifyAt === 0);
   }
 
   /**
@@ -181,12 +184,16 @@ export class SessionService {
    * @param timeout ms
    * @returns null when it was not within `timeout`
    */
-  async untilAwake(uuid: string, timeout: number): Promise<LiveReading | null> {
+  untilAwake(uuid: string, timeout: number): Promise<LiveReading | null> {
+    return this.#until(uuid, timeout, (record) => statusOf(record) === 'active');
+  }
+
+  async #until(uuid: string, timeout: number, isSo: (record: SessionRecord) => boolean): Promise<LiveReading | null> {
     const deadline = performance.now() + timeout;
     for (;;) {
       const { record, now } = await this.#store.read(uuid);
       assertLive(record, uuid, now);
-      if (statusOf(record) === 'active') return { record, now };
+      if (isSo(record)) return { record, now };
       const left = deadline - performance.now();
       if (left <= 0) return null;
       await new Promise((resolve) => setTimeout(resolve, Math.min(POLL_MS, left)));
