@@ -1,41 +1,18 @@
-import { randomUUID } from 'node:crypto';
-import { birth, type LiveReading, PolicyBook, type SessionRecord } from '@sandman/core';
-import { type FoundRedis, redisForTests } from '@sandman/testing';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RedisSessionStore } from './redis-session-store.ts';
+import type { SessionRecord } from '@sandman/core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { RedisSessionStore } from './redis-session-store.ts';
+import * as fixture from './store.fixture.ts';
 
-const policy = new PolicyBook().default;
-
-let found: FoundRedis;
-let redis: Redis;
+const { policy } = fixture;
+const on = fixture.useRedis();
 let store: RedisSessionStore;
 
-beforeAll(async () => {
-  found = await redisForTests();
-  redis = new Redis(found.url);
-});
 beforeEach(() => {
-  store = new RedisSessionStore(redis, { prefix: `store-${randomUUID()}`, shards: 3, slack: 1 });
-});
-afterAll(async () => {
-  redis?.disconnect();
-  await found?.stop();
+  store = on.store(3);
 });
 
-async function create(uuid: string, userId = 'ada', former: SessionRecord | null = null): Promise<LiveReading> {
-  const { now } = await store.read(uuid);
-  const patch = birth({ userId, workspaceUrl: 'https://x.example', policy, cause: 'created' }, former, now);
-  const result = await store.commit(uuid, former, { patch, alarms: true });
-  if (result.kind !== 'committed') throw new Error('not created');
-  return result;
-}
-
-async function put(record: SessionRecord, patch: Partial<SessionRecord>, alarms = false): Promise<LiveReading> {
-  const result = await store.commit(record.uuid, record, { patch, alarms });
-  if (result.kind !== 'committed') throw new Error('conflict');
-  return result;
-}
+const create = (uuid: string, userId?: string, former?: SessionRecord) => fixture.create(store, uuid, userId, former);
+const put = (record: SessionRecord, patch: Partial<SessionRecord>, alarms?: boolean) => fixture.put(store, record, patch, alarms);
 
 describe('commit', () => {
   it('writes only on the record the decision was made on, and answers the one it leaves', async () => {
@@ -138,6 +115,6 @@ it('keeps a user’s live sessions apart from the deleted ones', async () => {
 
 it('survives a Redis that has forgotten its scripts', async () => {
   await create('a');
-  await redis.script('FLUSH');
+  await on.redis.script('FLUSH');
   expect((await store.read('a')).record?.uuid).toBe('a');
 });

@@ -1,0 +1,141 @@
+import { type Beat, type Ingest, type SessionRecord, shardOf } from '@sandman/core';
+import { waitFor } from '@sandman/testing';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Keyspace } from './keys.ts';
+import type { RedisSessionStore } from './redis-session-store.ts';
+import { create, put, useRedis } from './store.fixture.ts';
+
+const on = useRedis();
+/** An API's. */
+let store: RedisSessionStore;
+let record: SessionRecord;
+
+beforeEach(async () => {
+  store = on.store(1);
+  // By another process, so that the API remembers nothing yet.
+  ({ record } = await create(on.store(1), 'a'));
+});
+
+const keys = () => new Keyspace(on.prefix, 1).shards[0]!;
+
+async function ingest(): Promise<Ingest> {
+  return (await store.read('a')).record!.ingest;
+}
+
+/** Beats until a beat counts; on a machine that holds one up too long it does not. */
+function beatInTime(by = store): Promise<Beat> {
+  return waitFor('a beat counts', async () => {
+    const found = await by.beat(0, true);
+    return (await ingest()).beat === found.now ? found : null;
+  });
+}
+
+/** As though this much time had passed since the last beat. */
+async function silence(ms: number): Promise<void> {
+  await on.redis.hincrby(keys().ingest, 'beat', -ms);
+}
+
+describe('a heartbeat', () => {
+  it('says when pings could be taken, and finds nothing wrong', async () => {
+    expect(await beatInTime()).toMatchObject({ gap: 0, rewound: false });
+    expect(await ingest()).toMatchObject({ floor: 0, lost: 0, rewound: 0 });
+  });
+
+  it('counts though it is the first of its process', async () => {
+    await waitFor('a first beat counts', async () => {
+      const { now } = await on.store(1).beat(0, true);
+      return (await ingest()).beat === now;
+    });
+  });
+
+  it('says nothing where its process takes no pings', async () => {
+    const { now } = await beatInTime();
+    expect(await store.beat(0, false)).toMatchObject({ gap: 0, rewound: false });
+    await silence(5_000);
+    expect(await store.beat(0, false)).toMatchObject({ gap: 0, rewound: false });
+    expect((await ingest()).beat).toBe(now - 5_000);
+  });
+
+  it('says nothing where it lay in the socket of a frozen Redis for more than half a second', async () => {
+    const { now } = await beatInTime();
+    await on.redis.client('PAUSE', 1_500);
+    const found = await store.beat(0, true);
+    expect(found.now).toBeGreaterThan(now + 500);
+    expect((await ingest()).beat).toBe(now);
+    await beatInTime();
+  });
+
+  it('never moves the last one back', async () => {
+    const { now } = await beatInTime();
+    await silence(-60_000);
+    await store.beat(0, true);
+    expect((await ingest()).beat).toBe(now + 60_000);
+  });
+
+  it('after more than 2 s of silence ends a gap: a floor for everybody, and so much time lost', async () => {
+    await beatInTime();
+    await silence(3_000);
+    const first = await beatInTime();
+    expect(first.gap).toBeGreaterThanOrEqual(3_000);
+    expect(await ingest()).toEqual({ beat: first.now, floor: first.now, lost: first.gap, rewound: 0 });
+    await silence(10_000);
+    const second = await beatInTime();
+    expect(await ingest()).toEqual({ beat: second.now, floor: second.now, lost: first.gap + second.gap, rewound: 0 });
+  });
+
+  it('of any API will do: of two that are away in turn neither leaves a gap', async () => {
+    const other = on.store(1);
+    await beatInTime();
+    await beatInTime(other);
+    await silence(1_000);
+    expect((await beatInTime(other)).gap).toBe(0);
+    await silence(1_000);
+    expect((await beatInTime()).gap).toBe(0);
+    expect((await ingest()).lost).toBe(0);
+  });
+});
+
+describe('a Redis that came back with older data', () => {
+  const write = async () => (await put(store, record, { holdUntil: 1 }, true)).record;
+  const set = (fields: Record<string, number>) => on.redis.hset(keys().session('a'), fields);
+
+  it.each<[string, (last: SessionRecord) => Promise<unknown>]>([
+    ['its last write is missing', ({ rev }) => set({ rev: rev - 1 })],
+    ['others have written since, on what stood before it', ({ rev, n }) => set({ rev: rev + 3, n: n - 1 })],
+    ['another write stands in its place', ({ n }) => set({ n: n + 1 })],
+    ['the session itself is missing', () => on.redis.del(keys().session('a'))],
+  ])('is found out where %s, once', async (_, lose) => {
+    await lose(await write());
+    const found = await store.beat(0, false);
+    expect(found.rewound).toBe(true);
+    expect((await store.beat(0, false)).rewound).toBe(false);
+    await create(on.store(1), 'another');
+    expect((await store.read('another')).record?.ingest).toMatchObject({ floor: found.now, rewound: found.now });
+  });
+
+  it('is found out by a ping that is missing', async () => {
+    await beatInTime();
+    const { record: pinged } = await store.touch('a', 'user', null);
+    await set({ rev: pinged!.rev - 1 });
+    expect((await store.beat(0, true)).rewound).toBe(true);
+  });
+
+  it('is none where the write stands, nor where others have gone on from it', async () => {
+    const last = await write();
+    expect((await store.beat(0, false)).rewound).toBe(false);
+    await put(on.store(1), last, { holdUntil: 2 }, true);
+    expect((await store.beat(0, false)).rewound).toBe(false);
+    expect(await ingest()).toMatchObject({ floor: 0, rewound: 0 });
+  });
+
+  it('is found out in the shard where the write was, and in no other', async () => {
+    const sharded = on.store(2);
+    const uuids = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const [mine, others] = [0, 1].map((shard) => uuids.find((uuid) => shardOf(uuid, 2) === shard)!) as [string, string];
+    for (const uuid of [mine, others]) await on.redis.del(new Keyspace(on.prefix, 2).of(uuid).session(uuid));
+    await create(sharded, mine);
+    await create(sharded, others);
+    await on.redis.del(new Keyspace(on.prefix, 2).of(mine).session(mine));
+    expect([(await sharded.beat(1, false)).rewound, (await sharded.beat(0, false)).rewound]).toEqual([false, true]);
+  });
+});

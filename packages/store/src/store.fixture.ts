@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { birth, type LiveReading, PolicyBook, type SessionRecord } from '@sandman/core';
+import { type FoundRedis, redisForTests } from '@sandman/testing';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { RedisSessionStore } from './redis-session-store.ts';
+
+export const policy = new PolicyBook().default;
+
+/** A Redis of the file's own, and a key prefix of each test's own. */
+export function useRedis() {
+  const on = { url: '', prefix: '', redis: null as unknown as Redis };
+  let found: FoundRedis;
+  beforeAll(async () => {
+    found = await redisForTests();
+    on.url = found.url;
+    on.redis = new Redis(found.url);
+  });
+  beforeEach(() => {
+    on.prefix = `store-${randomUUID()}`;
+  });
+  afterAll(async () => {
+    on.redis?.disconnect();
+    await found?.stop();
+  });
+  return {
+    get redis() {
+      return on.redis;
+    },
+    get prefix() {
+      return on.prefix;
+    },
+    /** A connection beside the first one. */
+    connect: () => new Redis(on.url),
+    /** A process' own view of the test's sessions. */
+    store: (shards: number) => new RedisSessionStore(on.redis, { prefix: on.prefix, shards, slack: 1 }),
+  };
+}
+
+/** @throws Error where the uuid is taken */
+export async function create(
+  store: RedisSessionStore,
+  uuid: string,
+  userId = 'ada',
+  former: SessionRecord | null = null,
+): Promise<LiveReading> {
+  const { now } = await store.read(uuid);
+  const patch = birth({ userId, workspaceUrl: 'https://x.example', policy, cause: 'created' }, former, now);
+  const result = await store.commit(uuid, former, { patch, alarms: true });
+  if (result.kind !== 'committed') throw new Error('not created');
+  return result;
+}
+
+/** @throws Error where somebody wrote since */
+export async function put(
+  store: RedisSessionStore,
+  record: SessionRecord,
+  patch: Partial<SessionRecord>,
+  alarms = false,
+): Promise<LiveReading> {
+  const result = await store.commit(record.uuid, record, { patch, alarms });
+  if (result.kind !== 'committed') throw new Error('conflict');
+  return result;
+}
