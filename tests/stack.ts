@@ -49,8 +49,9 @@ export class TestStack {
   async start({ apis = 1, workers = 1 }): Promise<this> {
     const port = await freePort();
     this.#sim = `http://127.0.0.1:${port}`;
-    this.#others.push(startApp('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${port}`, SIM_API_KEY: SIM_KEY }));
-    await this.#up(`${this.#sim}/healthz`);
+    const sim = startApp('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${port}`, SIM_API_KEY: SIM_KEY });
+    this.#others.push(sim);
+    await this.#up(sim, `${this.#sim}/healthz`);
     await Promise.all([...Array(apis).keys()].map(() => this.addApi()));
     await Promise.all([...Array(workers).keys()].map(() => this.addWorker()));
     return this;
@@ -72,7 +73,7 @@ export class TestStack {
     const api = startApp('api', { API_KEYS: API_KEY, ...this.#common(), PORT: `${port}` });
     this.apis.push(api);
     this.apiUrls.push(`http://127.0.0.1:${port}`);
-    await this.#up(`http://127.0.0.1:${port}/readyz`);
+    await this.#up(api, `http://127.0.0.1:${port}/readyz`);
     return api;
   }
 
@@ -80,12 +81,15 @@ export class TestStack {
     const port = await freePort();
     const worker = startApp('worker', { ...this.#common(), METRICS_PORT: `${port}` });
     this.workers.push(worker);
-    await this.#up(`http://127.0.0.1:${port}/readyz`);
+    await this.#up(worker, `http://127.0.0.1:${port}/readyz`);
     return Object.assign(worker, { ops: `http://127.0.0.1:${port}` });
   }
 
-  async #up(url: string): Promise<void> {
-    await waitFor(`${url} answers`, async () => (await fetch(url).catch(() => null))?.ok, 30_000);
+  async #up(app: AppProcess, url: string): Promise<void> {
+    const ended = app.exited.then((code) => {
+      throw new Error(`what should answer ${url} ended with code ${code}: ${app.stderr()}`);
+    });
+    await Promise.race([ended, waitFor(`${url} answers`, async () => (await fetch(url).catch(() => null))?.ok, 30_000)]);
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 import { registerHooks } from 'node:module';
 import { parseArgs } from 'node:util';
+import { numberOption, runCommand, WrongArgument } from '@sandman/testing';
 import { MUTANTS, type Mutant, mutate } from './mutants.ts';
 
 const HELP = `Runs histories of a simulated deployment against the production lifecycle until one breaks a promise.
@@ -17,17 +18,6 @@ Exits with 0 when every promise was kept, 1 when one was broken, 2 on wrong argu
 const BATCH = 100;
 const PROGRESS_MS = 5_000;
 const LARGEST_SEED = 0xffff_ffff;
-
-class WrongArgument extends Error {}
-
-function number(name: string, text: string | undefined, least: number, most: number, whole = true): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most) || (whole && !Number.isInteger(value))) {
-    throw new WrongArgument(`--${name} must be a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
-  }
-  return value;
-}
 
 function options(args: string[]) {
   const { values } = parseArgs({
@@ -51,10 +41,10 @@ function options(args: string[]) {
     help: values.help,
     mutants: values.mutants,
     mutant,
-    minutes: number('minutes', values.minutes, 0.1, 1_440, false),
-    histories: number('histories', values.histories, 1, 100_000_000),
-    seed: number('seed', values.seed, 0, LARGEST_SEED),
-    from: number('from', values.from, 0, LARGEST_SEED),
+    minutes: numberOption('minutes', values.minutes, { least: 0.1, most: 1_440, whole: false }),
+    histories: numberOption('histories', values.histories, { least: 1, most: 100_000_000 }),
+    seed: numberOption('seed', values.seed, { least: 0, most: LARGEST_SEED }),
+    from: numberOption('from', values.from, { least: 0, most: LARGEST_SEED }),
   };
 }
 
@@ -68,8 +58,8 @@ function plant(mutant: Mutant): void {
   });
 }
 
-async function main(): Promise<number> {
-  const asked = options(process.argv.slice(2));
+async function main(args: string[]): Promise<number> {
+  const asked = options(args);
   if (asked.help) {
     console.log(HELP);
     return 0;
@@ -113,10 +103,4 @@ async function main(): Promise<number> {
   return 0;
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const wrong = error instanceof WrongArgument || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-  console.error(wrong ? `${(error as Error).message.split('\n')[0]} (--help says more)` : error);
-  process.exitCode = wrong ? 2 : 1;
-}
+await runCommand(main);

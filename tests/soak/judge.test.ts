@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { judge } from './judge.ts';
+
+const MB = 1_048_576;
+const SAMPLES = 120;
+
+/** A process of about 150 MB, as the collector has it: a saw of 40 MB. */
+function series(at: (i: number) => number): number[] {
+  return Array.from({ length: SAMPLES }, (_, i) => (150 + 40 * ((i * 7) % 10) * 0.1 + at(i)) * MB);
+}
+
+describe('bounded', () => {
+  it('noise that goes nowhere', () => {
+    const { early, late, bounded } = judge(series(() => 0));
+    expect(bounded).toBe(true);
+    expect(late).toBeCloseTo(early, -7);
+  });
+
+  it('a warm-up, however much it takes', () => {
+    expect(judge(series((i) => (i < SAMPLES / 4 ? -100 : 0))).bounded).toBe(true);
+  });
+
+  it('bursts, a few of them in the last quarter', () => {
+    expect(judge(series((i) => (i % 10 === 9 ? 500 : 0))).bounded).toBe(true);
+  });
+
+  it('what shrinks', () => {
+    expect(judge(series((i) => -i)).bounded).toBe(true);
+  });
+});
+
+describe('a leak', () => {
+  it('of 1 MB a sample', () => {
+    const { early, late, most, bounded } = judge(series((i) => i));
+    expect(bounded).toBe(false);
+    expect(late - early).toBeCloseTo(60 * MB, -7);
+    expect(most).toBeCloseTo(early * 1.15 + 30 * MB);
+  });
+
+  it('that a step makes, once and for good', () => {
+    expect(judge(series((i) => (i > SAMPLES / 2 ? 100 : 0))).bounded).toBe(false);
+  });
+
+  it('however noisy', () => {
+    expect(judge(series((i) => i + (i % 10 === 0 ? -80 : 0))).bounded).toBe(false);
+  });
+});
+
+it('the limit itself is bounded, a byte more is not', () => {
+  const early = 200 * MB;
+  const most = early * 1.15 + 30 * MB;
+  expect(judge([0, early, early, most]).bounded).toBe(true);
+  expect(judge([0, early, early, most + 1]).bounded).toBe(false);
+});
+
+it('a median of an even number lies between the two in the middle', () => {
+  expect(judge([0, 0, 10, 20, 0, 0, 30, 50])).toMatchObject({ early: 15, late: 40 });
+});
+
+it('too few measurements, or none at all, judge nothing', () => {
+  expect(() => judge([1, 2, 3])).toThrow('3 measurements are too few');
+  expect(() => judge([])).toThrow(RangeError);
+  expect(() => judge([1, Number.NaN, 3, 4])).toThrow('not a number');
+});

@@ -1,0 +1,34 @@
+/** Growth within these two is no leak: a heap that is still finding its size, a burst more or less. */
+const SHARE = 0.15;
+const SPARE_BYTES = 30 * 1_048_576;
+const QUARTERS = 4;
+
+export interface Growth {
+  /** The medians of the second quarter and of the last, in bytes. */
+  readonly early: number;
+  readonly late: number;
+  /** What the later one may be. */
+  readonly most: number;
+  readonly bounded: boolean;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+}
+
+/**
+ * Whether memory stayed bounded. The first quarter is warm-up; medians, so that neither a burst nor a collection decides.
+ *
+ * @param series bytes, measured at equal distances
+ * @throws RangeError where a quarter holds none, or one is no number
+ */
+export function judge(series: readonly number[]): Growth {
+  if (series.length < QUARTERS) throw new RangeError(`${series.length} measurements are too few to judge`);
+  if (!series.every(Number.isFinite)) throw new RangeError('a measurement is not a number');
+  const quarter = (n: number) => series.slice(Math.floor((series.length * n) / QUARTERS), Math.floor((series.length * (n + 1)) / QUARTERS));
+  const early = median(quarter(1));
+  const late = median(quarter(3));
+  const most = early * (1 + SHARE) + SPARE_BYTES;
+  return { early, late, most, bounded: late <= most };
+}
