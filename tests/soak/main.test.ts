@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runScript, waitFor } from '@sandman/testing';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 const MAIN = new URL('./main.ts', import.meta.url);
 const soak = (...args: string[]) => runScript(MAIN, ...args);
@@ -50,25 +50,40 @@ function alive(pid: number): boolean {
   }
 }
 
-it.skipIf(process.platform !== 'linux')(
-  'Ctrl-C ends every process it started',
-  async () => {
-    const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    let stdout = '';
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk;
-    });
-    const exited = once(child, 'exit');
-    await waitFor('it is under way', () => /^ +1 s/m.test(stdout), 30_000);
-    const started = descendants(child.pid!);
-    expect(started.length).toBeGreaterThanOrEqual(6);
-    child.kill('SIGINT');
+/** A soak that is under way, and the processes that it started. */
+async function underWay() {
+  const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let stdout = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  const exited = once(child, 'exit');
+  await waitFor('it is under way', () => / s · \d+ alive/.test(stdout), 30_000);
+  const started = descendants(child.pid!);
+  expect(started.length).toBeGreaterThanOrEqual(6);
+  return { child, started, exited, stdout: () => stdout };
+}
+
+describe.skipIf(process.platform !== 'linux')('every process it started ends', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'at a %s',
+    async (signal) => {
+      const { child, started, exited, stdout } = await underWay();
+      child.kill(signal);
+      expect(await exited).toEqual([130, null]);
+      expect(stdout()).toMatch(/^interrupted: no verdict$/m);
+      expect(started.filter(alive)).toEqual([]);
+    },
+    60_000,
+  );
+
+  it('when nobody reads on, as with `| head`', async () => {
+    const { child, started, exited } = await underWay();
+    child.stdout.destroy();
     expect(await exited).toEqual([130, null]);
-    expect(stdout).toMatch(/^interrupted: no verdict$/m);
     expect(started.filter(alive)).toEqual([]);
-  },
-  60_000,
-);
+  }, 60_000);
+});
 
 it('--help says what it does', async () => {
   expect(await soak('--help')).toMatchObject({ code: 0, stdout: expect.stringContaining('npm run soak'), stderr: '' });

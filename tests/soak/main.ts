@@ -140,6 +140,8 @@ await runCommand(async (args) => {
   }
   const interrupt = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
+  // Nobody reads on.
+  process.stdout.on('error', () => interrupt.abort());
   console.log(`${sessions} users for ${minutes} minutes`);
   const wrong = await soak(minutes, sessions, interrupt.signal).catch((error) => {
     if (interrupt.signal.aborted) return null;
