@@ -5,6 +5,8 @@ import { TestStack, type View } from './stack.ts';
 
 const SHARDS = 6;
 const SESSIONS = 30;
+/** Well within what a process that is told to stop is given. */
+const CLOSED_MS = 10_000;
 const users = Array.from({ length: SESSIONS }, (_, i) => `user-${i}`);
 
 let cluster: RedisCluster;
@@ -74,7 +76,7 @@ it('the main job runs for users on every master, and every process ends in time'
     const asked = performance.now();
     process.kill('SIGTERM');
     expect(await process.exited).toBe(0);
-    expect(performance.now() - asked).toBeLessThan(3_000);
+    expect(performance.now() - asked).toBeLessThan(CLOSED_MS);
     expect(process.stderr()).toBe('');
   }
 });
