@@ -12,7 +12,7 @@ import { tellStories } from './story.ts';
 import { Users } from './users.ts';
 import { World } from './world.ts';
 
-/** Of each run; the three runs make 300. */
+/** Of each run: users, who make some 200 sessions. */
 const SESSIONS = 100;
 /** How long all goes well at first, in ms: what is due then has no excuse. */
 const CALM_MS = 12_000;
