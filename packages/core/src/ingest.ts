@@ -25,5 +25,6 @@ export function couldPing({ beat }: Ingest, at: number): boolean {
 /** The shard's state as it will be at the earliest once a gap that lasts still is over; as it is where there is none. */
 export function foresee(ingest: Ingest, now: number): Ingest {
   const silence = now - ingest.beat;
-  return silence > GAP_MS ? { ...ingest, floor: now, lost: ingest.lost + silence } : ingest;
+  // Where no API has ever beaten there is nothing to measure from.
+  return ingest.beat > 0 && silence > GAP_MS ? { ...ingest, floor: now, lost: ingest.lost + silence } : ingest;
 }

@@ -187,6 +187,15 @@ describe('an alarm that rings after what is due', () => {
     expect(repaired).toEqual([]);
   });
 
+  it('is not late by a delete that nobody could ping against', async () => {
+    const policy = new PolicyBook().resolve({ sleepAfter: '5m', deleteAfter: '1h' });
+    await time.pass(70 * MINUTE);
+    const rests = T0 + 75 * MINUTE;
+    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0 } }), { sleep: rests, delete: rests });
+    await sweep.visit(0);
+    expect(repaired).toEqual([]);
+  });
+
   it('is in time where another one rings before it', async () => {
     put(session(), { sleep: SLEEP_AT + MINUTE, wake: SLEEP_AT });
     await sweep.visit(0);

@@ -1,4 +1,4 @@
-import { ALARM_NAMES, type AlarmClock, alarmsOf, type LiveReading, look, type SessionStore } from '@sandman/core';
+import { ALARM_NAMES, type AlarmClock, type AlarmName, alarmsOf, type LiveReading, look, type SessionStore } from '@sandman/core';
 import type { Arming } from './arming.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -68,10 +68,12 @@ export class Sweep {
     const { uuid, n } = record;
     // A handler does whatever the record needs: any alarm of this number will do, but for the delete that stands behind
     // the others. Activity moves that out again and again.
-    const names = needed.every(({ name }) => name === 'delete') ? ALARM_NAMES : ALARM_NAMES.filter((name) => name !== 'delete');
+    const names: readonly AlarmName[] = needed.every(({ name }) => name === 'delete')
+      ? ALARM_NAMES
+      : ALARM_NAMES.filter((name) => name !== 'delete');
     const rings = (await Promise.all(names.map((name) => this.#on.clock.rings({ name, uuid, n })))).filter((at) => at !== null);
     if (rings.length === 0) return 'missing';
-    const due = Math.min(...needed.map(({ at }) => at));
+    const due = Math.min(...needed.filter(({ name }) => names.includes(name)).map(({ at }) => at));
     if (Math.min(...rings) <= Math.max(due, now) + TOLERANCE_MS) return null;
     return look(record, now).kind === 'suspect' ? 'rewound' : 'late';
   }
