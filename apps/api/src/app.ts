@@ -10,6 +10,7 @@ import { keyCheck } from './key-check.ts';
 import { shedOverload } from './overload.ts';
 import { answerError, answerUnreadable } from './problems.ts';
 import { limitRate } from './rate-limit.ts';
+import { journalRoutes } from './routes/journal.ts';
 import { measure, probes } from './routes/probes.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signalRoutes } from './routes/signals.ts';
@@ -107,6 +108,7 @@ export async function buildApi(deps: ApiDeps) {
       v1.setNotFoundHandler(noSuchRoute);
       await v1.register(sessionRoutes, deps);
       await v1.register(signalRoutes, deps);
+      await v1.register(journalRoutes, deps);
     },
     { prefix: '/v1' },
   );

@@ -2,16 +2,20 @@ import type { PolicyBook } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import type { Fleet, Logger, Metrics } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
+import type { RedisJournal } from '@sandman/store';
 import type { RateLimit } from './rate-limit.ts';
 
 /** What the API is made of. */
 export interface ApiDeps {
   readonly service: SessionService;
+  readonly journal: RedisJournal;
   readonly sessionManager: SessionManagerClient;
   readonly policies: PolicyBook;
   /** Keys that callers may use. */
   readonly apiKeys: readonly string[];
   readonly rateLimit: RateLimit | null;
+  /** `POD_PRICE_PER_HOUR`; null where none is set. */
+  readonly podPrice: number | null;
   /** `SESSION_MANAGER_TIMEOUT`, ms. */
   readonly timeout: number;
   readonly metrics: Metrics;

@@ -3,7 +3,7 @@ import { SessionService, startHeartbeat } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { answers, connectRedis, createLogger, createMetrics, readEnv, runProcess, surroundings } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisSessionStore } from '@sandman/store';
+import { RedisJournal, RedisSessionStore } from '@sandman/store';
 import { buildApi } from './app.ts';
 
 /** Lifecycle calls of the API: creating pods, and undoing that. */
@@ -25,6 +25,7 @@ await runProcess('api', async () => {
     'PORT',
     'API_KEYS',
     'RATE_LIMIT',
+    'POD_PRICE_PER_HOUR',
   ]);
   const policies = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
   const logger = createLogger(env.LOG_LEVEL, 'api');
@@ -39,6 +40,7 @@ await runProcess('api', async () => {
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status }),
   });
   const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
+  const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const app = await buildApi({
     service: new SessionService({
       store,
@@ -47,13 +49,15 @@ await runProcess('api', async () => {
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
     }),
     sessionManager,
+    journal,
+    podPrice: env.POD_PRICE_PER_HOUR,
     policies,
     apiKeys: env.API_KEYS,
     rateLimit: env.RATE_LIMIT === null ? null : { perSecond: env.RATE_LIMIT, redis, prefix: env.KEY_PREFIX },
     timeout: env.SESSION_MANAGER_TIMEOUT,
     metrics,
     logger,
-    fleet: { sessions: () => store.count(), backlog: () => alarms.backlog() },
+    fleet: { sessions: () => store.count(), backlog: () => alarms.backlog(), books: () => journal.books() },
     ready: () => answers(redis),
   });
   await app.listen({ host: env.HOST, port: env.PORT });

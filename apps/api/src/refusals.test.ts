@@ -2,6 +2,7 @@ import { PolicyBook } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import { createLogger, createMetrics } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
+import type { RedisJournal } from '@sandman/store';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApi } from './app.ts';
@@ -22,6 +23,8 @@ let app: Awaited<ReturnType<typeof buildApi>>;
 beforeAll(async () => {
   app = await buildApi({
     service: unreachable<SessionService>(),
+    journal: unreachable<RedisJournal>(),
+    podPrice: null,
     sessionManager: unreachable<SessionManagerClient>(),
     policies: new PolicyBook(),
     apiKeys: ['another-key-entirely', KEY],
@@ -32,6 +35,7 @@ beforeAll(async () => {
     fleet: {
       sessions: async () => ({ active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 }),
       backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
+      books: async () => new Map(),
     },
     ready: async () => false,
   });

@@ -1,6 +1,6 @@
 import { answers, collectFleet, connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisPace, RedisSessionStore } from '@sandman/store';
+import { RedisJournal, RedisPace, RedisSessionStore } from '@sandman/store';
 import { startWorker } from './app.ts';
 
 await runProcess('worker', async () => {
@@ -30,6 +30,7 @@ await runProcess('worker', async () => {
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status: String(status) }),
   });
   const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
+  const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const worker = startWorker({
     redis,
     prefix: env.KEY_PREFIX,
@@ -50,7 +51,8 @@ await runProcess('worker', async () => {
     ready: async () => !closing && worker.isRunning() && (await answers(redis)),
     async collect() {
       // While Redis is away a command would wait for it: the last figures stand.
-      if (await answers(redis)) await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog() });
+      if (!(await answers(redis))) return;
+      await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog(), books: () => journal.books() });
     },
   });
   logger.info({ port: ops.port }, 'worker is up');

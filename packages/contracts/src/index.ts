@@ -1,2 +1,3 @@
+export { savingsView } from './savings-view.ts';
 export * from './schemas.ts';
 export { sessionView } from './session-view.ts';

@@ -84,6 +84,26 @@ export const ListQuery = Type.Object(
 export const ListAnswer = Type.Object({ items: Type.Array(SessionSchema), nextCursor: nullable(Type.String()) });
 export const ItemsAnswer = Type.Object({ items: Type.Array(SessionSchema) });
 export const PoliciesAnswer = Type.Object({ default: Type.String(), items: Type.Array(PolicySchema) });
+export const HistoryAnswer = Type.Object({
+  items: Type.Array(Type.Object({ at: Time, from: nullable(Status), to: Status, cause: Type.String() })),
+});
+
+const Seconds = Type.Number({ minimum: 0 });
+const SavedFields = {
+  awakeSeconds: Seconds,
+  asleepSeconds: Seconds,
+  alwaysOnSeconds: Type.Number({ minimum: 0, description: 'each pod from its creation until now, deleted or not' }),
+  savedFraction: Type.Number({ description: '1 - awake / always-on' }),
+  sleeps: Type.Integer(),
+  wakes: Type.Integer(),
+  regrets: Type.Integer({ description: 'wakes within 5 minutes of an idle sleep' }),
+  cost: Type.Optional(Type.Object({ awake: Type.Number(), saved: Type.Number() })),
+};
+const SavedSchema = Type.Object(SavedFields);
+export type Saved = Static<typeof SavedSchema>;
+export const SavingsSchema = Type.Object({ ...SavedFields, byPolicy: Type.Record(Type.String(), SavedSchema) });
+export type Savings = Static<typeof SavingsSchema>;
+
 export const WakeQuery = Type.Object({ wait: Type.Optional(Type.String({ description: 'at most 120s' })) }, strict);
 export const UuidParams = Type.Object({ uuid: Uuid });
 export const UserParams = Type.Object({ userId: UserId });

@@ -9,5 +9,6 @@ export * from './outcomes.ts';
 export * from './policy.ts';
 export * from './ports.ts';
 export * from './requests.ts';
+export * from './savings.ts';
 export * from './session.ts';
 export * from './shard.ts';

@@ -64,6 +64,11 @@ function rate(text: string): number | null {
   return text === '' ? null : whole(1, 1_000_000)(text);
 }
 
+/** Money per hour; null where nobody said. */
+function price(text: string): number | null {
+  return text === '' ? null : /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : refuse();
+}
+
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** Every variable that a process of ours reads. Which process reads which stands in its main.ts. */
@@ -89,6 +94,7 @@ const VARIABLES = {
   PORT: port('3000'),
   API_KEYS: { expected: `must be comma-separated keys of at least ${MIN_KEY_LENGTH} characters each`, parse: keys },
   RATE_LIMIT: { expected: 'must be a whole number of requests per second, 1 to 1000000', standard: '', parse: rate },
+  POD_PRICE_PER_HOUR: { expected: 'must be a number such as 0.12', standard: '', parse: price },
   LATE_EFFECT_BOUND: duration('30s'),
   WORKER_CONCURRENCY: { expected: 'must be a whole number, 1 to 10000', standard: '50', parse: whole(1, 10_000) },
   SESSION_MANAGER_MAX_RPS: { expected: 'must be a whole number of calls per second, 1 to 1000000', standard: '', parse: rate },

@@ -55,6 +55,18 @@ export function createMetrics() {
       help: '1 while this process calls the session-manager only to find out whether it is back',
       registers,
     }),
+    podSeconds: new Counter({
+      name: 'sandman_pod_seconds_total',
+      help: 'Time that pods were awake and asleep',
+      labelNames: ['state'],
+      registers,
+    }),
+    regrets: new Counter({
+      name: 'sandman_regrets_total',
+      help: 'Sessions woken within 5 minutes of their idle sleep',
+      labelNames: ['policy'],
+      registers,
+    }),
     sessions: new Gauge({ name: 'sandman_sessions', help: 'Sessions by status', labelNames: ['status'], registers }),
     dueBacklog: new Gauge({ name: 'sandman_due_backlog', help: 'Alarms that are due and not done', labelNames: ['queue'], registers }),
   };

@@ -1,5 +1,8 @@
 import { type Status, shardOf, shardTag } from '@sandman/core';
 
+/** Events kept per shard, at least; enough for a consumer to be away for a while. */
+export const EVENTS_CAP = 100_000;
+
 /** The keys of one shard. All carry its hash tag, so that a script reaches them on a Redis Cluster too. */
 export class ShardKeys {
   readonly #tag: string;
@@ -31,6 +34,11 @@ export class ShardKeys {
 
   get events(): string {
     return `${this.#tag}:events`;
+  }
+
+  /** The books of pod time, per policy. */
+  get savings(): string {
+    return `${this.#tag}:savings`;
   }
 
   /** What is known of the pings' way in. */

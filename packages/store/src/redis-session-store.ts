@@ -2,6 +2,7 @@ import {
   type ActivityKind,
   BEAT_STALE_MS,
   type Beat,
+  bookings,
   type Commit,
   type CommitResult,
   type Filter,
@@ -21,7 +22,8 @@ import {
   type TouchResult,
 } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
-import { Keyspace } from './keys.ts';
+import { encodeBookings } from './books.ts';
+import { EVENTS_CAP, Keyspace } from './keys.ts';
 import { listPage, pageOf } from './list.ts';
 import { decodeRecord, encodePatch, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
@@ -35,8 +37,6 @@ const overdue = loadScript('overdue');
 const bury = loadScript('bury');
 const beat = loadScript('beat');
 
-/** Events kept per shard, about; enough for a consumer to be away for a while. */
-const EVENTS_CAP = 100_000;
 /** Changes kept per session. */
 const HISTORY_CAP = 20;
 const BATCH = 100;
@@ -105,9 +105,11 @@ export class RedisSessionStore implements SessionStore {
         base ? keys.owned(base.userId, from === 'deleted') : owner,
         owner,
         keys.ingest,
+        keys.savings,
       ],
       [
         ...[base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, next.cause, next.userId, EVENTS_CAP, HISTORY_CAP],
+        ...encodeBookings(bookings(base, next)),
         ...encodePatch(written),
       ],
     );

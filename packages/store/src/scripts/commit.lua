@@ -1,16 +1,19 @@
 -- Writes a decision if nobody wrote since the record it was made on; logs a change of status in the same step.
 -- KEYS[1] session  [2] unarmed  [3] events  [4] history  [5] tombstones
--- KEYS[6] index of the old status  [7] of the new  [8] index of the old owner  [9] of the new  [10] ingest
+-- KEYS[6] index of the old status  [7] of the new  [8] index of the old owner  [9] of the new  [10] ingest  [11] savings
 -- ARGV[1] rev it was made on ('0': no record)  [2] uuid  [3] draw alarms 0|1  [4] lease, ms ('0': none)
 -- ARGV[5] old status ('': none)  [6] new status  [7] cause  [8] owner  [9] cap of the events stream  [10] of the history
--- ARGV[11…] field, value ('': remove it), …
+-- ARGV[11] where the books' clocks begin, ms  [12] how old a regret's sleep may be, ms  [13] bookings that follow
+-- then each: what and whose, by, since ('clock': one that starts or stops; '': counts; ms: counts unless older)
+-- then field, value ('': remove it), …
 -- Returns {committed 0|1, now ms, record, ingest}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local ingest = redis.call('HMGET', KEYS[10], 'beat', 'floor', 'lost', 'rewound')
 if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then return { 0, now, redis.call('HGETALL', KEYS[1]), ingest } end
 
-for i = 11, #ARGV, 2 do
+local fields = 14 + 3 * ARGV[13]
+for i = fields, #ARGV, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
 if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'actionUntil', now + ARGV[4]) end
@@ -20,6 +23,13 @@ if ARGV[3] == '1' then
   redis.call('ZADD', KEYS[2], now, ARGV[2])
 end
 redis.call('HINCRBY', KEYS[1], 'rev', 1)
+
+-- A clock is the number of pods for which it runs, and the sum of their ends minus that of their beginnings.
+for i = 14, fields - 1, 3 do
+  local what, by, since = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if since == 'clock' then redis.call('HINCRBY', KEYS[11], 'ms.' .. what, -by * (now - ARGV[11])) end
+  if since == 'clock' or since == '' or now - since <= tonumber(ARGV[12]) then redis.call('HINCRBY', KEYS[11], what, by) end
+end
 
 local from, to = ARGV[5], ARGV[6]
 if from ~= to then

@@ -1,0 +1,60 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { HistoryAnswer, ProblemSchema, SavingsSchema, savingsView, UuidParams } from '@sandman/contracts';
+import type { ApiDeps } from '../deps.ts';
+import { eventStream } from '../event-stream.ts';
+import { overloaded } from '../problems.ts';
+
+/** Streams at once: each looks for news several times a second. */
+const MOST_STREAMS = 200;
+
+/** What happened: a session's changes, what sleep saved, and everything as it happens. */
+export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, journal, podPrice }) => {
+  const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
+
+  app.get(
+    '/sessions/:uuid/history',
+    { schema: { params: UuidParams, response: { 200: HistoryAnswer, ...problems } } },
+    async ({ params }) => {
+      await service.get(params.uuid);
+      const changes = await journal.history(params.uuid);
+      return { items: changes.map(({ at, from, ...rest }) => ({ at: new Date(at).toISOString(), from: from || null, ...rest })) };
+    },
+  );
+
+  app.get('/savings', { schema: { response: { 200: SavingsSchema, ...problems } } }, async () =>
+    savingsView(await journal.books(), podPrice),
+  );
+
+  let streams = 0;
+  const closing = new AbortController();
+  app.addHook('preClose', async () => closing.abort());
+  app.get(
+    '/events',
+    {
+      schema: {
+        description:
+          'Every change of status as it happens: `event: status` with `{uuid, userId, at, from, to, cause}`; from now, or from `Last-Event-ID` on.',
+        produces: ['text/event-stream'],
+      },
+      config: { waits: true },
+    },
+    async (request, reply) => {
+      const last = request.headers['last-event-id'];
+      const from = typeof last === 'string' && last !== '' ? journal.decodePosition(last, 'last-event-id') : null;
+      if (streams >= MOST_STREAMS) return reply.send(overloaded(reply));
+      // Where Redis is away that is told now, and not by an empty stream.
+      const position = from ?? (await journal.end());
+      const left = new AbortController();
+      streams += 1;
+      reply.raw.once('close', () => {
+        streams -= 1;
+        left.abort();
+      });
+      const text = eventStream(journal, position, AbortSignal.any([left.signal, closing.signal]));
+      return reply
+        .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' })
+        .send(Readable.from(text, { objectMode: false, highWaterMark: 16_384 }));
+    },
+  );
+};

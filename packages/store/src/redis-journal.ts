@@ -1,0 +1,110 @@
+import { InvalidInput, type Status } from '@sandman/core';
+import type { Cluster, Redis } from 'ioredis';
+import { addBooks, type Book } from './books.ts';
+import { EVENTS_CAP, Keyspace } from './keys.ts';
+import { loadScript } from './script.ts';
+
+const savings = loadScript('savings');
+
+/** A change of status. `from` is empty where a life began. */
+export interface Change {
+  /** ms */
+  readonly at: number;
+  readonly from: Status | '';
+  readonly to: Status;
+  readonly cause: string;
+}
+
+export interface StatusEvent extends Change {
+  readonly uuid: string;
+  readonly userId: string;
+  /** Where to go on after this one. */
+  readonly position: Position;
+}
+
+/** How far each shard's events have been read: the id of the last one. */
+export type Position = readonly string[];
+
+/** Before the first event of a shard. */
+const START = '0-0';
+
+export function encodePosition(position: Position): string {
+  return position.join('_');
+}
+
+function millisOf(id: string): number {
+  return Number(id.split('-', 1)[0]);
+}
+
+/** What stands written of the past: the changes of each session, and the books of all. */
+export class RedisJournal {
+  readonly #redis: Redis | Cluster;
+  readonly #keys: Keyspace;
+
+  constructor(redis: Redis | Cluster, { prefix, shards }: { readonly prefix: string; readonly shards: number }) {
+    this.#redis = redis;
+    this.#keys = new Keyspace(prefix, shards);
+  }
+
+  /** The last changes of a session, newest first; none where it is not known. */
+  async history(uuid: string): Promise<Change[]> {
+    const lines = await this.#redis.lrange(this.#keys.of(uuid).history(uuid), 0, -1);
+    return lines.map((line) => {
+      const [at, from, to, cause] = line.split(' ') as [string, Status | '', Status, string];
+      return { at: Number(at), from, to, cause };
+    });
+  }
+
+  /** The books by policy, each clock as it stands now, in ms. */
+  async books(): Promise<Map<string, Book>> {
+    const books = new Map<string, Record<keyof Book, number>>();
+    const shards = await Promise.all(this.#keys.shards.map((keys) => savings(this.#redis, [keys.savings], [])));
+    for (const [now, flat] of shards as [number, string[]][]) addBooks(books, flat, now);
+    return books;
+  }
+
+  /** Where the events end now. */
+  async end(): Promise<Position> {
+    const lasts = await Promise.all(this.#keys.shards.map(({ events }) => this.#redis.xrevrange(events, '+', '-', 'COUNT', 1)));
+    return lasts.map(([last]) => last?.[0] ?? START);
+  }
+
+  /**
+   * @param text of {@link encodePosition}
+   * @throws InvalidInput naming `field`
+   */
+  decodePosition(text: string, field: string): Position {
+    const position = text.split('_');
+    if (position.length !== this.#keys.shards.length || !position.every((id) => /^\d{1,15}-\d{1,15}$/.test(id))) {
+      throw new InvalidInput(field, 'must be the id of an earlier event');
+    }
+    return position;
+  }
+
+  /** Whether every event after `position` is there still. */
+  async isKept(position: Position): Promise<boolean> {
+    const kept = position.map(async (id, shard) => {
+      const { events } = this.#keys.shards[shard]!;
+      // Nothing was ever taken away from a stream below its cap.
+      if (id === START) return (await this.#redis.xlen(events)) < EVENTS_CAP;
+      return (await this.#redis.xrange(events, id, id)).length > 0;
+    });
+    return (await Promise.all(kept)).every(Boolean);
+  }
+
+  /** The next events, oldest first. @param limit of each shard */
+  async after(position: Position, limit: number): Promise<StatusEvent[]> {
+    const pages = await Promise.all(
+      this.#keys.shards.map(({ events }, shard) => this.#redis.xrange(events, `(${position[shard]}`, '+', 'COUNT', limit)),
+    );
+    const entries = pages.flatMap((page, shard) => page.map(([id, flat]) => ({ id, shard, flat })));
+    entries.sort((a, b) => millisOf(a.id) - millisOf(b.id));
+    const reached = [...position];
+    return entries.map(({ id, shard, flat }) => {
+      reached[shard] = id;
+      const fields = Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]));
+      const { uuid, userId, at, from, to, cause } = fields as Record<string, string> & { from: Status | ''; to: Status };
+      return { uuid: uuid!, userId: userId!, at: Number(at), from, to, cause: cause!, position: [...reached] };
+    });
+  }
+}
