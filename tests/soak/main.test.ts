@@ -24,7 +24,7 @@ it('a short soak finds that memory is bounded, and prints how it was', async () 
   expect(stdout).toMatch(/^session-manager \(simulated\) is not judged/m);
   expect(stdout).toMatch(/^Memory is bounded\.$/m);
   expect(code).toBe(0);
-}, 120_000);
+}, 180_000);
 
 /** The processes that a process started, and those that they did. */
 function descendants(pid: number): number[] {
