@@ -104,6 +104,7 @@ class Soak {
 async function soak(minutes: number, sessions: number, interrupted: AbortSignal): Promise<string[] | null> {
   const redis = await startRedis({ aof: true });
   const stack = new TestStack(redis.url, { LOG_LEVEL: 'error', NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` });
+  const users = new Users(stack, sessions);
   try {
     await stack.start({ apis: 2, workers: 0 });
     const workers = await Promise.all([stack.addWorker(), stack.addWorker()]);
@@ -111,7 +112,6 @@ async function soak(minutes: number, sessions: number, interrupted: AbortSignal)
       ...stack.apis.map((app, i) => ({ name: `api ${i + 1}`, app, url: stack.apiUrls[i]! })),
       ...workers.map((app, i) => ({ name: `worker ${i + 1}`, app, url: app.ops })),
     ];
-    const users = new Users(stack, sessions);
     const run = new Soak(parts, users, () => redisMemory(redis, `{${stack.prefix}:0}`));
     const every = Math.min(LATEST_MS, Math.max(SOONEST_MS, (minutes * 60_000) / SAMPLES));
     const living = users.live();
@@ -125,6 +125,7 @@ async function soak(minutes: number, sessions: number, interrupted: AbortSignal)
     await users.leave(living);
     return run.conclude();
   } finally {
+    users.goodbye();
     await stack.stop();
     await redis.stop();
   }
