@@ -24,7 +24,7 @@ it('a short soak finds that memory is bounded, and prints how it was', async () 
   expect(stdout).toMatch(/^session-manager \(simulated\) is not judged/m);
   expect(stdout).toMatch(/^Memory is bounded\.$/m);
   expect(code).toBe(0);
-}, 120_000);
+}, 180_000);
 
 /** The processes that a process started, and those that they did. */
 function descendants(pid: number): number[] {
@@ -52,8 +52,12 @@ function alive(pid: number): boolean {
 
 /** A soak that is under way, and the processes that it started. */
 async function underWay() {
-  const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: 'pipe' });
   let stdout = '';
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
   });
@@ -61,7 +65,7 @@ async function underWay() {
   await waitFor('it is under way', () => / s · \d+ alive/.test(stdout), 30_000);
   const started = descendants(child.pid!);
   expect(started.length).toBeGreaterThanOrEqual(6);
-  return { child, started, exited, stdout: () => stdout };
+  return { child, started, exited, stdout: () => stdout, stderr: () => stderr };
 }
 
 describe.skipIf(process.platform !== 'linux')('every process it started ends', () => {
@@ -76,6 +80,15 @@ describe.skipIf(process.platform !== 'linux')('every process it started ends', (
     },
     60_000,
   );
+
+  it('when one of them dies, which is told', async () => {
+    const { started, exited, stderr } = await underWay();
+    const worker = started.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('apps/worker/'));
+    process.kill(worker!, 'SIGKILL');
+    expect(await exited).toEqual([1, null]);
+    expect(stderr()).toMatch(/worker \d does not answer/);
+    expect(started.filter(alive)).toEqual([]);
+  }, 60_000);
 
   it('when nobody reads on, as with `| head`', async () => {
     const { child, started, exited } = await underWay();

@@ -47,9 +47,14 @@ export class Users {
     await Promise.all([this.#bursts(), ...Array.from({ length: this.#count }, (_, i) => this.#user(i))]);
   }
 
-  /** Tells them to leave; who waits for an answer still gets some time. */
-  async leave(living: Promise<void>): Promise<void> {
+  /** From now on nobody asks for anything. */
+  goodbye(): void {
     this.#goodbye.abort();
+  }
+
+  /** Says goodbye; who waits for an answer still gets some time. */
+  async leave(living: Promise<void>): Promise<void> {
+    this.goodbye();
     await Promise.race([living, pause(PATIENCE_MS, undefined, { ref: false })]);
     if (this.#waiting > 0) this.unexpected.set(`no answer within ${PATIENCE_MS / 1_000} s`, this.#waiting);
   }

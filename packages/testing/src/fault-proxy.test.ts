@@ -119,12 +119,21 @@ describe('bad input is refused, and changes nothing', () => {
     },
   );
 
+  it.each([undefined, null, 5, 'slow', [[5]], { too: 5 }, { to: 5, form: 5 }])('what is no delay: %j', async (delay) => {
+    proxy.delay({ to: 60 });
+    expect(() => proxy.delay(delay as never)).toThrow('a delay is {to, from} in ms');
+    expect(await answered(await open(), 'a')).toBeGreaterThanOrEqual(59);
+  });
+
   it.each([
     undefined,
+    null,
     {},
     { host: '', port: 1 },
     { host: 'localhost', port: 0 },
+    { host: 'localhost', port: -1 },
     { host: 'localhost', port: 65_536 },
+    { host: 'localhost', port: Number.NaN },
     { host: 'localhost', port: 1.5 },
     { host: 'localhost', port: '80' },
     { host: 7, port: 80 },

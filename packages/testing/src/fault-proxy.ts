@@ -21,7 +21,11 @@ export interface FaultProxy {
   readonly port: number;
   /** Connections that are open. */
   connections(): number;
-  /** @throws RangeError naming the direction; then nothing changes */
+  /**
+   * A direction that is left out is not delayed.
+   *
+   * @throws TypeError on what is no delay, RangeError naming the direction; then nothing changes
+   */
   delay(delay: ProxyDelay): void;
   /** Breaks all connections now, with a reset; new ones are taken. */
   cut(): void;
@@ -39,7 +43,8 @@ const LONGEST_DELAY_MS = 60_000;
 /** How long the target may take to accept the connection that shows it is there, in ms. */
 const REACH_MS = 5_000;
 
-function checked(direction: string, ms: number | undefined): number {
+function checked(direction: keyof ProxyDelay, delay: ProxyDelay): number {
+  const ms = delay[direction];
   if (ms === undefined) return 0;
   if (typeof ms !== 'number' || !(ms >= 0 && ms <= LONGEST_DELAY_MS)) {
     throw new RangeError(`delay.${direction} must be 0 to ${LONGEST_DELAY_MS} ms, not ${ms}`);
@@ -138,7 +143,10 @@ export async function startFaultProxy(target: ProxyTarget): Promise<FaultProxy> 
     port: own,
     connections: () => links.size,
     delay(delay) {
-      delays = { to: checked('to', delay.to), from: checked('from', delay.from) };
+      if (typeof delay !== 'object' || delay === null || Object.keys(delay).some((key) => key !== 'to' && key !== 'from')) {
+        throw new TypeError(`a delay is {to, from} in ms, not ${JSON.stringify(delay)}`);
+      }
+      delays = { to: checked('to', delay), from: checked('from', delay) };
     },
     cut,
     refuse,
