@@ -7,6 +7,8 @@ const SHARDS = 6;
 const SESSIONS = 30;
 /** Well within what a process that is told to stop is given. */
 const CLOSED_MS = 10_000;
+/** A Cluster's many connections take their time on a busy machine. */
+const PATIENCE_MS = 30_000;
 const users = Array.from({ length: SESSIONS }, (_, i) => `user-${i}`);
 
 let cluster: RedisCluster;
@@ -58,10 +60,14 @@ it('the main job runs for users on every master, and every process ends in time'
   const dashboard = startApp('dashboard', { ...env, ...login });
   try {
     const headers = { authorization: `Basic ${Buffer.from('admin:right').toString('base64')}` };
-    const board = await waitFor('the dashboard is up', async () => {
-      const answer = await fetch(`http://127.0.0.1:${port}/queues/api/queues`, { headers }).catch(() => null);
-      return answer?.ok ? answer : null;
-    });
+    const board = await waitFor(
+      'the dashboard is up',
+      async () => {
+        const answer = await fetch(`http://127.0.0.1:${port}/queues/api/queues`, { headers }).catch(() => null);
+        return answer?.ok ? answer : null;
+      },
+      PATIENCE_MS,
+    );
     const { queues } = (await board.json()) as { queues: { counts: { delayed: number } }[] };
     expect(queues).toHaveLength(3 * SHARDS);
     // Those of alarms that were replaced may still be there.
@@ -79,7 +85,7 @@ it('the main job runs for users on every master, and every process ends in time'
     expect(performance.now() - asked).toBeLessThan(CLOSED_MS);
     expect(process.stderr()).toBe('');
   }
-});
+}, 60_000);
 
 interface Ping {
   readonly session: View;
@@ -113,9 +119,8 @@ it('a master killed with kill -9: 503 for its sessions until its replica serves 
   const survivors = cluster.nodes.filter((node) => node !== victim);
   await Promise.all(survivors.map((node) => askRedis(node, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'normal'))));
   const brokenAt = Date.now();
-  await waitFor('everyone is served after it', () =>
-    sessions.every((session) => pings.some((ping) => ping.session === session && ping.at > brokenAt && ping.status === 202)),
-  );
+  const isServed = (session: View) => pings.some((ping) => ping.session === session && ping.at > brokenAt && ping.status === 202);
+  await waitFor('everyone is served after it', () => sessions.every(isServed), PATIENCE_MS);
   pinging = false;
   await Promise.all(everyone);
 
@@ -129,4 +134,4 @@ it('a master killed with kill -9: 503 for its sessions until its replica serves 
     expect(calls.map(({ call }) => call)).toEqual(['create', 'sleep', 'delete']);
     expect(calls[1]!.at - pings.findLast((ping) => ping.session === session && ping.status === 202)!.at).toBeGreaterThanOrEqual(8_000);
   }
-}, 60_000);
+}, 120_000);

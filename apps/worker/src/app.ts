@@ -56,7 +56,8 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
 export function startWorker({ redis, prefix, shards, store, pods, concurrency, pace, doubt, metrics, logger }: WorkerDeps): WorkerApp {
-  const onError = (err: Error) => logger.error({ err }, 'queue error');
+  // BullMQ tries again by itself, and a job that runs twice does no harm.
+  const onError = (err: Error) => logger.warn({ err }, 'queue');
   const alarms = new AlarmQueues(redis, prefix, shards, onError);
   const arming = new Arming(store, alarms);
   const circuit = new Circuit(surroundings, (trouble) => {
