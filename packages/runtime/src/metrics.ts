@@ -67,6 +67,11 @@ export function createMetrics() {
       labelNames: ['policy'],
       registers,
     }),
+    leakedPods: new Counter({
+      name: 'sandman_leaked_pods_total',
+      help: 'Pods that were made and are neither tracked nor deleted; the log names them',
+      registers,
+    }),
     sessions: new Gauge({ name: 'sandman_sessions', help: 'Sessions by status', labelNames: ['status'], registers }),
     dueBacklog: new Gauge({ name: 'sandman_due_backlog', help: 'Alarms that are due and not done', labelNames: ['queue'], registers }),
   };

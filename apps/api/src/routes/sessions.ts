@@ -21,7 +21,7 @@ import { parseHold, parseWait } from '../inputs.ts';
 const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
 /** Sessions one by one: their life, and what is done to them by hand. */
-export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, sessionManager, policies, ready }) => {
+export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, sessionManager, policies, ready, metrics }) => {
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
   const waits = { waits: true } as const;
   const one = { params: UuidParams, response: { 200: SessionSchema, 202: SessionSchema, ...problems } };
@@ -46,12 +46,11 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
       } catch (error) {
         // Known to Sandman under another user, or perhaps made by an earlier call with this key: not ours to delete.
         if (error instanceof SandmanError) throw error;
-        if (key !== undefined) {
+        const undone = key === undefined ? await sessionManager.call('delete', pod.uuid, randomUUID()) : null;
+        if (undone?.kind !== 'done' && undone?.kind !== 'gone') {
+          metrics.leakedPods.inc();
           request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
-          throw error;
         }
-        const undone = await sessionManager.call('delete', pod.uuid, randomUUID());
-        if (undone.kind !== 'done' && undone.kind !== 'gone') request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
         throw error;
       }
     },
