@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@sandman/testing';
 
 /** How long a process may take to come up, and to go away, in ms. */
 const START_MS = 30_000;
@@ -38,14 +39,11 @@ function secret(): string {
 }
 
 /** `wanted` when nobody listens there, else any free port. */
-async function freePort(wanted = 0): Promise<number> {
-  return new Promise((resolve, reject) => {
+function portOr(wanted: number): Promise<number> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => (wanted === 0 ? reject(new Error('no free port')) : resolve(freePort())));
-    server.listen(wanted, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(freePort()));
+    server.listen(wanted, '127.0.0.1', () => server.close(() => resolve(wanted)));
   });
 }
 
@@ -80,7 +78,7 @@ async function end(child: ChildProcess): Promise<void> {
 /** Starts a simulated session-manager, an API, a worker and a dashboard, and waits until all are ready. */
 export async function startStack({ redisUrl, usualPorts, env = {}, logs }: StackOptions): Promise<Stack> {
   const [apiPort, dashboardPort, simPort, metricsPort] = await Promise.all(
-    [3000, 3001, 4000, 9464].map((port) => freePort(usualPorts ? port : 0)),
+    [3000, 3001, 4000, 9464].map((port) => (usualPorts ? portOr(port) : freePort())),
   );
   const apiKey = secret();
   const sessionManagerKey = secret();
