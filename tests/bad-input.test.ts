@@ -115,11 +115,14 @@ it('the docs and the OpenAPI description are open, and the latter describes ever
   expect(description.openapi).toMatch(/^3\.1/);
   expect(Object.keys(description.paths).sort()).toEqual([
     '/v1/activity',
+    '/v1/events',
     '/v1/policies',
+    '/v1/savings',
     '/v1/sessions',
     '/v1/sessions/{uuid}',
     '/v1/sessions/{uuid}/activity',
     '/v1/sessions/{uuid}/chat',
+    '/v1/sessions/{uuid}/history',
     '/v1/sessions/{uuid}/hold',
     '/v1/sessions/{uuid}/sleep',
     '/v1/sessions/{uuid}/wake',

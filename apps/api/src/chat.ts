@@ -17,7 +17,8 @@ const FORWARDED = ['content-type', 'content-encoding', 'content-language', 'cont
 /** How long a chat whose pod was not found waits until that is confirmed, in ms. */
 const VERIFY_MS = 5_000;
 
-const LONGEST_TICK_MS = 30_000;
+/** Somebody may give the session a shorter policy meanwhile. */
+const LONGEST_TICK_MS = 1_000;
 const SHORTEST_TICK_MS = 50;
 
 /** How often a running answer touches its session, in ms: well within its idle time. */
@@ -33,21 +34,28 @@ function tickOf({ policy }: SessionRecord): number {
  * @returns what ends it
  */
 function keepAwake(service: SessionService, record: SessionRecord): () => void {
-  let busy = false;
-  const timer = setInterval(async () => {
-    if (busy) return;
-    busy = true;
-    // A touch that fails is made up for by the next; a deleted session is not kept.
-    await service.activity(record.uuid, 'user', null).catch(() => {});
-    busy = false;
-  }, tickOf(record));
-  return () => clearInterval(timer);
+  let timer: NodeJS.Timeout;
+  let over = false;
+  const next = (known: SessionRecord) => {
+    timer = setTimeout(async () => {
+      // A touch that fails is made up for by the next; a deleted session is not kept.
+      const touched = await service.activity(known.uuid, 'user', null).catch(() => null);
+      if (!over) next(touched?.record ?? known);
+    }, tickOf(known));
+  };
+  next(record);
+  return () => {
+    over = true;
+    clearTimeout(timer);
+  };
 }
 
-/** Until the caller has read, or has gone. */
-function writable(raw: ServerResponse): Promise<void> {
+/** Until the caller has read, or has gone; one who does not read for `timeout` ms is taken to have gone. */
+function writable(raw: ServerResponse, timeout: number): Promise<void> {
   return new Promise((resolve) => {
+    const stuck = setTimeout(() => raw.destroy(), timeout);
     const go = () => {
+      clearTimeout(stuck);
       raw.off('drain', go).off('close', go);
       resolve();
     };
@@ -55,14 +63,14 @@ function writable(raw: ServerResponse): Promise<void> {
   });
 }
 
-/** Activity, a wake if need be, then the message goes to the pod, once, and its answer streams back. */
+/** After its activity: a wake if need be, then the message goes to the pod, once, and its answer streams back. */
 export async function chat(
   { service, sessionManager, timeout }: ChatDeps,
-  uuid: string,
+  record: SessionRecord,
   message: unknown,
   reply: FastifyReply,
 ): Promise<void> {
-  const { record } = await service.activity(uuid, 'user', null);
+  const { uuid } = record;
   const letGo = keepAwake(service, record);
   try {
     if (statusOf(record) !== 'active' && !(await service.untilAwake(uuid, timeout))) {
@@ -86,7 +94,7 @@ export async function chat(
     try {
       for await (const chunk of answer.body) {
         // A caller who hung up does not cut the pod's work: the answer is read to its end.
-        if (!raw.destroyed && !raw.write(chunk)) await writable(raw);
+        if (!raw.destroyed && !raw.write(chunk)) await writable(raw, timeout);
       }
       raw.end();
     } catch {

@@ -73,8 +73,9 @@ await runProcess('api', async () => {
   });
   return {
     async close() {
-      await app.close();
+      // First: from now on pings are refused, and that must not count as their users' silence.
       await stopHeartbeat();
+      await app.close();
       await sessionManager.close();
       await alarms.close();
       redis.disconnect();

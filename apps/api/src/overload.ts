@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { getHeapStatistics } from 'node:v8';
 import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance, FastifyReply } from 'fastify';
@@ -28,6 +29,14 @@ const MOST_IN_FLIGHT = 1_000;
  * request, and 1,000 bodies of 1 MB would not fit into the heap.
  */
 const BYTES_OF_ONE = 1_024;
+/** However long it is said to be: one slow upload must not keep all others out. */
+const HEAVIEST = 100;
+
+function weightOf({ 'content-length': length = '0', 'transfer-encoding': chunked }: IncomingHttpHeaders): number {
+  // How long it will be nobody knows.
+  if (chunked !== undefined) return HEAVIEST;
+  return Math.min(HEAVIEST, 1 + Math.floor(Number(length) / BYTES_OF_ONE));
+}
 
 /**
  * Mean delay of the event loop over a sample, in ms: the net under the count, for requests that are few and heavy.
@@ -90,7 +99,7 @@ export async function shedOverload(app: FastifyInstance): Promise<void> {
     const { probe, waits } = request.routeOptions.config;
     if (probe) return done();
     if (full()) return refuse(reply);
-    const weight = 1 + Math.floor(Number(request.headers['content-length'] ?? 0) / BYTES_OF_ONE);
+    const weight = weightOf(request.headers);
     taken += weight;
     if (waits) waiting += weight;
     // Whether it was answered, or its caller has gone.

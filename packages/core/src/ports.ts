@@ -113,5 +113,6 @@ export interface Pace {
 
 /** The session-manager's lifecycle calls. Never throws: every end is an outcome. */
 export interface PodControl {
-  call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome>;
+  /** @param within ms: a call that could not be sent by then is not sent at all, and nothing reached the session-manager */
+  call(action: Action, uuid: string, idempotencyKey: string, within: number): Promise<Outcome>;
 }

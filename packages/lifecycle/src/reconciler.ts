@@ -38,7 +38,7 @@ const COMPLETED: AlarmEnd = { kind: 'completed' };
 /** What is worth counting. */
 export interface Observer {
   acted(action: Action, outcome: Outcome, seconds: number, uuid: string): void;
-  /** A deadline was acted on this many ms after it. */
+  /** What was decided on a deadline was done this many ms after it. */
   late(alarm: AlarmName, ms: number): void;
   /** An alarm rang before there was anything to do. */
   early(alarm: AlarmName): void;
@@ -106,13 +106,7 @@ export class Reconciler {
         : decision.kind === 'suspect'
           ? suspect(record, now, bounds)
           : takeOver(record, now, bounds);
-    const result = await store.commit(record.uuid, record, { patch, alarms: false });
-    if (result.kind === 'committed' && decision.kind === 'want') {
-      const { sleepAt, deleteAt } = deadlines(record);
-      if (decision.patch.wanted === 'asleep') this.#on.observer.late('sleep', now - (sleepAt ?? now));
-      else this.#on.observer.late('delete', now - (deleteAt ?? now));
-    }
-    return result;
+    return await store.commit(record.uuid, record, { patch, alarms: false });
   }
 
   /** One call to the session-manager, under the record's lock from its commit to its result; or how long to wait for the circuit, in ms. */
@@ -136,24 +130,34 @@ export class Reconciler {
     const token = surroundings.id();
     const committedAt = surroundings.elapsed();
     const begun = await store.commit(uuid, record, { patch: begin(action, token), alarms: false, lease: LEASE_MS });
+    const begunAt = surroundings.elapsed();
     // A conflict that shows our own token is our own commit, sent again after a reconnect.
     if (begun.record?.token !== token) return begun;
     if (surroundings.elapsed() - committedAt > STALE_MS) {
       return await this.#settle(uuid, token, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
     }
-    const outcome = circuit.judge(uuid, await this.#send(uuid, action, token));
+    const outcome = circuit.judge(uuid, await this.#send(uuid, action, token, committedAt + STALE_MS));
+    if (outcome.kind === 'done') this.#observeLateness(record, action, begun.now + surroundings.elapsed() - begunAt);
     const chance = surroundings.chance();
     return await this.#settle(uuid, token, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
   }
 
-  async #send(uuid: string, action: Action, token: string): Promise<Outcome> {
+  /** Of what was decided because nobody came: how long after its deadline it was done. */
+  #observeLateness(record: SessionRecord, action: Action, now: number): void {
+    const { sleepAt, deleteAt } = deadlines({ ...record, wanted: record.pod === 'asleep' ? 'asleep' : 'awake' });
+    if (action === 'sleep' && record.cause === 'idle' && sleepAt !== null) this.#on.observer.late('sleep', now - sleepAt);
+    if (action === 'delete' && record.cause === 'delete-due' && deleteAt !== null) this.#on.observer.late('delete', now - deleteAt);
+  }
+
+  /** @param sendBy as `surroundings.elapsed()` has it */
+  async #send(uuid: string, action: Action, token: string, sendBy: number): Promise<Outcome> {
     const { store, pods, observer, surroundings } = this.#on;
     const sentAt = surroundings.elapsed();
     const stop = surroundings.every(RENEW_MS, () => {
       store.renew(uuid, token, LEASE_MS).catch((error) => observer.failed(error, uuid));
     });
     try {
-      const outcome = await pods.call(action, uuid, token);
+      const outcome = await pods.call(action, uuid, token, sendBy - sentAt);
       observer.acted(action, outcome, (surroundings.elapsed() - sentAt) / 1_000, uuid);
       return outcome;
     } finally {

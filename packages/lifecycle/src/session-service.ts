@@ -38,6 +38,9 @@ export interface SessionServiceOptions {
 
 type Decide = (record: SessionRecord, now: number) => Change | null;
 
+/** Activity that was taken in, and whether it was this one that woke the session. */
+export type Taken = LiveReading & { readonly woke: boolean };
+
 /**
  * What callers ask of sessions. Every method rejects with SandmanError `session-not-found` or `session-deleted` where
  * the session's state refuses it, and with Redis' own error where Redis cannot be reached.
@@ -105,32 +108,32 @@ export class SessionService {
   }
 
   /** @param at ms; null is now, and the future counts as now */
-  async activity(uuid: string, kind: ActivityKind, at: number | null): Promise<LiveReading> {
+  activity(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
     return this.#activity(uuid, kind, at, 'activity');
   }
 
-  async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause): Promise<LiveReading> {
+  async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause): Promise<Taken> {
     for (;;) {
       const touched = await this.#store.touch(uuid, kind, at);
       if (touched.kind === 'touched') {
         await this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
-        return touched;
+        return { ...touched, woke: false };
       }
       const { record, now } = touched;
       assertLive(record, uuid, now);
       const change = activity(record, kind, at ?? now, now, cause);
-      if (!change) return { record, now };
+      if (!change) return { record, now, woke: false };
       const result = await this.#store.commit(uuid, record, change);
       if (result.kind === 'committed') {
         if (change.alarms) await this.#arm(result, record.n);
-        return result;
+        return { ...result, woke: change.patch.wanted === 'awake' };
       }
       // Of many who come at once the first one wakes it; for the others a touch will do.
     }
   }
 
   /** The same for every live session of the user, each on its own. */
-  activityOfUser(userId: string, kind: ActivityKind, at: number | null): Promise<LiveReading[]> {
+  activityOfUser(userId: string, kind: ActivityKind, at: number | null): Promise<Taken[]> {
     return this.#eachOf(userId, (uuid) => this.activity(uuid, kind, at));
   }
 
@@ -221,7 +224,7 @@ export class SessionService {
     await this.#arming.arm(reading, older).catch(this.#unarmed);
   }
 
-  async #eachOf(userId: string, change: (uuid: string) => Promise<LiveReading>): Promise<LiveReading[]> {
+  async #eachOf<T extends LiveReading>(userId: string, change: (uuid: string) => Promise<T>): Promise<T[]> {
     const live = (await this.#store.ofUser(userId)).filter(({ record }) => record.wanted !== 'gone');
     const changed = await Promise.all(
       live.map(({ record }) =>

@@ -74,11 +74,19 @@ export class AlarmQueues implements AlarmClock {
     return state === 'waiting' || state === 'active' || state === 'prioritized' || state === 'delayed' ? 0 : null;
   }
 
-  /** Per queue, over all shards: jobs that are due and not finished. */
+  /** Per queue, over all shards: jobs that are due and not finished, also those that no worker is there to take up. */
   async backlog(): Promise<Record<AlarmName, number>> {
     const counts = { sleep: 0, delete: 0, wake: 0 };
+    const due = Date.now() * SCORE_PER_MS;
     for (const shard of this.#shards) {
-      for (const name of ALARM_NAMES) counts[name] += await shard[name].getJobCountByTypes('waiting', 'active', 'prioritized');
+      for (const name of ALARM_NAMES) {
+        const queue = shard[name];
+        const [taken, waiting] = await Promise.all([
+          queue.getJobCountByTypes('waiting', 'active', 'prioritized'),
+          this.#redis.zcount(queue.toKey('delayed'), '-inf', due),
+        ]);
+        counts[name] += taken + waiting;
+      }
     }
     return counts;
   }

@@ -4,6 +4,8 @@ import type { Cluster, Redis } from 'ioredis';
 import { KEPT_EVENTS, WORKER_OPTIONS } from './options.ts';
 
 const QUEUE = 'sweep';
+/** How often it is made sure that the schedule is still there, in ms: a Redis that lost its data has lost it too. */
+const SCHEDULE_EVERY_MS = 30_000;
 
 export interface SweepScheduleOptions {
   readonly connection: Redis | Cluster;
@@ -19,13 +21,18 @@ export interface SweepScheduleOptions {
 export class SweepSchedule {
   readonly #queues: readonly Queue[];
   readonly #workers: readonly Worker[];
+  readonly #timer: NodeJS.Timeout;
 
   constructor({ connection, prefix, shards, every, visit, onError }: SweepScheduleOptions) {
     const tags = Array.from({ length: shards }, (_, shard) => shardTag(prefix, shard));
     this.#queues = tags.map((tag) =>
       new Queue(QUEUE, { connection, prefix: tag, streams: { events: { maxLen: KEPT_EVENTS } } }).on('error', onError),
     );
-    for (const queue of this.#queues) queue.upsertJobScheduler(QUEUE, { every }, { name: QUEUE }).catch(onError);
+    const schedule = () => {
+      for (const queue of this.#queues) queue.upsertJobScheduler(QUEUE, { every }, { name: QUEUE }).catch(onError);
+    };
+    schedule();
+    this.#timer = setInterval(schedule, SCHEDULE_EVERY_MS);
     this.#workers = tags.map((tag, shard) =>
       // A visit that fails is made up for by the next.
       new Worker(QUEUE, () => visit(shard).catch(onError), { connection, prefix: tag, concurrency: 1, ...WORKER_OPTIONS }).on(
@@ -37,6 +44,7 @@ export class SweepSchedule {
 
   /** Takes no more visits and waits for those that run. */
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     await Promise.all(this.#workers.map((worker) => worker.close()));
     await Promise.all(this.#queues.map((queue) => queue.close()));
   }

@@ -38,9 +38,9 @@ export class SessionManagerClient implements PodControl {
     this.#transport = new Transport(options);
   }
 
-  async call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
+  async call(action: Action, uuid: string, idempotencyKey: string, within = Number.POSITIVE_INFINITY): Promise<Outcome> {
     try {
-      return sortAnswer(action, await this.#transport.send(lifecycleCall(action, uuid, idempotencyKey)));
+      return sortAnswer(action, await this.#transport.send(lifecycleCall(action, uuid, idempotencyKey), performance.now() + within));
     } catch (error) {
       if (!(error instanceof Unanswered)) return { kind: 'permanent', error: 'the call cannot be made' };
       return sortFailure(action, error, this.#timeout);

@@ -25,6 +25,24 @@ export interface Call {
 /** Timers take no more, and fire at once beyond it. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** A lifecycle call whose socket takes longer to open is not sent: whoever decided on it looks again. In ms. */
+const CONNECT_MS = 1_000;
+
+/** A lifecycle answer is a few hundred bytes; what is longer is none of ours, and must not fill the memory. */
+const LONGEST_ANSWER_BYTES = 65_536;
+
+/** @throws Error on an answer that is too long, or breaks */
+async function text(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > LONGEST_ANSWER_BYTES) throw new Error(`the answer is longer than ${LONGEST_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
 /** Settles when the signal does: undici leaves a request that waits for a socket pending though its signal is aborted. */
 function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return request;
@@ -53,18 +71,30 @@ export class Transport {
     this.#prefix = pathname.replace(/\/+$/, '');
     this.#timeout = Math.min(options.timeout, LONGEST_TIMER_MS);
     // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
-    const common = { allowH2: false, pipelining: 1, connect: { timeout: this.#timeout } };
+    const common = { allowH2: false, pipelining: 1 };
     // The signal bounds a lifecycle call as a whole; undici's own bounds of 300 s must not come before it.
-    this.#lifecycle = new Agent({ ...common, connections: options.connections, headersTimeout: 0, bodyTimeout: 0 });
-    this.#chats = new Agent({ ...common, headersTimeout: this.#timeout, bodyTimeout: this.#timeout });
+    this.#lifecycle = new Agent({
+      ...common,
+      connections: options.connections,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: Math.min(this.#timeout, CONNECT_MS) },
+    });
+    this.#chats = new Agent({ ...common, headersTimeout: this.#timeout, bodyTimeout: this.#timeout, connect: { timeout: this.#timeout } });
   }
 
-  /** @throws Unanswered */
-  send(call: Call): Promise<{ status: number; headers: Dispatcher.ResponseData['headers']; body: string }> {
+  /**
+   * @param sendBy by when it must have been sent, as `performance.now()` has it: a decision ages while a socket is opened
+   * @throws Unanswered
+   */
+  send(
+    call: Call,
+    sendBy = Number.POSITIVE_INFINITY,
+  ): Promise<{ status: number; headers: Dispatcher.ResponseData['headers']; body: string }> {
     return this.#observed(call, async (onSent) => {
       const signal = AbortSignal.timeout(this.#timeout);
-      const { statusCode, headers, body } = await this.#request(this.#lifecycle, call, onSent, signal);
-      return { status: statusCode, headers, body: await body.text() };
+      const { statusCode, headers, body } = await this.#request(this.#lifecycle, call, onSent, signal, sendBy);
+      return { status: statusCode, headers, body: await text(body) };
     });
   }
 
@@ -99,13 +129,20 @@ export class Transport {
     return answer;
   }
 
-  #request(agent: Agent, call: Call, onSent: () => void, signal?: AbortSignal): Promise<Dispatcher.ResponseData> {
+  #request(
+    agent: Agent,
+    call: Call,
+    onSent: () => void,
+    signal?: AbortSignal,
+    sendBy = Number.POSITIVE_INFINITY,
+  ): Promise<Dispatcher.ResponseData> {
     // undici starts a request when it has a socket and is about to write: before that, nothing left this process.
     const watched = agent.compose((dispatch) => (options, handler) => {
       const start = handler.onRequestStart?.bind(handler);
       handler.onRequestStart = (controller, context) => {
-        onSent();
         start?.(controller, context);
+        if (performance.now() > sendBy) controller.abort(new Error('too late to be sent'));
+        else onSent();
       };
       return dispatch(options, handler);
     });

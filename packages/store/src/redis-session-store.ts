@@ -168,9 +168,13 @@ export class RedisSessionStore implements SessionStore {
 
   async bury(): Promise<number> {
     const forgotten = this.#keys.shards.map(async (keys) => {
-      const due = (await overdue(this.#redis, [keys.tombstones], [TOMBSTONE_MS, BATCH])) as string[];
-      const buried = await Promise.all(due.map((uuid) => this.#bury(uuid)));
-      return buried.reduce((sum, one) => sum + one, 0);
+      for (let sum = 0; ; ) {
+        const due = (await overdue(this.#redis, [keys.tombstones], [TOMBSTONE_MS, BATCH])) as string[];
+        const buried = (await Promise.all(due.map((uuid) => this.#bury(uuid)))).reduce((all, one) => all + one, 0);
+        sum += buried;
+        // None of a full batch: another worker is at it.
+        if (due.length < BATCH || buried === 0) return sum;
+      }
     });
     return (await Promise.all(forgotten)).reduce((sum, one) => sum + one, 0);
   }

@@ -12,7 +12,8 @@ import {
   UserParams,
   UuidParams,
 } from '@sandman/contracts';
-import { type ActivityKind, InvalidInput, type LiveReading, statusOf } from '@sandman/core';
+import { type ActivityKind, InvalidInput, type LiveReading } from '@sandman/core';
+import type { Taken } from '@sandman/lifecycle';
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { chat } from '../chat.ts';
@@ -30,10 +31,10 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
   const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
   /** Counts a signal by what became of it. */
-  const counted = async <T extends LiveReading | LiveReading[]>(kind: ActivityKind, signal: Promise<T>): Promise<T> => {
+  const counted = async <T extends Taken | Taken[]>(kind: ActivityKind, signal: Promise<T>): Promise<T> => {
     try {
       const taken = await signal;
-      for (const { record } of [taken].flat()) metrics.activity.inc({ kind, result: statusOf(record) === 'waking' ? 'woke' : 'accepted' });
+      for (const { woke } of [taken].flat()) metrics.activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
       return taken;
     } catch (error) {
       const code = rejection(error);
@@ -104,7 +105,9 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     '/sessions/:uuid/chat',
     { schema: { params: UuidParams, body: ChatBody }, config: { waits: true } },
     async ({ params, body }, reply) => {
-      const running = chat(deps, params.uuid, parseMessage(body.message), reply);
+      const message = parseMessage(body.message);
+      const { record } = await counted('user', service.activity(params.uuid, 'user', null));
+      const running = chat(deps, record, message, reply);
       chats.add(running);
       await running.finally(() => chats.delete(running));
       return reply;
