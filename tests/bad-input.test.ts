@@ -21,6 +21,7 @@ const chars = (n: number) => 'x'.repeat(n);
 
 describe('bad input gets the contract’s error and changes nothing', () => {
   const cases: [string, string, string, unknown, number, string][] = [
+    ['half a surrogate pair', 'POST', '/v1/sessions', '{"userId": "x\\ud800"}', 400, 'invalid-request'],
     ['an unknown uuid', 'POST', '/v1/sessions/nobody00/activity', {}, 404, 'session-not-found'],
     ['an unknown uuid, read', 'GET', '/v1/sessions/nobody00', undefined, 404, 'session-not-found'],
     ['another user’s session', 'PUT', '/v1/sessions/MINE', { userId: 'eve' }, 409, 'conflict'],

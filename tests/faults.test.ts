@@ -116,6 +116,26 @@ it('Redis frozen: pings answer 503 within about a second instead of hanging', as
   await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status === 202, 5_000);
 });
 
+it('an API told to stop, with a request in hand: nobody who could not ping meanwhile is put to sleep', async () => {
+  await stack.start({});
+  const [{ uuid }, other] = await Promise.all([stack.create('ada', { sleepAfter: '3s', deleteAfter: '1h' }), stack.create('grace')]);
+  await stack.call('POST', `/v1/sessions/${other.uuid}/sleep`);
+  await stack.until(other.uuid, 'sleeping');
+  await stack.fault({ call: 'wake', uuid: other.uuid, fault: { hang: true } });
+  const waiting = stack.call('POST', `/v1/sessions/${other.uuid}/wake?wait=6s`);
+  await waitFor('the wake is in flight', async () => (await stack.calls(other.uuid, 'wake')).length > 0);
+  await stack.ping(uuid);
+  const [api] = stack.apis.splice(0);
+  stack.apiUrls.length = 0;
+  api!.kill('SIGTERM');
+  expect((await waiting).status).toBe(202);
+  expect(await api!.exited).toBe(0);
+  const backAt = Date.now();
+  await stack.addApi();
+  await stack.until(uuid, 'sleeping');
+  expect((await stack.calls(uuid, 'sleep'))[0]!.at - backAt).toBeGreaterThanOrEqual(3_000);
+}, 60_000);
+
 it('wakes are not stuck behind sleeps that hang', async () => {
   stack = new TestStack(redis.url, { WORKER_CONCURRENCY: '4' });
   await stack.start({});

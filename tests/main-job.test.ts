@@ -114,6 +114,18 @@ describe('on two APIs and two workers', () => {
     }
   });
 
+  it('a chat keeps its session awake also under a shorter policy that comes in mid-answer', async () => {
+    const { uuid } = await stack.create('patched');
+    const message = { stream: { chunks: 5, intervalMs: 1_000 } };
+    const whole = stack.call<string>('POST', `/v1/sessions/${uuid}/chat`, { message });
+    await waitFor('the pod has begun', async () => (await stack.calls(uuid, 'chat')).length === 1);
+    await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: { sleepAfter: '2s', deleteAfter: '1h' } });
+    expect((await whole).body.trim().split('\n')).toHaveLength(5);
+    const [chat] = await stack.calls(uuid, 'chat');
+    await stack.until(uuid, 'sleeping');
+    expect((await stack.calls(uuid, 'sleep'))[0]!.at).toBeGreaterThanOrEqual(chat!.doneAt);
+  });
+
   it('simple deletes without a sleep', async () => {
     const { uuid } = await stack.create('simple', { sleepAfter: 'never', deleteAfter: '500ms' });
     await stack.until(uuid, 'deleted');

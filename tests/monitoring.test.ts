@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type FoundRedis, lacks, redisForTests } from '@sandman/testing';
+import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
 
@@ -36,6 +36,18 @@ describe('the metrics that alerts and dashboard ask for', () => {
   afterAll(async () => {
     await stack?.stop();
     await redis?.stop();
+  });
+
+  it('have alarms that are due and that nobody takes up in the backlog', async () => {
+    const alone = await new TestStack(redis.url).start({ workers: 0 });
+    try {
+      for (const user of ['ada', 'grace']) await alone.create(user, { sleepAfter: '100ms', deleteAfter: '1h' });
+      await waitFor('both stand there', async () =>
+        /^sandman_due_backlog{queue="sleep"} 2$/m.test(await (await fetch(`${alone.apiUrls[0]}/metrics`)).text()),
+      );
+    } finally {
+      await alone.stop();
+    }
   });
 
   it('are exported by an API or a worker', () => {

@@ -48,6 +48,16 @@ export async function buildApi(deps: ApiDeps) {
 
   await shedOverload(app);
 
+  // A connection that is kept alive keeps a process that is told to stop.
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+  app.addHook('onSend', (_, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close');
+    done(null, payload);
+  });
+
   // Text from a query is made a number; a body says what it means.
   const strict = new Ajv({ useDefaults: true, strict: false });
   const lenient = new Ajv({ useDefaults: true, strict: false, coerceTypes: true });

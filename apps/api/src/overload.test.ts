@@ -45,11 +45,22 @@ test('what is more than 1,000 at once is refused before its key is looked at, an
 });
 
 test('a body weighs by its size', async () => {
-  const payload = { text: 'x'.repeat(600_000) };
-  const taken = many(2, () => post('/ping', { payload }));
+  const payload = { text: 'x'.repeat(99_000) };
+  const taken = many(10, () => post('/ping', { payload }));
+  // Ten of 97 are 970.
+  const light = many(30, () => ping());
   expect((await ping()).statusCode).toBe(503);
+  taken.push(...light);
   finish();
   for (const { statusCode } of await Promise.all(taken)) expect(statusCode).toBe(200);
+});
+
+test('one that is said to be long keeps nobody out', async () => {
+  const taken = many(9, () => post('/ping', { payload: { text: 'x'.repeat(1_000_000) } }));
+  const pinged = ping();
+  expect(app.isShedding()).toBe(false);
+  finish();
+  for (const { statusCode } of [await pinged, ...(await Promise.all(taken))]) expect(statusCode).toBe(200);
 });
 
 test('what waits for others keeps no ping out', async () => {

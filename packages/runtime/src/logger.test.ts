@@ -10,8 +10,12 @@ it('writes neither keys of headers nor what was sent to Redis', async () => {
     logger.info({ headers });
     // As ioredis throws it when a login is refused.
     logger.warn({ err: Object.assign(new Error('WRONGPASS'), { command: { name: 'hello', args: ['3', 'AUTH', 'default', 'hunter2'] } }) });
+    // And a Cluster, one level deeper.
+    const refused = Object.assign(new Error('NOAUTH'), { command: { name: 'hello', args: ['hunter2'] } });
+    logger.warn({ err: Object.assign(new Error('None is left', { cause: undefined }), { lastNodeError: refused, code: 'EALL' }) });
   `).ended;
-  expect(stdout.trim().split('\n')).toHaveLength(3);
+  expect(stdout.trim().split('\n')).toHaveLength(4);
+  for (const known of ['NOAUTH', 'None is left', 'EALL']) expect(stdout).toContain(known);
   expect(stdout).not.toContain('hunter2');
   expect(stdout).toContain('kept');
   expect(stdout).toContain('WRONGPASS');

@@ -136,6 +136,42 @@ describe('a call without an answer', () => {
     await single.close();
   });
 
+  it('a call that gets its socket after its time is not sent any more', async () => {
+    const single = clientWith({ connections: 1 });
+    let release = () => {};
+    answer = (_, response) => {
+      release = () => response.end('{}');
+    };
+    const first = single.call('wake', 'a', 'key');
+    await expect.poll(() => seen.length).toBe(1);
+    const late = single.call('sleep', 'b', 'key', 20);
+    const inTime = single.call('delete', 'c', 'key', 60_000);
+    setTimeout(() => release(), 100);
+    expect(await first).toEqual({ kind: 'done' });
+    expect(await late).toMatchObject({ kind: 'transient', sent: false });
+    answer = status(200);
+    release();
+    await inTime;
+    expect(seen.map(({ method, url }) => `${method} ${url}`)).toEqual(['POST /base/session/a/wake', 'DELETE /base/session/c']);
+    await single.close();
+  });
+
+  it('an answer without end is cut, and may have landed', async () => {
+    let cut = false;
+    answer = (_, response) => {
+      response.writeHead(200);
+      const more = () => {
+        while (!cut && response.write('x'.repeat(10_000)));
+      };
+      response.on('drain', more).on('close', () => {
+        cut = true;
+      });
+      more();
+    };
+    expect(await client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+    await expect.poll(() => cut).toBe(true);
+  });
+
   it('a key that no header may carry is for the operator to mend, and is not shown', async () => {
     const broken = clientWith({ apiKey: `${KEY}\n` });
     const outcome = await broken.call('sleep', 'a', 'key');

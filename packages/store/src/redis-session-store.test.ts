@@ -1,5 +1,6 @@
-import type { SessionRecord } from '@sandman/core';
+import { type SessionRecord, TOMBSTONE_MS } from '@sandman/core';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Keyspace } from './keys.ts';
 import type { RedisSessionStore } from './redis-session-store.ts';
 import * as fixture from './store.fixture.ts';
 
@@ -117,4 +118,18 @@ it('survives a Redis that has forgotten its scripts', async () => {
   await create('a');
   await on.redis.script('FLUSH');
   expect((await store.read('a')).record?.uuid).toBe('a');
+});
+
+it('buries all tombstones that are past their time, however many there are', async () => {
+  store = on.store(1);
+  const uuids = Array.from({ length: 250 }, (_, i) => `old${i}`);
+  for (const uuid of uuids) {
+    const { record, now } = await create(uuid);
+    await fixture.put(store, record, { wanted: 'gone', pod: 'gone', cause: 'manual', deletedAt: now - TOMBSTONE_MS - 1_000 });
+  }
+  const { tombstones } = new Keyspace(on.prefix, 1).shards[0]!;
+  await on.redis.zadd(tombstones, ...uuids.flatMap((uuid) => [1, uuid]));
+  expect(await store.bury()).toBe(250);
+  expect(await store.bury()).toBe(0);
+  expect((await store.read('old249')).record).toBeNull();
 });
