@@ -91,8 +91,8 @@ export const MUTANTS: readonly Mutant[] = [
     'a-permit-after-the-commit',
     'permits are obtained before the commit',
     RECONCILER,
-    'const outcome = circuit.judge(uuid, await this.#send(uuid, action, token));',
-    'await surroundings.pause(surroundings.chance() * 3_000);\n    const outcome = circuit.judge(uuid, await this.#send(uuid, action, token));',
+    'const outcome = circuit.judge(',
+    'await surroundings.pause(surroundings.chance() * 3_000);\n    const outcome = circuit.judge(',
   ),
   mutant(
     'a-paused-process-sends-a-stale-call',
