@@ -45,6 +45,7 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
       await stack.start({});
       const { uuid } = await stack.create('ada', { sleepAfter: '500ms', deleteAfter: '1h' });
       await stack.until(uuid, 'sleeping');
+      await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: 'balanced' });
       expect((await stack.ping(uuid)).status).toBe('waking');
       await stack.until(uuid, 'active');
       await stack.call('POST', '/v1/users/ada/logout');

@@ -1,4 +1,4 @@
-import { birth, PolicyBook, type Reading, type SessionRecord, type SessionStore, TOMBSTONE_MS } from '@sandman/core';
+import { BEAT_STALE_MS, birth, PolicyBook, type Reading, type SessionRecord, type SessionStore, TOMBSTONE_MS } from '@sandman/core';
 import { RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, redisForTests } from '@sandman/testing';
 import { Redis } from 'ioredis';
@@ -49,6 +49,13 @@ class Pair {
     if (typeof expected === 'object' && expected !== null && 'now' in expected) this.#at(expected as unknown as Reading);
     expect(await step(this.memory)).toEqual(expected);
     return expected;
+  }
+
+  /** Each remembers by itself when a heartbeat was sent, to within a few ms. */
+  async agreeOnBeat(): Promise<void> {
+    const beat = Number(await redis.hget(`${this.#tag}:ingest`, 'beat'));
+    expect(Math.abs(this.#state.ingest.beat - beat)).toBeLessThanOrEqual(BEAT_STALE_MS);
+    this.#state.ingest = { ...this.#state.ingest, beat };
   }
 
   /** As though `ms` had passed since the last heartbeat. */
@@ -177,6 +184,7 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
         if (reading.record && reading.record.rev > 1) await pair.forget(reading.record);
       }
       await pair.same((store) => store.beat(0, open));
+      await pair.agreeOnBeat();
       if (record?.pod === 'gone') {
         await pair.age(record);
         await pair.same((store) => store.bury());

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { simulate } from './run.fixture.ts';
 
 it('a soak runs for its time and says what it did', async () => {
-  const { code, stdout } = await simulate('--minutes', '0.1');
+  const { code, stdout } = await simulate('--minutes', '0.1', '--from', '1');
   expect(code).toBe(0);
   expect(stdout).toMatch(/^from seed \d+$/m);
   expect(stdout).toMatch(/^\d+ histories, .* calls, /m);

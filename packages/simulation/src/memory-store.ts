@@ -215,7 +215,7 @@ export class MemoryStore implements SessionStore {
     const open = now - sentAt <= BEAT_STALE_MS;
     const gap = open && beat > 0 && now - beat > GAP_MS ? now - beat : 0;
     state.ingest = {
-      beat: open ? Math.max(now, beat) : beat,
+      beat: open ? Math.max(beat, Math.min(now, sentAt)) : beat,
       floor: gap > 0 || rewound ? now : floor,
       lost: lost + gap,
       rewound: rewound ? now : before,

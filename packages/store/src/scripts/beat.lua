@@ -12,9 +12,10 @@ local rev, n = tonumber(witness[1]) or 0, tonumber(witness[2]) or 0
 local rewound = rev < tonumber(ARGV[1]) or n < tonumber(ARGV[2]) or (ARGV[1] ~= '0' and rev == tonumber(ARGV[1]) and n ~= tonumber(ARGV[2]))
 -- What lay in the socket of a frozen Redis says nothing of now: its sender may be long gone.
 if now - ARGV[3] <= tonumber(ARGV[4]) then
-  local beat = tonumber(redis.call('HGET', KEYS[1], 'beat')) or now
-  if now - beat > tonumber(ARGV[5]) then gap = now - beat end
-  redis.call('HSET', KEYS[1], 'beat', math.max(now, beat))
+  local beat = tonumber(redis.call('HGET', KEYS[1], 'beat'))
+  if beat and now - beat > tonumber(ARGV[5]) then gap = now - beat end
+  -- It vouches for when it was sent: between then and now its sender may have died.
+  redis.call('HSET', KEYS[1], 'beat', math.max(beat or 0, math.min(now, ARGV[3])))
 end
 if gap > 0 or rewound then redis.call('HSET', KEYS[1], 'floor', now) end
 if gap > 0 then redis.call('HINCRBY', KEYS[1], 'lost', gap) end
