@@ -1,61 +1,100 @@
-import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { FastifyAdapter } from '@bull-board/fastify';
 import helmet from '@fastify/helmet';
-import { alarmQueues } from '@sandman/queue';
-import { answers } from '@sandman/runtime';
-import Fastify, { type FastifyInstance } from 'fastify';
+import { PROBLEM_TYPE, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
+import { PolicyBook, SandmanError } from '@sandman/core';
+import { SessionService } from '@sandman/lifecycle';
+import { AlarmQueues } from '@sandman/queue';
+import { answers, type Logger } from '@sandman/runtime';
+import { RedisJournal, RedisRoster, RedisSessionStore, RedisTrend } from '@sandman/store';
+import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { Cluster, Redis } from 'ioredis';
+import type { Account } from './accounts.ts';
+import { IMPORT_MAP_SOURCE, serveAssets } from './assets.ts';
+import { serveBoard } from './board.ts';
 import { login } from './login.ts';
+import { serveRoutes } from './routes.ts';
+
+/** A request must arrive within this, in ms. */
+const RECEIVE_MS = 30_000;
+/** A session that is woken by hand follows at once: its alarms are its own, and no burst of pings. */
+const SLACK_PERCENT = 1;
 
 export interface DashboardOptions {
   readonly redis: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
-  readonly user: string;
-  readonly password: string;
-  /** Told of BullMQ's connection errors, which its queues would otherwise print, passwords and all. */
-  readonly onError: (error: Error) => void;
+  readonly accounts: readonly Account[];
+  /** `POD_PRICE_PER_HOUR`; null where none is set. */
+  readonly podPrice: number | null;
+  readonly logger: Logger;
 }
 
-/** Bull Board at `/queues`, behind the login. */
-export async function buildDashboard({ redis, prefix, shards, user, password, onError }: DashboardOptions): Promise<FastifyInstance> {
-  const app = Fastify();
-  // Bull Board asks another host for a font; no page of ours tells others that it is looked at.
+/** The operators' page at `/` and Bull Board at `/queues`, behind one login. */
+export async function buildDashboard({ redis, prefix, shards, accounts, podPrice, logger }: DashboardOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: RECEIVE_MS,
+    forceCloseConnections: true,
+  });
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
-      directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"], imgSrc: ["'self'", 'data:'] },
+      // Nothing comes from another host, whatever a library asks for. Bull Board styles its elements one by one.
+      directives: {
+        defaultSrc: ["'self'"],
+        scriptSrc: ["'self'", IMPORT_MAP_SOURCE],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        objectSrc: ["'none'"],
+        baseUri: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
     },
+    // With none at all a browser would not say where a form comes from.
+    referrerPolicy: { policy: 'same-origin' },
   });
-  await app.register(login, { user, password });
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
+    if (problem.code === 'not-ready') reply.header('retry-after', RETRY_AFTER_S);
+    return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+  });
+  app.setNotFoundHandler(() => {
+    throw new SandmanError('not-found', 'There is no such page');
+  });
+  await app.register(login, { accounts });
 
-  const queues = alarmQueues(redis, prefix, shards).map((queue) => queue.on('error', onError));
-  const board = new FastifyAdapter();
-  board.setBasePath('/queues');
-  createBullBoard({
-    // Read only: a job promoted or removed by hand is an alarm lost or early, and the session behind it unchanged.
-    // Each shard has a queue of each name, and the board tells queues apart by what it calls them.
-    queues: queues.map((queue, i) => {
-      const prefix = shards === 1 ? '' : `${Math.floor(i / (queues.length / shards))}-`;
-      return new BullMQAdapter(queue, { readOnlyMode: true, allowRetries: false, prefix });
+  const store = new RedisSessionStore(redis, { prefix, shards, slack: SLACK_PERCENT });
+  // BullMQ's connection errors, which its queues would otherwise print, passwords and all.
+  const alarms = new AlarmQueues(redis, prefix, shards, (err) => logger.warn({ err }, 'queue'));
+  serveAssets(app);
+  serveRoutes(app, {
+    store,
+    alarms,
+    journal: new RedisJournal(redis, { prefix, shards }),
+    roster: new RedisRoster(redis, prefix),
+    trend: new RedisTrend(redis, prefix),
+    service: new SessionService({
+      store,
+      alarms,
+      // Nobody begins a session here.
+      defaultPolicy: new PolicyBook().default,
+      unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
     }),
-    serverAdapter: board,
+    podPrice,
   });
-  await app.register(board.registerPlugin(), { prefix: '/queues' });
+  await serveBoard(app, alarms);
 
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
   });
-  app.get('/', (_, reply) => reply.redirect('/queues'));
-  app.get('/healthz', () => ({ status: 'ok' }));
-  app.get('/readyz', async (_, reply) => {
+  app.get('/healthz', { config: { open: true } }, () => ({ status: 'ok' }));
+  app.get('/readyz', { config: { open: true } }, async (_, reply) => {
     const up = !closing && (await answers(redis));
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
-  app.addHook('onClose', async () => {
-    await Promise.all(queues.map((queue) => queue.close()));
-  });
+  app.addHook('onClose', () => alarms.close());
   return app;
 }

@@ -1,31 +1,124 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import basicAuth from '@fastify/basic-auth';
+import cookie from '@fastify/cookie';
+import formbody from '@fastify/formbody';
+import rateLimit from '@fastify/rate-limit';
+import { PROBLEM_TYPE, type ProblemCode, problem } from '@sandman/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import { type Account, type Identity, identify, type Role, signingKey } from './accounts.ts';
+import { localPath, loginPage } from './login-page.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; null only where a route is open. */
+    identity: Identity | null;
+  }
+  interface FastifyContextConfig {
+    /** Served to whoever asks: the login itself, what its page is made of, and the probes. */
+    open?: boolean;
+    /** A change that concerns nobody but who asks for it. */
+    own?: boolean;
+  }
+}
+
+const COOKIE = 'sandman';
+/** How long a login lasts, in s. */
+const LOGIN_S = 12 * 3_600;
+/** Tries to log in, per address and process; and in how long, in ms. */
+const TRIES = 10;
+const TRIES_MS = 60_000;
+
+const SAFE = new Set(['GET', 'HEAD']);
 
 export interface LoginOptions {
-  readonly user: string;
-  readonly password: string;
+  readonly accounts: readonly Account[];
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+function refuse(reply: FastifyReply, code: ProblemCode, detail: string): FastifyReply {
+  const answer = problem(code, detail);
+  return reply
+    .code(answer.status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify({ ...answer, title: code === 'unauthorized' ? 'Not logged in' : answer.title }));
 }
 
-/** One user and password before everything but the probes, compared in constant time. */
+/** Whether a page of another host makes the browser ask. What is no browser says neither, and carries no cookie by itself. */
+function isForeign({ headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  if (headers.origin === undefined) return false;
+  return !URL.canParse(headers.origin) || new URL(headers.origin).host !== headers.host;
+}
+
+/** A login before everything that is not open; a viewer's changes nothing. */
 export const login = fp<LoginOptions>(
-  async (app, { user, password }) => {
-    const expected = [digest(user), digest(password)] as const;
-    await app.register(basicAuth, {
-      authenticate: { realm: 'Sandman' },
-      validate: async (name, secret) => {
-        const right = [timingSafeEqual(digest(name), expected[0]), timingSafeEqual(digest(secret), expected[1])];
-        if (!right.every(Boolean)) throw Object.assign(new Error('Wrong user or password'), { statusCode: 401 });
+  async (app, { accounts }) => {
+    await app.register(cookie, { secret: signingKey(accounts) });
+    await app.register(formbody);
+    await app.register(rateLimit, { global: false });
+
+    const remember = ({ user, role }: Identity) => `${Date.now() + LOGIN_S * 1_000}.${role}.${user}`;
+    const recall = (request: FastifyRequest): Identity | null => {
+      const { valid, value } = request.unsignCookie(request.cookies[COOKIE] ?? '');
+      const [, until, role, user] = /^(\d+)\.(operator|viewer)\.(.*)$/s.exec(valid ? value : '') ?? [];
+      return Number(until) > Date.now() ? { user: user!, role: role as Role } : null;
+    };
+
+    app.decorateRequest('identity', null);
+    app.addHook('onRequest', async (request, reply) => {
+      const { open, own } = request.routeOptions.config;
+      const changes = !SAFE.has(request.method);
+      if (changes && isForeign(request)) return refuse(reply, 'forbidden', 'Another site’s pages may not do this');
+      request.identity = recall(request);
+      if (open) return;
+      if (!request.identity) {
+        const page = request.method === 'GET' && request.headers.accept?.includes('text/html');
+        if (page) return reply.redirect(`/login?next=${encodeURIComponent(request.url)}`);
+        return refuse(reply, 'unauthorized', 'Log in at /login');
+      }
+      if (changes && !own && request.identity.role === 'viewer') return refuse(reply, 'forbidden', 'A viewer can change nothing');
+    });
+
+    app.get<{ Querystring: { next?: unknown } }>('/login', { config: { open: true } }, (request, reply) => {
+      if (request.identity) return reply.redirect(localPath(request.query.next));
+      return reply.type('text/html').header('cache-control', 'no-store').send(loginPage(null));
+    });
+
+    app.post<{ Body: unknown; Querystring: { next?: unknown } }>(
+      '/login',
+      {
+        config: {
+          open: true,
+          rateLimit: {
+            max: TRIES,
+            timeWindow: TRIES_MS,
+            errorResponseBuilder: () => Object.assign(new Error('too many tries'), { statusCode: 429 }),
+          },
+        },
+        errorHandler: (error, _, reply) => {
+          const tooMany = (error as { statusCode?: number }).statusCode === 429;
+          const failure = tooMany ? 'Too many tries. Wait a minute.' : 'Give a user and a password.';
+          return reply
+            .code(tooMany ? 429 : 400)
+            .type('text/html')
+            .send(loginPage(failure));
+        },
       },
-    });
-    app.addHook('onRequest', (request, reply, done) => {
-      if (request.url === '/healthz' || request.url === '/readyz') done();
-      else app.basicAuth(request, reply, done);
-    });
+      (request, reply) => {
+        const { user, password } = (request.body ?? {}) as Record<string, unknown>;
+        const known = identify(accounts, String(user ?? ''), String(password ?? ''));
+        if (!known) {
+          request.log.warn('a login failed');
+          return reply.code(401).type('text/html').send(loginPage('Wrong user or password.'));
+        }
+        // Behind a proxy that speaks TLS the cookie must not travel without it. Who lies about that harms only himself.
+        const secure = request.headers['x-forwarded-proto'] === 'https';
+        return reply
+          .setCookie(COOKIE, remember(known), { signed: true, httpOnly: true, sameSite: 'strict', path: '/', maxAge: LOGIN_S, secure })
+          .redirect(localPath(request.query.next), 303);
+      },
+    );
+
+    app.post('/logout', { config: { own: true } }, (_, reply) => reply.clearCookie(COOKIE, { path: '/' }).redirect('/login', 303));
   },
   { name: 'login' },
 );

@@ -1,4 +1,5 @@
-import { connectRedis, createLogger, readEnv, runProcess } from '@sandman/runtime';
+import { connectRedis, createLogger, EnvError, readEnv, runProcess } from '@sandman/runtime';
+import type { Account } from './accounts.ts';
 import { buildDashboard } from './app.ts';
 
 await runProcess('dashboard', async () => {
@@ -8,10 +9,22 @@ await runProcess('dashboard', async () => {
     'SHARDS',
     'LOG_LEVEL',
     'HOST',
+    'POD_PRICE_PER_HOUR',
     'DASHBOARD_PORT',
     'DASHBOARD_USER',
     'DASHBOARD_PASSWORD',
+    'DASHBOARD_VIEWER_USER',
+    'DASHBOARD_VIEWER_PASSWORD',
   ]);
+  const accounts: Account[] = [{ user: env.DASHBOARD_USER, password: env.DASHBOARD_PASSWORD, role: 'operator' }];
+  const viewer = { user: env.DASHBOARD_VIEWER_USER, password: env.DASHBOARD_VIEWER_PASSWORD };
+  if (viewer.user && !viewer.password)
+    throw new EnvError('DASHBOARD_VIEWER_PASSWORD is missing: it must be set where DASHBOARD_VIEWER_USER is');
+  if (viewer.password && !viewer.user)
+    throw new EnvError('DASHBOARD_VIEWER_USER is missing: it must be set where DASHBOARD_VIEWER_PASSWORD is');
+  if (viewer.user === env.DASHBOARD_USER) throw new EnvError('DASHBOARD_VIEWER_USER is malformed: it must be another than DASHBOARD_USER');
+  if (viewer.user && viewer.password) accounts.push({ user: viewer.user, password: viewer.password, role: 'viewer' });
+
   const logger = createLogger(env.LOG_LEVEL, 'dashboard');
   // A person waits for each page: an error now is better than a page when Redis is back.
   const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
@@ -19,9 +32,9 @@ await runProcess('dashboard', async () => {
     redis,
     prefix: env.KEY_PREFIX,
     shards: env.SHARDS,
-    user: env.DASHBOARD_USER,
-    password: env.DASHBOARD_PASSWORD,
-    onError: (err) => logger.warn({ err }, 'queue'),
+    accounts,
+    podPrice: env.POD_PRICE_PER_HOUR,
+    logger,
   });
   const address = await app.listen({ host: env.HOST, port: env.DASHBOARD_PORT });
   logger.info({ address }, 'dashboard is up');

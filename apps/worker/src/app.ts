@@ -12,7 +12,9 @@ import {
 } from '@sandman/lifecycle';
 import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
 import { type Logger, type Metrics, surroundings } from '@sandman/runtime';
+import { type RedisJournal, RedisRoster, RedisTrend } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
+import { Reports } from './reports.ts';
 
 /** How often a worker looks whether Redis has forgotten what it wrote, in ms. */
 const WITNESS_MS = 500;
@@ -22,6 +24,7 @@ export interface WorkerDeps {
   readonly prefix: string;
   readonly shards: number;
   readonly store: SessionStore;
+  readonly journal: RedisJournal;
   readonly pods: PodControl;
   /** Calls in flight at once. */
   readonly concurrency: number;
@@ -55,13 +58,22 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 }
 
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
-export function startWorker({ redis, prefix, shards, store, pods, concurrency, pace, doubt, metrics, logger }: WorkerDeps): WorkerApp {
+export function startWorker(deps: WorkerDeps): WorkerApp {
+  const { redis, prefix, shards, store, journal, pods, concurrency, pace, doubt, metrics, logger } = deps;
   // BullMQ tries again by itself, and a job that runs twice does no harm.
   const onError = (err: Error) => logger.warn({ err }, 'queue');
   const alarms = new AlarmQueues(redis, prefix, shards, onError);
   const arming = new Arming(store, alarms);
+  const reports = new Reports({
+    roster: new RedisRoster(redis, prefix),
+    trend: new RedisTrend(redis, prefix),
+    journal,
+    surroundings,
+    failed: (err) => logger.warn({ err }, 'operators could not be told'),
+  });
   const circuit = new Circuit(surroundings, (trouble) => {
     metrics.circuitOpen.set(trouble ? 1 : 0);
+    reports.circuit(trouble);
     if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
     else logger.info('the session-manager serves again');
   });
@@ -89,6 +101,7 @@ export function startWorker({ redis, prefix, shards, store, pods, concurrency, p
     surroundings,
     repaired(marks) {
       metrics.sweepRepairs.inc({ kind: 'unarmed' }, marks);
+      reports.repaired('unarmed', '', marks);
       logger.warn({ marks }, 'armed what a crash had left unarmed');
     },
     failed: (err) => logger.error({ err }, 'upkeep failed'),
@@ -100,6 +113,7 @@ export function startWorker({ redis, prefix, shards, store, pods, concurrency, p
     surroundings,
     repaired(kind, session) {
       metrics.sweepRepairs.inc({ kind });
+      reports.repaired(kind, session);
       logger.error({ kind, session }, 'a session had no alarm that would ring in time');
     },
   });
@@ -108,7 +122,10 @@ export function startWorker({ redis, prefix, shards, store, pods, concurrency, p
     prefix,
     shards,
     every: SWEEP_EVERY_MS,
-    visit: (shard) => sweep.visit(shard),
+    async visit(shard) {
+      await sweep.visit(shard);
+      reports.swept();
+    },
     onError,
   });
   const stopHeartbeat = startHeartbeat({
@@ -125,6 +142,7 @@ export function startWorker({ redis, prefix, shards, store, pods, concurrency, p
     isRunning: () => workers.isRunning(),
     async close() {
       await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat()]);
+      await reports.close();
       await alarms.close();
     },
   };

@@ -36,6 +36,7 @@ await runProcess('worker', async () => {
     prefix: env.KEY_PREFIX,
     shards: env.SHARDS,
     store,
+    journal,
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
     pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),

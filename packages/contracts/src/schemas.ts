@@ -1,4 +1,4 @@
-import { LIVE_STATUSES } from '@sandman/core';
+import { STATUSES } from '@sandman/core';
 import { type Static, Type } from 'typebox';
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) => Type.Union([type, Type.Null()]);
@@ -11,7 +11,7 @@ export const Uuid = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
 /** No half of a surrogate pair: it would not come back from Redis as it went. */
 export const UserId = Type.String({ minLength: 1, maxLength: 255, pattern: '^\\P{Cs}*$' });
 
-const Status = Type.Enum([...LIVE_STATUSES, 'deleted']);
+const Status = Type.Enum([...STATUSES]);
 
 export const PolicySchema = Type.Object({
   name: Type.String(),

@@ -5,7 +5,8 @@ export type Wanted = 'awake' | 'asleep' | 'gone';
 export type Pod = Wanted | 'unknown';
 export const LIVE_STATUSES = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting'] as const;
 export type LiveStatus = (typeof LIVE_STATUSES)[number];
-export type Status = LiveStatus | 'deleted';
+export const STATUSES = [...LIVE_STATUSES, 'deleted'] as const;
+export type Status = (typeof STATUSES)[number];
 export type Cause = 'created' | 'adopted' | 'activity' | 'idle' | 'manual' | 'logout' | 'delete-due' | 'gone' | 'restored';
 /** `status` only asks; the other three change the pod. */
 export type Action = 'sleep' | 'wake' | 'delete' | 'status';

@@ -1,7 +1,7 @@
 import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmName, type AlarmRef, shardOf, shardTag } from '@sandman/core';
 import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { jobId } from './names.ts';
+import { jobId, parseJobId } from './names.ts';
 import { KEPT_EVENTS } from './options.ts';
 
 /** BullMQ's answers to `changeDelay`, as its script has them. */
@@ -10,15 +10,6 @@ const NOT_DELAYED = -3;
 
 /** A delayed job's score: its time in ms, and twelve bits below that keep the order of addition. */
 const SCORE_PER_MS = 0x1000;
-
-function openQueue(name: AlarmName, connection: Redis | Cluster, prefix: string, shard: number): Queue {
-  return new Queue(name, { connection, prefix: shardTag(prefix, shard), streams: { events: { maxLen: KEPT_EVENTS } } });
-}
-
-/** The three queues of each shard, for those who look at jobs rather than set alarms. */
-export function alarmQueues(connection: Redis | Cluster, prefix: string, shards: number): Queue[] {
-  return Array.from({ length: shards }, (_, shard) => ALARM_NAMES.map((name) => openQueue(name, connection, prefix, shard))).flat();
-}
 
 /** Alarms as delayed BullMQ jobs. A job carries nothing but its id: the record is the truth. */
 export class AlarmQueues implements AlarmClock {
@@ -29,9 +20,15 @@ export class AlarmQueues implements AlarmClock {
   constructor(connection: Redis | Cluster, prefix: string, shards: number, onError: (error: Error) => void) {
     this.#redis = connection;
     this.#shards = Array.from({ length: shards }, (_, shard) => {
-      const open = (name: AlarmName) => openQueue(name, connection, prefix, shard).on('error', onError);
+      const options = { connection, prefix: shardTag(prefix, shard), streams: { events: { maxLen: KEPT_EVENTS } } };
+      const open = (name: AlarmName) => new Queue(name, options).on('error', onError);
       return { sleep: open('sleep'), delete: open('delete'), wake: open('wake') };
     });
+  }
+
+  /** The three queues of each shard, for those who look at jobs rather than set alarms. */
+  get byShard(): readonly Readonly<Record<AlarmName, Queue>>[] {
+    return this.#shards;
   }
 
   #queue(uuid: string, name: AlarmName): Queue {
@@ -72,6 +69,21 @@ export class AlarmQueues implements AlarmClock {
     if (score !== null) return Math.floor(Number(score) / SCORE_PER_MS);
     const state = await queue.getJobState(jobId(ref));
     return state === 'waiting' || state === 'active' || state === 'prioritized' || state === 'delayed' ? 0 : null;
+  }
+
+  /**
+   * The alarms of one name that ring next, soonest first. They may ring earlier than what they are about is due: only the
+   * record knows that.
+   *
+   * @param limit 1 or more
+   */
+  async next(name: AlarmName, limit: number): Promise<AlarmRef[]> {
+    const byShard = this.#shards.map(async (queues) => {
+      const flat = await this.#redis.zrange(queues[name].toKey('delayed'), '0', String(limit - 1), 'WITHSCORES');
+      return Array.from({ length: flat.length / 2 }, (_, i) => ({ ref: parseJobId(flat[2 * i]), score: Number(flat[2 * i + 1]) }));
+    });
+    const all = (await Promise.all(byShard)).flat().sort((a, b) => a.score - b.score);
+    return all.flatMap(({ ref }) => ref ?? []).slice(0, limit);
   }
 
   /** Per queue, over all shards: jobs that are due and not finished, also those that no worker is there to take up. */

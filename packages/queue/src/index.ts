@@ -1,3 +1,3 @@
-export { AlarmQueues, alarmQueues } from './alarm-queues.ts';
+export { AlarmQueues } from './alarm-queues.ts';
 export { type AlarmHandler, AlarmWorkers, type AlarmWorkersOptions } from './alarm-workers.ts';
 export { SweepSchedule } from './sweep-schedule.ts';

@@ -102,6 +102,8 @@ const VARIABLES = {
   DASHBOARD_PORT: port('3001'),
   DASHBOARD_USER: secret,
   DASHBOARD_PASSWORD: secret,
+  DASHBOARD_VIEWER_USER: { ...secret, standard: '' },
+  DASHBOARD_VIEWER_PASSWORD: { ...secret, standard: '' },
   SIM_PORT: port('4000'),
   SIM_API_KEY: secret,
 } satisfies Record<string, Variable<unknown>>;

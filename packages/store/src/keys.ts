@@ -56,6 +56,21 @@ export class ShardKeys {
     return `${this.#tag}:pace`;
   }
 
+  /** The workers that live. */
+  get workers(): string {
+    return `${this.#tag}:workers`;
+  }
+
+  /** What had to be mended. */
+  get repairs(): string {
+    return `${this.#tag}:repairs`;
+  }
+
+  /** How the fleet stood, minute by minute. */
+  get trend(): string {
+    return `${this.#tag}:trend`;
+  }
+
   get tombstones(): string {
     return `${this.#tag}:tombstones`;
   }

@@ -4,7 +4,7 @@ import { addBooks, type Book } from './books.ts';
 import { EVENTS_CAP, Keyspace } from './keys.ts';
 import { loadScript } from './script.ts';
 
-const savings = loadScript('savings');
+const clocked = loadScript('clocked');
 
 /** A change of status. `from` is empty where a life began. */
 export interface Change {
@@ -58,7 +58,7 @@ export class RedisJournal {
   /** The books by policy, each clock as it stands now, in ms. */
   async books(): Promise<Map<string, Book>> {
     const books = new Map<string, Record<keyof Book, number>>();
-    const shards = await Promise.all(this.#keys.shards.map((keys) => savings(this.#redis, [keys.savings], [])));
+    const shards = await Promise.all(this.#keys.shards.map((keys) => clocked(this.#redis, [keys.savings], [])));
     for (const [now, flat] of shards as [number, string[]][]) addBooks(books, flat, now);
     return books;
   }

@@ -36,6 +36,7 @@ const unmark = loadScript('unmark');
 const overdue = loadScript('overdue');
 const bury = loadScript('bury');
 const beat = loadScript('beat');
+const clocked = loadScript('clocked');
 
 /** Changes kept per session. */
 const HISTORY_CAP = 20;
@@ -192,6 +193,16 @@ export class RedisSessionStore implements SessionStore {
       return [status, sizes.reduce((sum, size) => sum + size, 0)] as const;
     });
     return Object.fromEntries(await Promise.all(entries)) as Record<LiveStatus, number>;
+  }
+
+  /** How long ago an API last said that pings can be taken, in the shard where that is longest ago, ms; null: never. */
+  async waysIn(): Promise<{ readonly now: number; readonly beatAgo: number | null }> {
+    const ways = await Promise.all(
+      this.#keys.shards.map(({ ingest }) => clocked(this.#redis, [ingest], []) as Promise<[number, string[]]>),
+    );
+    const beats = ways.map(([now, flat]) => (flat.includes('beat') ? now - Number(flat[flat.indexOf('beat') + 1]) : null));
+    const known = beats.filter((ago) => ago !== null);
+    return { now: ways[0]![0], beatAgo: known.length < beats.length ? null : Math.max(...known) };
   }
 
   list(filter: Filter, limit: number, cursor: string | null): Promise<Page> {

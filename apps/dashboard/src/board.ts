@@ -1,0 +1,61 @@
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { FastifyAdapter } from '@bull-board/fastify';
+import { PROBLEM_TYPE, problem } from '@sandman/contracts';
+import type { AlarmQueues } from '@sandman/queue';
+import type { FastifyInstance } from 'fastify';
+
+const BASE = '/queues';
+
+/** Bull Board asks another host for a font. */
+const FONT = /<link href="https:\/\/fonts\.googleapis\.com[^>]*>/g;
+
+const ABOUT =
+  'The record of a session is the truth, and a job only says "look again". A job that was moved shows a wrong time here; the sessions page shows the right one.';
+
+/**
+ * Bull Board, to look at: a job promoted or removed by hand would be an alarm lost or early, and the session behind it
+ * unchanged. So whoever is logged in, it changes nothing.
+ */
+export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues): Promise<void> {
+  const adapter = new FastifyAdapter();
+  adapter.setBasePath(BASE);
+  const { byShard } = alarms;
+  createBullBoard({
+    queues: byShard.flatMap((queues, shard) =>
+      Object.values(queues).map((queue) => {
+        // Each shard has a queue of each name, and the board tells queues apart by what it calls them.
+        const prefix = byShard.length === 1 ? '' : `${shard}-`;
+        const sessionOf = ({ id }: { id?: unknown }) => /^[a-z]+-(.*)-\d+$/.exec(String(id))?.[1] ?? '';
+        return new BullMQAdapter(queue, {
+          readOnlyMode: true,
+          allowRetries: false,
+          prefix,
+          description: ABOUT,
+          externalJobUrl: (job) => ({ displayText: 'Session', href: `/?session=${sessionOf(job)}` }),
+        });
+      }),
+    ),
+    serverAdapter: adapter,
+    options: { uiConfig: { boardTitle: 'Sandman', miscLinks: [{ text: 'Sessions', url: '/' }], hideRedisDetails: true, hideDocsLink: true } },
+  });
+  await app.register(
+    async (board) => {
+      board.addHook('onRequest', async (request, reply) => {
+        if (request.method === 'GET' || request.method === 'HEAD') return;
+        return reply
+          .code(403)
+          .type(PROBLEM_TYPE)
+          .send(JSON.stringify(problem('forbidden', 'The board only shows jobs')));
+      });
+      board.addHook('onSend', async (_, reply, payload) => {
+        const page = typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html');
+        if (!page) return payload;
+        reply.removeHeader('content-length');
+        return payload.replace(FONT, '');
+      });
+      await board.register(adapter.registerPlugin());
+    },
+    { prefix: BASE },
+  );
+}

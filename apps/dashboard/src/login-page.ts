@@ -1,0 +1,31 @@
+/** What a browser may be sent to after its login: a page of ours, and nobody else's. */
+export function localPath(given: unknown): string {
+  return typeof given === 'string' && /^\/(?![/\\])[^\s\\]*$/.test(given) ? given : '/';
+}
+
+/** The form that asks for user and password. It works without a script. */
+export function loginPage(failure: string | null): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <meta name="color-scheme" content="light dark">
+  <title>Sandman: log in</title>
+  <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
+  <link rel="stylesheet" href="/assets/style.css">
+</head>
+<body class="login">
+  <main>
+    <h1>Sandman</h1>
+    <form method="post">
+      ${failure === null ? '' : `<p class="trouble bad" role="alert">${failure}</p>`}
+      <label>User <input name="user" autocomplete="username" required autofocus></label>
+      <label>Password <input name="password" type="password" autocomplete="current-password" required></label>
+      <button class="primary">Log in</button>
+    </form>
+  </main>
+</body>
+</html>
+`;
+}

@@ -1,0 +1,135 @@
+import { html, type TemplateResult } from 'lit-html';
+import uPlot from 'uplot';
+import type { Overview, TrendPoint } from '../wire.ts';
+
+const SPANS = { '1h': 3_600_000, '24h': 86_400_000, '7d': 604_800_000 } as const;
+export type Span = keyof typeof SPANS;
+
+const HOUR_MS = 3_600_000;
+const HEIGHT_PX = 180;
+/** Longer between two points than this many times the usual, and nobody was there to count. */
+const GAP = 3;
+
+const HOUR = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' });
+
+/** One chart of one or two curves over time. */
+class Chart {
+  readonly #host: HTMLElement;
+  readonly #names: readonly string[];
+  readonly #colours: readonly string[];
+  #plot: uPlot | null = null;
+
+  /** @param colours names of CSS variables */
+  constructor(host: HTMLElement, names: readonly string[], colours: readonly string[]) {
+    this.#host = host;
+    this.#names = names;
+    this.#colours = colours;
+    new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(host);
+    // Its colours are drawn once.
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+      const data = this.#plot?.data;
+      this.#plot?.destroy();
+      this.#plot = null;
+      if (data) this.draw(data);
+    });
+  }
+
+  draw(data: uPlot.AlignedData): void {
+    if (this.#plot) this.#plot.setData(data);
+    else this.#plot = new uPlot(this.#options(), data, this.#host);
+  }
+
+  #size() {
+    return { width: this.#host.clientWidth, height: HEIGHT_PX };
+  }
+
+  #options(): uPlot.Options {
+    const style = getComputedStyle(this.#host);
+    const colour = (name: string) => style.getPropertyValue(name);
+    const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
+    return {
+      ...this.#size(),
+      series: [
+        { value: (_, at) => (at === null ? '–' : CLOCK.format(at * 1_000)) },
+        ...this.#names.map((label, i) => {
+          const stroke = colour(this.#colours[i]!);
+          return { label, stroke, fill: stroke.replace('rgb(', 'rgba(').replace(')', ', 0.14)'), width: 2, points: { show: false } };
+        }),
+      ],
+      axes: [
+        { ...axis, space: 70, values: (_, splits) => splits.map((at) => (at % 86_400 === 0 ? DAY : HOUR).format(at * 1_000)) },
+        { ...axis, size: 56 },
+      ],
+      scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+      cursor: { drag: { x: false, y: false } },
+    };
+  }
+}
+
+/** Both charts, and where their points come from. */
+export class Charts {
+  #span: Span = '1h';
+  #points: readonly TrendPoint[] = [];
+  #pods: Chart | null = null;
+  #saved: Chart | null = null;
+  #drawnAt = 0;
+
+  get span(): Span {
+    return this.#span;
+  }
+
+  async show(span: Span): Promise<void> {
+    this.#span = span;
+    await this.fetch();
+  }
+
+  /** The samples so far; one more comes each minute. */
+  async fetch(): Promise<void> {
+    const answer = await fetch(`/api/trend?span=${this.#span}`).catch(() => null);
+    if (answer?.ok) this.#points = ((await answer.json()) as { items: TrendPoint[] }).items;
+    this.#drawnAt = 0;
+  }
+
+  /** Draws, at most once in five seconds, up to the present moment. */
+  draw({ now, pods, savings }: Overview): void {
+    if (performance.now() - this.#drawnAt < 5_000 && this.#drawnAt !== 0) return;
+    const [podsHost, savedHost] = ['chart-pods', 'chart-saved'].map((id) => document.getElementById(id));
+    if (!podsHost || !savedHost) return;
+    this.#drawnAt = performance.now();
+    this.#pods ??= new Chart(podsHost, ['awake', 'asleep'], ['--awake', '--asleep']);
+    this.#saved ??= new Chart(savedHost, ['pod-hours saved'], ['--saved']);
+
+    const present = { at: now, ...pods, awakeMs: savings.awakeSeconds * 1_000, alwaysOnMs: savings.alwaysOnSeconds * 1_000 };
+    const points = [...this.#points.filter(({ at }) => at >= now - SPANS[this.#span] && at < now), present];
+    const first = points[0]!;
+    const usual = Math.max(60_000, SPANS[this.#span] / 360);
+    const rows: (number | null)[][] = [];
+    points.forEach(({ at, awake, asleep, awakeMs, alwaysOnMs }, i) => {
+      const before = points[i - 1]?.at ?? at;
+      if (at - before > GAP * usual) rows.push([(before + 1_000) / 1_000, null, null, null]);
+      const saved = (alwaysOnMs - awakeMs - first.alwaysOnMs + first.awakeMs) / HOUR_MS;
+      rows.push([at / 1_000, awake, asleep, saved]);
+    });
+    const column = (i: number) => rows.map((row) => row[i]!);
+    this.#pods.draw([column(0), column(1), column(2)] as uPlot.AlignedData);
+    this.#saved.draw([column(0), column(3)] as uPlot.AlignedData);
+  }
+}
+
+export function charts(span: Span, show: (span: Span) => void): TemplateResult {
+  return html`<section class="charts" aria-label="Over time">
+    <div class="spans" role="group" aria-label="Span">
+      ${(Object.keys(SPANS) as Span[]).map((one) => html`<button aria-pressed=${one === span} @click=${() => show(one)}>${one}</button>`)}
+    </div>
+    <figure>
+      <figcaption>Pods</figcaption>
+      <div id="chart-pods"></div>
+    </figure>
+    <figure>
+      <figcaption>Pod-hours saved in this span</figcaption>
+      <div id="chart-saved"></div>
+    </figure>
+  </section>`;
+}

@@ -1,0 +1,102 @@
+import { html, type TemplateResult } from 'lit-html';
+import type { Overview } from '../wire.ts';
+import type { State } from './state.ts';
+import { count, hours, money, percent, span, until } from './time.ts';
+
+const STATUSES = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting'] as const;
+
+function verdict({ overview, link, trouble }: State): { level: string; text: string } {
+  if (link === 'lost') return { level: 'bad', text: 'No connection' };
+  if (trouble) return { level: 'bad', text: 'In trouble' };
+  if (!overview) return { level: 'warn', text: 'Connecting' };
+  const worst = overview.troubles[0];
+  if (!worst) return { level: 'good', text: 'Healthy' };
+  return worst.level === 'bad' ? { level: 'bad', text: 'In trouble' } : { level: 'warn', text: 'Look here' };
+}
+
+/** The bar above everything: whether all is well, who is here, and the way out. */
+export function bar(state: State): TemplateResult {
+  const { level, text } = verdict(state);
+  const { overview } = state;
+  return html`<header>
+    <a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="24" height="24" /> Sandman</a>
+    <span class="pill ${level}" role="status">${text}</span>
+    <nav>
+      <a href="/" aria-current="page">Sessions</a>
+      <a href="/queues">Queues</a>
+    </nav>
+    <form method="post" action="/logout">
+      ${overview ? html`<span class="who">${overview.identity.user}${overview.identity.role === 'viewer' ? ' (viewer)' : ''}</span>` : ''}
+      <button>Log out</button>
+    </form>
+  </header>`;
+}
+
+function reasons({ overview, link, trouble }: State): TemplateResult {
+  const all = [
+    ...(link === 'lost' ? [{ level: 'bad', what: 'The dashboard does not answer. What you see is old.', alert: '' }] : []),
+    ...(trouble ? [{ level: 'bad', what: `${trouble}. What you see is old.`, alert: '' }] : []),
+    ...(overview?.troubles ?? []),
+  ];
+  return html`${all.map(
+    ({ level, what, alert }) =>
+      html`<p class="trouble ${level}">${what}.${alert ? html` <small>${alert} in docs/operations.md</small>` : ''}</p>`,
+  )}`;
+}
+
+function signs({ workers, beatAgo, backlog, sweep, now }: Overview): TemplateResult {
+  const alive = workers.filter(({ seenAgo }) => seenAgo < 10_000);
+  const barred = alive.filter(({ trouble }) => trouble !== null);
+  const due = backlog.sleep + backlog.delete + backlog.wake;
+  const last = sweep.last ? `, the last ${span(now - sweep.last.at)} ago (${sweep.last.kind})` : '';
+  return html`<dl class="signs">
+    <div><dt>Workers</dt><dd>${count(alive.length)}</dd></div>
+    <div><dt>Circuit</dt><dd>${barred.length === 0 ? 'closed' : `open on ${barred.length} of ${alive.length}`}</dd></div>
+    <div><dt>Pings taken</dt><dd>${beatAgo === null ? 'never' : beatAgo < 2_000 ? 'now' : `${span(beatAgo)} ago`}</dd></div>
+    <div><dt>Due, not done</dt><dd>${count(due)}</dd></div>
+    <div><dt>Sweep</dt><dd>${sweep.visitedAgo === null ? 'not yet' : `${span(sweep.visitedAgo)} ago`}</dd></div>
+    <div><dt>Repairs, 24 h</dt><dd>${count(sweep.repairs)}${last}</dd></div>
+  </dl>`;
+}
+
+/** Whether it is healthy, and why not. */
+export function health(state: State): TemplateResult {
+  return html`<section aria-label="Health">${reasons(state)} ${state.overview ? signs(state.overview) : ''}</section>`;
+}
+
+/** How many sessions there are of each status, to be chosen from, and what sleep saves. */
+export function totals({ overview, looking }: State, choose: (status: string) => void): TemplateResult | string {
+  if (!overview) return '';
+  const { sessions, savings } = overview;
+  const tile = (status: string) => html`<button
+    class="tile ${status}"
+    aria-pressed=${looking.status === status}
+    @click=${() => choose(looking.status === status ? '' : status)}
+  >
+    <b>${count(sessions[status as keyof typeof sessions])}</b> ${status}
+  </button>`;
+  return html`<section class="tiles" aria-label="Totals">
+    ${STATUSES.map(tile)}
+    <div class="tile saved">
+      <b>${percent(savings.savedFraction)}</b> saved: ${hours(savings.alwaysOnSeconds - savings.awakeSeconds)} of
+      ${hours(savings.alwaysOnSeconds)} pod-hours${savings.cost ? `, ${money(savings.cost.saved)} of ${money(savings.cost.saved + savings.cost.awake)}` : ''}
+    </div>
+    <div class="tile">
+      <b>${count(savings.regrets)}</b> regrets in ${count(savings.sleeps)} sleeps, ${count(savings.wakes)} wakes
+    </div>
+  </section>`;
+}
+
+/** What it is about to do. */
+export function upcoming({ overview }: State, now: number, open: (uuid: string) => void): TemplateResult | string {
+  if (!overview) return '';
+  const line = ({ uuid, userId, what, at }: Overview['next'][number]) => html`<li>
+    <span class="when">${until(at, now)}</span>
+    <button class="link" @click=${() => open(uuid)}>${uuid}</button> ${what === 'sleep' ? 'falls asleep' : 'is deleted'}
+    <small>${userId}</small>
+  </li>`;
+  return html`<section class="next" aria-labelledby="next-title">
+    <h2 id="next-title">Next</h2>
+    ${overview.next.length === 0 ? html`<p class="none">Nothing.</p>` : html`<ol>${overview.next.map(line)}</ol>`}
+  </section>`;
+}

@@ -1,0 +1,42 @@
+import type { Opened, Overview, SessionPage } from '../wire.ts';
+
+/** What the address says is looked at, so that a page can be sent to a colleague. */
+export interface Looking {
+  /** A user or a session; empty: everybody. */
+  readonly find: string;
+  readonly status: string;
+  /** The uuid of the session that is open; empty: none. */
+  readonly session: string;
+  /** Where each page of the list begins, from the second on; the last one is shown. */
+  readonly cursors: readonly string[];
+}
+
+/** Whether what is shown is true now. */
+export type Link = 'live' | 'connecting' | 'lost';
+
+export interface State {
+  looking: Looking;
+  link: Link;
+  /** Why nothing comes though the dashboard answers. */
+  trouble: string | null;
+  overview: Overview | null;
+  page: SessionPage | null;
+  opened: Opened | null;
+  /** How far Redis' clock is ahead of this one, in ms. */
+  ahead: number;
+  /** What the last button did. */
+  said: string;
+  /** The session that is about to be deleted, until that is confirmed. */
+  deleting: { readonly uuid: string; readonly userId: string } | null;
+}
+
+export function lookingFrom(address: string): Looking {
+  const query = new URL(address).searchParams;
+  const text = (name: string) => query.get(name) ?? '';
+  return { find: text('find'), status: text('status'), session: text('session'), cursors: [] };
+}
+
+export function addressOf({ find, status, session }: Looking): string {
+  const query = new URLSearchParams(Object.entries({ find, status, session }).filter(([, value]) => value !== ''));
+  return query.size === 0 ? '/' : `/?${query}`;
+}

@@ -1,0 +1,54 @@
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
+}
+
+/** A span as a clock would count it: `0:07`, `14:59`, `3 h 05`, `6 d 23 h`. */
+export function span(ms: number): string {
+  const whole = Math.max(0, Math.floor(ms / SECOND)) * SECOND;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)}:${two(Math.floor((whole % MINUTE) / SECOND))}`;
+  if (whole < DAY) return `${Math.floor(whole / HOUR)} h ${two(Math.floor((whole % HOUR) / MINUTE))}`;
+  return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / HOUR)} h`;
+}
+
+/** Until a time, rounded up so that a countdown reads 0:00 only when it is due; a dash for never. */
+export function until(time: string | null, now: number): string {
+  if (time === null) return '–';
+  const left = Date.parse(time) - now;
+  return left <= 0 ? 'now' : span(left + SECOND - 1);
+}
+
+export function since(time: string, now: number): string {
+  return span(now - Date.parse(time));
+}
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** In the reader's own zone and language. */
+export function moment(time: string): string {
+  return CLOCK.format(new Date(time));
+}
+
+const FINE = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const WHOLE = new Intl.NumberFormat();
+
+export function count(value: number): string {
+  return WHOLE.format(value);
+}
+
+/** Pod-hours out of seconds. */
+export function hours(seconds: number): string {
+  return FINE.format(seconds / 3_600);
+}
+
+export function money(value: number): string {
+  return new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value);
+}
+
+export function percent(fraction: number): string {
+  return `${FINE.format(100 * fraction)} %`;
+}

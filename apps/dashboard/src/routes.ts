@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import { sessionView } from '@sandman/contracts';
+import { InvalidInput, type LiveReading, parseDuration, STATUSES, type Status, UUID } from '@sandman/core';
+import type { SessionService } from '@sandman/lifecycle';
+import type { RedisTrend } from '@sandman/store';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { livePicture } from './live.ts';
+import { openedOf, pageOf } from './looking.ts';
+import { type OverviewSources, overviewOf, shared } from './overview.ts';
+
+/** Pages that are looked at at once, per process. */
+const MOST_STREAMS = 100;
+/** How old the fleet's overview may be, in ms: it is read once for all who look. */
+const OVERVIEW_MS = 900;
+/** Points of a chart: no screen shows more. */
+const POINTS = 360;
+const LONGEST_FIND = 255;
+
+export interface RouteSources extends OverviewSources {
+  readonly service: SessionService;
+  readonly trend: RedisTrend;
+}
+
+type Query = Readonly<Record<string, unknown>>;
+
+function text(query: Query, field: string): string {
+  const value = query[field] ?? '';
+  if (typeof value !== 'string' || value.length > LONGEST_FIND) throw new InvalidInput(field, `must be at most ${LONGEST_FIND} characters`);
+  return value;
+}
+
+function uuidOf(given: string, field: string): string {
+  if (!UUID.test(given)) throw new InvalidInput(field, 'must be a session’s uuid');
+  return given;
+}
+
+function statusOf(query: Query): Status | undefined {
+  const given = text(query, 'status');
+  const status = STATUSES.find((one) => one === given);
+  if (given !== '' && !status) throw new InvalidInput('status', `must be one of ${STATUSES.join(', ')}`);
+  return status;
+}
+
+/** What the page shows, live, and what its buttons do. */
+export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
+  const { store, journal, service, trend } = sources;
+  const overview = shared(OVERVIEW_MS, () => overviewOf(sources));
+
+  let streams = 0;
+  const closing = new AbortController();
+  app.addHook('preClose', async () => closing.abort());
+  app.get<{ Querystring: Query }>('/api/live', (request, reply) => {
+    const { query, identity } = request;
+    const looked = { find: text(query, 'find'), status: statusOf(query), cursor: text(query, 'cursor') || null };
+    const opened = text(query, 'session');
+    if (opened !== '') uuidOf(opened, 'session');
+    if (streams >= MOST_STREAMS) throw Object.assign(new Error('Too many pages are open'), { statusCode: 429 });
+    const left = new AbortController();
+    streams += 1;
+    reply.raw.once('close', () => {
+      streams -= 1;
+      left.abort();
+    });
+    const picture = {
+      page: () => pageOf(store, looked),
+      overview: async () => ({ ...(await overview()), identity }),
+      ...(opened === '' ? {} : { opened: () => openedOf(store, journal, opened) }),
+    };
+    const stream = livePicture(picture, AbortSignal.any([left.signal, closing.signal]));
+    return reply
+      .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' })
+      .send(Readable.from(stream, { objectMode: false, highWaterMark: 16_384 }));
+  });
+
+  app.get<{ Querystring: Query }>('/api/trend', async ({ query }, reply) => {
+    const items = await trend.since(parseDuration(query.span ?? '24h', 'span'), POINTS);
+    return reply.header('cache-control', 'no-store').send({ items });
+  });
+
+  /** Done by hand, and written down with who did it. */
+  const byHand = async (request: FastifyRequest, reply: FastifyReply, action: string, done: Promise<LiveReading>) => {
+    const { record, now } = await done;
+    request.log.info({ session: record.uuid, action, cause: 'manual', by: request.identity?.user }, 'done by hand');
+    return reply.code(202).send(sessionView(record, now));
+  };
+  const at = '/api/sessions/:uuid';
+  type Named = { Params: { uuid: string } };
+  const name = ({ params }: { params: Named['Params'] }) => uuidOf(params.uuid, 'uuid');
+
+  app.post<Named>(`${at}/sleep`, (request, reply) => byHand(request, reply, 'sleep', service.sleep(name(request))));
+  app.post<Named>(`${at}/wake`, (request, reply) => byHand(request, reply, 'wake', service.wake(name(request))));
+  app.delete<Named>(at, (request, reply) => byHand(request, reply, 'delete', service.remove(name(request))));
+  app.post<Named & { Body: { for?: unknown } | null }>(`${at}/hold`, (request, reply) =>
+    byHand(request, reply, 'hold', service.hold(name(request), { for: parseDuration(request.body?.for, 'for') })),
+  );
+  app.delete<Named>(`${at}/hold`, (request, reply) => byHand(request, reply, 'end-hold', service.endHold(name(request))));
+}

@@ -1,0 +1,71 @@
+import { hostname } from 'node:os';
+import { repeat, type Surroundings, type Trouble } from '@sandman/lifecycle';
+import { REPORT_MS, type RedisJournal, type RedisRoster, type RedisTrend, SAMPLE_MS } from '@sandman/store';
+
+/** Several tries for each sample: whichever worker is first. */
+const SAMPLE_EVERY_MS = SAMPLE_MS / 4;
+
+export interface ReportsOptions {
+  readonly roster: RedisRoster;
+  readonly trend: RedisTrend;
+  readonly journal: RedisJournal;
+  readonly surroundings: Surroundings;
+  readonly failed: (error: unknown) => void;
+}
+
+/** What this worker tells operators, through Redis: that it lives, and how the fleet stands. */
+export class Reports {
+  readonly #on: ReportsOptions;
+  readonly #id: string;
+  readonly #startedAt: number;
+  readonly #rounds: readonly (() => Promise<void>)[];
+  #trouble: Trouble | null = null;
+  #troubleSince = 0;
+  #sweptAt: number | null = null;
+
+  constructor(options: ReportsOptions) {
+    const { trend, journal, surroundings, failed } = options;
+    this.#on = options;
+    this.#id = surroundings.id();
+    this.#startedAt = surroundings.elapsed();
+    this.#rounds = [
+      repeat(surroundings, REPORT_MS, () => this.#report(), failed),
+      repeat(surroundings, SAMPLE_EVERY_MS, async () => trend.sample((await journal.books()).values()), failed),
+    ];
+  }
+
+  /** @param trouble null: it is over */
+  circuit(trouble: Trouble | null): void {
+    this.#trouble = trouble;
+    this.#troubleSince = this.#on.surroundings.elapsed();
+    this.#report().catch(this.#on.failed);
+  }
+
+  swept(): void {
+    this.#sweptAt = this.#on.surroundings.elapsed();
+  }
+
+  repaired(kind: string, uuid: string, count?: number): void {
+    this.#on.roster.repaired(kind, uuid, count).catch(this.#on.failed);
+  }
+
+  async #report(): Promise<void> {
+    const now = this.#on.surroundings.elapsed();
+    const since = (at: number) => Math.round(now - at);
+    await this.#on.roster.report({
+      id: this.#id,
+      host: hostname(),
+      pid: process.pid,
+      upFor: since(this.#startedAt),
+      trouble: this.#trouble,
+      troubleFor: this.#trouble ? since(this.#troubleSince) : 0,
+      sweptAgo: this.#sweptAt === null ? null : since(this.#sweptAt),
+    });
+  }
+
+  /** Signs off, after the round that runs. */
+  async close(): Promise<void> {
+    await Promise.all(this.#rounds.map((stop) => stop()));
+    await this.#on.roster.signOff(this.#id);
+  }
+}

@@ -1,0 +1,11 @@
+-- One sample a step, whoever comes first with it.
+-- KEYS[1] trend
+-- ARGV[1] step, ms  [2] samples kept, about  then field, value, …
+-- Returns 1 when it was taken
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local id = now - now % ARGV[1]
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if last and tonumber(string.match(last[1], '^%d+')) >= id then return 0 end
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], string.format('%.0f', id) .. '-0', unpack(ARGV, 3))
+return 1
