@@ -37,7 +37,9 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues): Pro
       }),
     ),
     serverAdapter: adapter,
-    options: { uiConfig: { boardTitle: 'Sandman', miscLinks: [{ text: 'Sessions', url: '/' }], hideRedisDetails: true, hideDocsLink: true } },
+    options: {
+      uiConfig: { boardTitle: 'Sandman', miscLinks: [{ text: 'Sessions', url: '/' }], hideRedisDetails: true, hideDocsLink: true },
+    },
   });
   await app.register(
     async (board) => {

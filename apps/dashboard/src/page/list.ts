@@ -20,7 +20,7 @@ function filter({ looking }: State, look: ListDeeds['look']): TemplateResult {
   };
   const choose = (event: Event) => look({ status: (event.target as HTMLSelectElement).value, cursors: [] });
   return html`<form class="filter" role="search" @submit=${submit}>
-    <label>User or session <input name="find" type="search" maxlength="255" .value=${looking.find} @search=${() => {}} /></label>
+    <label>User or session <input name="find" type="search" maxlength="255" .value=${looking.find} /></label>
     <button>Find</button>
     <label
       >Status

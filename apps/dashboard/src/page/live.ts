@@ -1,4 +1,4 @@
-import { type Link, type Looking, lookingFrom, type State } from './state.ts';
+import type { Link, Looking, State } from './state.ts';
 
 /** Without a word for so long the stream is taken for dead, in ms; it speaks at least each second. */
 const SILENCE_MS = 5_000;
@@ -16,7 +16,8 @@ export class Live {
     this.#tell = tell;
   }
 
-  look({ find, status, session, cursors }: Looking): void {
+  look(looking: Looking): void {
+    const { find, status, session, cursors } = looking;
     this.#source?.close();
     const query = new URLSearchParams({ find, status, session, cursor: cursors.at(-1) ?? '' });
     const source = new EventSource(`/api/live?${query}`);
@@ -35,7 +36,7 @@ export class Live {
     source.addEventListener('error', () => {
       this.#link('lost');
       // The browser gives up only where the answer was none of a stream: perhaps the login is over.
-      if (source.readyState === EventSource.CLOSED) this.#askAgain();
+      if (source.readyState === EventSource.CLOSED) this.#askAgain(looking);
     });
   }
 
@@ -45,9 +46,9 @@ export class Live {
     if (link === 'live') this.#silence = setTimeout(() => this.#tell({ link: 'lost' }), SILENCE_MS);
   }
 
-  async #askAgain(): Promise<void> {
+  async #askAgain(looking: Looking): Promise<void> {
     const answer = await fetch('/api/trend?span=1m').catch(() => null);
     if (answer?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
-    else setTimeout(() => this.look(lookingFrom(location.href)), 1_000);
+    else setTimeout(() => this.look(looking), 1_000);
   }
 }

@@ -72,8 +72,8 @@ export function opened(state: State, now: number, ask: Ask, close: () => void): 
 /** Asks once more before a pod and its data are gone for good. */
 export function confirmation({ deleting }: State, confirm: () => void, close: () => void): TemplateResult {
   return html`<dialog id="confirm" role="alertdialog" aria-labelledby="confirm-title" @close=${close}>
-    <h2 id="confirm-title">Delete ${deleting?.uuid}?</h2>
-    <p>The pod of ${deleting?.userId} and all its data are gone for good.</p>
+    <h2 id="confirm-title">Delete ${deleting?.uuid ?? ''}?</h2>
+    <p>The pod of ${deleting?.userId ?? ''} and all its data are gone for good.</p>
     <form method="dialog" class="buttons">
       <button autofocus>Keep it</button>
       <button class="danger" @click=${confirm}>Delete</button>

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { createLogger } from '@sandman/runtime';
+import { type FoundRedis, redisForTests } from '@sandman/testing';
+import type { FastifyInstance } from 'fastify';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll } from 'vitest';
+import type { Account } from './accounts.ts';
+import { buildDashboard } from './app.ts';
+
+export const OPERATOR: Account = { user: 'olga', password: 'operator-secret', role: 'operator' };
+export const VIEWER: Account = { user: 'viktor', password: 'viewer-secret', role: 'viewer' };
+
+/** A Redis of the file's own, and as many dashboards on it as a test likes, each with a prefix of its own unless told one. */
+export function useDashboards() {
+  let found: FoundRedis;
+  let redis: Redis;
+  const apps: FastifyInstance[] = [];
+  beforeAll(async () => {
+    found = await redisForTests();
+    redis = new Redis(found.url, { maxRetriesPerRequest: null });
+  });
+  afterEach(async () => {
+    await Promise.all(apps.splice(0).map((app) => app.close()));
+  });
+  afterAll(async () => {
+    redis?.disconnect();
+    await found?.stop();
+  });
+  return {
+    get redis() {
+      return redis;
+    },
+    async open({ accounts = [OPERATOR, VIEWER], prefix = `dashboard-${randomUUID()}`, shards = 1 } = {}) {
+      const app = await buildDashboard({ redis, prefix, shards, accounts, podPrice: 0.5, logger: createLogger('silent', 'test') });
+      apps.push(app);
+      return app;
+    },
+  };
+}
+
+export function logIn(app: FastifyInstance, { user, password }: { user: string; password: string }, headers = {}, query = '') {
+  return app.inject({
+    method: 'POST',
+    url: `/login${query}`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    payload: new URLSearchParams({ user, password }).toString(),
+  });
+}
+
+/** The cookie of somebody who has logged in, as a header. */
+export async function cookieOf(app: FastifyInstance, account: { user: string; password: string }): Promise<{ cookie: string }> {
+  const { headers } = await logIn(app, account);
+  return { cookie: String(headers['set-cookie']).split(';')[0]! };
+}

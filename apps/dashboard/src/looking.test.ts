@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { PolicyBook } from '@sandman/core';
+import { SessionService } from '@sandman/lifecycle';
+import { AlarmQueues } from '@sandman/queue';
+import { RedisJournal, RedisRoster, RedisSessionStore } from '@sandman/store';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { useDashboards } from './dashboard.fixture.ts';
+import { openedOf, pageOf } from './looking.ts';
+import { overviewOf, shared } from './overview.ts';
+
+const on = useDashboards();
+const policies = new PolicyBook();
+const everybody = { find: '', status: undefined, cursor: null };
+
+function fleet(shards: number) {
+  const prefix = `looking-${randomUUID()}`;
+  const store = new RedisSessionStore(on.redis, { prefix, shards, slack: 1 });
+  const journal = new RedisJournal(on.redis, { prefix, shards });
+  const alarms = new AlarmQueues(on.redis, prefix, shards, () => {});
+  const service = new SessionService({ store, alarms, defaultPolicy: policies.default, unarmed: () => {} });
+  const begin = (uuid: string, userId = 'ada', policy: unknown = 'balanced') =>
+    service.track(uuid, { userId, workspaceUrl: '', policy: policies.resolve(policy) });
+  return { store, journal, alarms, service, begin, roster: new RedisRoster(on.redis, prefix), podPrice: 0.5 };
+}
+
+let on3: ReturnType<typeof fleet>;
+beforeEach(() => {
+  on3 = fleet(3);
+});
+afterEach(() => on3.alarms.close());
+
+describe('the list', () => {
+  it('is given page by page, each session once', async () => {
+    await Promise.all(Array.from({ length: 120 }, (_, i) => on3.begin(`s${i}`)));
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    for (let pages = 1; ; pages++) {
+      const page = await pageOf(on3.store, { ...everybody, cursor });
+      expect(page.items.length).toBeLessThanOrEqual(50);
+      seen.push(...page.items.map(({ uuid }) => uuid));
+      cursor = page.nextCursor;
+      if (cursor === null) break;
+      expect(pages).toBeLessThan(5);
+    }
+    expect(seen).toHaveLength(120);
+    expect(new Set(seen).size).toBe(120);
+  });
+
+  it('finds a user’s sessions, and a session by its name, deleted or not', async () => {
+    for (const [uuid, user] of [
+      ['a1', 'ada'],
+      ['a2', 'ada'],
+      ['g1', 'grace'],
+      ['ada', 'grace'],
+    ] as const)
+      await on3.begin(uuid, user);
+    const found = async (find: string, status?: 'active' | 'deleted') =>
+      (await pageOf(on3.store, { find, status, cursor: null })).items.map(({ uuid }) => uuid).sort();
+    expect(await found('grace')).toEqual(['ada', 'g1']);
+    expect(await found('g1')).toEqual(['g1']);
+    // A user and a session of one name.
+    expect(await found('ada')).toEqual(['a1', 'a2', 'ada']);
+    expect(await found('nobody')).toEqual([]);
+    const { record } = await on3.service.get('g1');
+    await on3.store.commit('g1', record, { patch: { wanted: 'gone', pod: 'gone', cause: 'logout', deletedAt: Date.now() }, alarms: false });
+    expect(await found('g1')).toEqual(['g1']);
+    expect(await found('g1', 'active')).toEqual([]);
+    expect(await found('grace')).toEqual(['ada']);
+    expect(await found('grace', 'deleted')).toEqual(['g1']);
+    expect(await openedOf(on3.store, on3.journal, 'g1')).toMatchObject({
+      session: { uuid: 'g1', status: 'deleted' },
+      history: [
+        { from: 'active', to: 'deleted', cause: 'logout' },
+        { from: null, to: 'active', cause: 'created' },
+      ],
+    });
+    expect(await openedOf(on3.store, on3.journal, 'nobody')).toEqual({ uuid: 'nobody', session: null, history: [] });
+  });
+});
+
+describe('the overview', () => {
+  it('says what is next by the records, soonest first, also where a job rings earlier', async () => {
+    await on3.begin('later', 'ada', { sleepAfter: '30m', deleteAfter: '1h' });
+    await on3.begin('soon', 'ada', { sleepAfter: '10m', deleteAfter: '1h' });
+    await on3.begin('never', 'ada', { sleepAfter: 'never', deleteAfter: 'never' });
+    await on3.begin('idle', 'ada', { sleepAfter: 'never', deleteAfter: '20m' });
+    // Its record moves out, and its job, as that of a burst, does not.
+    const { record, now } = await on3.service.get('soon');
+    await on3.store.commit('soon', record, { patch: { holdUntil: now + 3_600_000 }, alarms: false });
+    const { next } = await overviewOf(on3);
+    expect(next.map(({ uuid, what }) => `${uuid} ${what}`)).toEqual(['idle delete', 'later sleep', 'soon sleep']);
+    expect(Date.parse(next[2]!.at)).toBe(now + 3_600_000);
+  });
+
+  it('counts sessions and pods, and knows of no worker and no API where there is none', async () => {
+    for (const uuid of ['a', 'b', 'c']) await on3.begin(uuid);
+    const { record } = await on3.service.get('a');
+    await on3.store.commit('a', record, { patch: { wanted: 'asleep', pod: 'asleep', sleptAt: record.createdAt }, alarms: false });
+    const overview = await overviewOf(on3);
+    expect(overview).toMatchObject({
+      sessions: { active: 2, sleeping: 1, waking: 0 },
+      pods: { awake: 2, asleep: 1 },
+      beatAgo: null,
+      workers: [],
+      sweep: { visitedAgo: null, repairs: 0, last: null },
+    });
+    expect(overview.savings.cost).toBeDefined();
+    expect(overview.troubles.map(({ alert }) => alert)).toEqual(['SandmanNoWorker', 'SandmanSilent']);
+  });
+
+  it('hears of pings only when every shard can take them', async () => {
+    await on3.store.beat(0, true);
+    await on3.store.beat(1, true);
+    expect((await overviewOf(on3)).beatAgo).toBeNull();
+    await on3.store.beat(2, true);
+    expect((await overviewOf(on3)).beatAgo).toBeLessThan(2_000);
+  });
+
+  it('tells of the sweep and its repairs', async () => {
+    await on3.roster.report({ id: 'w', host: 'h', pid: 1, upFor: 9, trouble: null, troubleFor: 0, sweptAgo: 400 });
+    await on3.roster.repaired('missing', 's1');
+    await on3.roster.repaired('unarmed', '', 2);
+    const { sweep } = await overviewOf(on3);
+    expect(sweep).toMatchObject({ repairs: 3, last: { kind: 'unarmed' } });
+    expect(sweep.visitedAgo).toBeGreaterThanOrEqual(400);
+  });
+});
+
+it('what is shared is read once for all who ask at once, and anew after an error', async () => {
+  let reads = 0;
+  const ask = shared(60_000, async () => {
+    reads += 1;
+    if (reads === 1) throw new Error('away');
+    return reads;
+  });
+  await expect(ask()).rejects.toThrow('away');
+  expect(await Promise.all([ask(), ask(), ask()])).toEqual([2, 2, 2]);
+});

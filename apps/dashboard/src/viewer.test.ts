@@ -1,0 +1,108 @@
+import { PolicyBook } from '@sandman/core';
+import { SessionService } from '@sandman/lifecycle';
+import { AlarmQueues } from '@sandman/queue';
+import { RedisSessionStore } from '@sandman/store';
+import type { FastifyInstance } from 'fastify';
+import { expect, it } from 'vitest';
+import { cookieOf, OPERATOR, useDashboards, VIEWER } from './dashboard.fixture.ts';
+
+const on = useDashboards();
+
+/** Every route that does not only show, as Fastify prints its tree. */
+function changingRoutes(app: FastifyInstance): { method: string; url: string }[] {
+  const above: string[] = [];
+  return app
+    .printRoutes({ commonPrefix: false })
+    .split('\n')
+    .flatMap((line) => {
+      const [, indent = '', path = '', methods = ''] = /^([│ ]*)[├└]── (\S*) \(([A-Z, ]+)\)$/.exec(line) ?? [];
+      above.splice(indent.length / 4, Number.POSITIVE_INFINITY, path);
+      const url = above.join('/').replaceAll(/\/+/g, '/');
+      return methods.split(', ').flatMap((method) => (method === '' || method === 'GET' || method === 'HEAD' ? [] : { method, url }));
+    });
+}
+
+/** One session with its alarms. */
+async function session(prefix: string): Promise<{ store: RedisSessionStore; alarms: AlarmQueues; jobs: () => Promise<string[]> }> {
+  const store = new RedisSessionStore(on.redis, { prefix, shards: 1, slack: 1 });
+  const alarms = new AlarmQueues(on.redis, prefix, 1, () => {});
+  const policy = new PolicyBook().default;
+  const service = new SessionService({ store, alarms, defaultPolicy: policy, unarmed: () => {} });
+  await service.track('s1', { userId: 'ada', workspaceUrl: '', policy });
+  const jobs = async () =>
+    (await Promise.all([alarms.next('sleep', 10), alarms.next('delete', 10)])).flat().map(({ n, name }) => `${name}-${n}`);
+  return { store, alarms, jobs };
+}
+
+function fill(url: string, job: string): string {
+  return url
+    .replace(':uuid', 's1')
+    .replace(':queueName', 'sleep')
+    .replace(':jobId', job)
+    .replace(':queueStatus', 'delayed')
+    .replace(':schedulerId', 'x');
+}
+
+const BODY = { for: '1h', name: 'sleep', data: {}, options: {}, jobData: {}, delay: 1, priority: 1, concurrency: 1 };
+
+it('a viewer can change nothing: neither by the page’s routes nor by Bull Board’s', async () => {
+  const prefix = 'viewer-test';
+  const app = await on.open({ prefix });
+  const { store, alarms, jobs } = await session(prefix);
+  const before = { record: (await store.read('s1')).record, jobs: await jobs() };
+  expect(before.jobs).toHaveLength(2);
+  const headers = await cookieOf(app, VIEWER);
+  const changing = changingRoutes(app).filter(({ url }) => url !== '/login' && url !== '/logout');
+  expect(changing.length).toBeGreaterThan(25);
+  expect(changing).toContainEqual({ method: 'DELETE', url: '/api/sessions/:uuid' });
+  expect(changing).toContainEqual({ method: 'PUT', url: '/queues/api/queues/:queueName/:jobId/promote' });
+  for (const { method, url } of changing) {
+    const answer = await app.inject({ method: method as 'PUT', url: fill(url, `sleep-s1-${before.record!.n}`), headers, payload: BODY });
+    expect(answer.statusCode, `${method} ${url}`).toBe(403);
+    expect(answer.json()).toMatchObject({ code: 'forbidden' });
+  }
+  // Nor by what no route was made for.
+  for (const method of ['PUT', 'PATCH', 'DELETE', 'POST'] as const) {
+    expect((await app.inject({ method, url: '/api/nothing', headers, payload: BODY })).statusCode).toBe(403);
+  }
+  expect({ record: (await store.read('s1')).record, jobs: await jobs() }).toEqual(before);
+  for (const url of ['/', '/api/trend', '/queues', '/queues/api/queues'])
+    expect((await app.inject({ url, headers })).statusCode, url).toBe(200);
+  await alarms.close();
+});
+
+it('Bull Board changes nothing for an operator either: a job moved by hand would be an alarm lost', async () => {
+  const app = await on.open({ prefix: 'board-test' });
+  const { store, alarms, jobs } = await session('board-test');
+  const before = { record: (await store.read('s1')).record, jobs: await jobs() };
+  const headers = await cookieOf(app, OPERATOR);
+  for (const { method, url } of changingRoutes(app).filter(({ url }) => url.startsWith('/queues'))) {
+    const answer = await app.inject({ method: method as 'PUT', url: fill(url, `sleep-s1-${before.record!.n}`), headers, payload: BODY });
+    expect(answer.statusCode, `${method} ${url}`).toBe(403);
+  }
+  expect({ record: (await store.read('s1')).record, jobs: await jobs() }).toEqual(before);
+  await alarms.close();
+});
+
+it('an operator may do by hand what the page offers', async () => {
+  const app = await on.open({ prefix: 'operator-test' });
+  const { store, alarms } = await session('operator-test');
+  const headers = await cookieOf(app, OPERATOR);
+  const call = async (method: 'POST' | 'DELETE', path: string, payload?: object) => {
+    const answer = await app.inject({ method, url: `/api/sessions/s1${path}`, headers, ...(payload ? { payload } : {}) });
+    return [answer.statusCode, answer.json().code ?? answer.json().status];
+  };
+  expect(await call('POST', '/sleep')).toEqual([202, 'falling-asleep']);
+  expect(await call('POST', '/wake')).toEqual([202, 'active']);
+  expect(await call('POST', '/hold', { for: '4h' })).toEqual([202, 'active']);
+  expect((await store.read('s1')).record!.holdUntil).toBeGreaterThan(Date.now() + 3 * 3_600_000);
+  expect(await call('DELETE', '/hold')).toEqual([202, 'active']);
+  expect((await store.read('s1')).record!.holdUntil).toBe(0);
+  for (const body of [{ for: '25h' }, { for: 'long' }, {}]) expect(await call('POST', '/hold', body)).toEqual([400, 'invalid-request']);
+  expect(await call('DELETE', '')).toEqual([202, 'deleting']);
+  expect(await call('POST', '/wake')).toEqual([410, 'session-deleted']);
+  expect((await app.inject({ method: 'POST', url: '/api/sessions/a%20b/wake', headers })).json()).toMatchObject({
+    code: 'invalid-request',
+  });
+  await alarms.close();
+});
