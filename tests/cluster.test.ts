@@ -1,5 +1,16 @@
 import { shardOf, shardTag } from '@sandman/core';
-import { askRedis, freePort, type RedisCluster, type RedisServer, startApp, startRedisCluster, waitFor } from '@sandman/testing';
+import {
+  askRedis,
+  eventFrames,
+  formLogin,
+  freePort,
+  nextEvent,
+  type RedisCluster,
+  type RedisServer,
+  startApp,
+  startRedisCluster,
+  waitFor,
+} from '@sandman/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { TestStack, type View } from './stack.ts';
 
@@ -59,19 +70,22 @@ it('the main job runs for users on every master, and every process ends in time'
   const env = { REDIS_URL: cluster.url, KEY_PREFIX: stack.prefix, SHARDS: `${SHARDS}`, HOST: '127.0.0.1', DASHBOARD_PORT: `${port}` };
   const dashboard = startApp('dashboard', { ...env, ...login });
   try {
-    const headers = { authorization: `Basic ${Buffer.from('admin:right').toString('base64')}` };
-    const board = await waitFor(
-      'the dashboard is up',
-      async () => {
-        const answer = await fetch(`http://127.0.0.1:${port}/queues/api/queues`, { headers }).catch(() => null);
-        return answer?.ok ? answer : null;
-      },
-      PATIENCE_MS,
-    );
+    const base = `http://127.0.0.1:${port}`;
+    await waitFor('the dashboard is up', async () => (await fetch(`${base}/readyz`).catch(() => null))?.ok, PATIENCE_MS);
+    const { headers } = await formLogin(base, 'admin', 'right');
+    const board = await fetch(`${base}/queues/api/queues`, { headers });
     const { queues } = (await board.json()) as { queues: { counts: { delayed: number } }[] };
     expect(queues).toHaveLength(3 * SHARDS);
     // Those of alarms that were replaced may still be there.
     expect(queues.reduce((sum, { counts }) => sum + counts.delayed, 0)).toBeGreaterThanOrEqual(2 * SESSIONS);
+    const live = eventFrames(`${base}/api/live`, { ...headers });
+    const { sessions, next, workers } = await nextEvent<{ sessions: { active: number }; next: unknown[]; workers: unknown[] }>(
+      live,
+      'overview',
+    );
+    await live.return(undefined);
+    expect(sessions.active).toBe(SESSIONS);
+    expect([next.length > 0, workers.length]).toEqual([true, 1]);
   } finally {
     dashboard.kill('SIGTERM');
   }

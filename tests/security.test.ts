@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { type AppProcess, freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/testing';
+import { type AppProcess, formLogin, freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack, type View } from './stack.ts';
@@ -13,7 +13,6 @@ const SECRETS = {
   'the Redis password as in the URL': encodeURIComponent('redis/secret+7c1d'),
   'a wrong Redis password': 'wrong-redis-secret-93ab',
   'the dashboard’s password': 'dashboard-secret-11fe',
-  'the dashboard’s login as it is sent': btoa('admin:dashboard-secret-11fe'),
   'a wrong dashboard password': 'wrong-dashboard-secret',
   'a chat message': 'the-pod-must-not-sleep-tonight',
 };
@@ -217,22 +216,26 @@ describe('secrets and messages are in no log, metric or error', () => {
     await waitFor('the dashboard is up', async () => (await fetch(`${url}/healthz`).catch(() => null))?.ok, 30_000);
     return url;
   };
-  const login = (password: string) => ({ headers: { authorization: `Basic ${btoa(`admin:${password}`)}` } });
-
   it('the dashboard’s login, right and wrong', async () => {
     const url = await dashboard(authorized(server.url, SECRETS['the Redis password']));
-    expect((await fetch(`${url}/queues`, login(SECRETS['the dashboard’s password']))).status).toBe(200);
-    for (const path of ['/queues', `/queues?password=${SECRETS['the dashboard’s password']}`]) {
-      const answer = await fetch(url + path, login(SECRETS['a wrong dashboard password']));
-      expect(answer.status).toBe(401);
-      answers.push(await answer.text());
+    const { status, headers } = await formLogin(url, 'admin', SECRETS['the dashboard’s password']);
+    expect(status).toBe(303);
+    expect((await fetch(`${url}/queues`, { headers })).status).toBe(200);
+    answers.push(JSON.stringify(headers));
+    const wrong = await formLogin(url, 'admin', SECRETS['a wrong dashboard password']);
+    expect(wrong.status).toBe(401);
+    answers.push(wrong.body);
+    for (const path of [`/queues?password=${SECRETS['the dashboard’s password']}`, '/api/live', '/api/trend?span=x']) {
+      answers.push(await (await fetch(url + path)).text(), await (await fetch(url + path.replace('/live', '/no'), { headers })).text());
     }
   });
 
   it('a wrong Redis password', async () => {
     const url = authorized(server.url, SECRETS['a wrong Redis password']);
     const board = await dashboard(url);
-    answers.push(await (await fetch(`${board}/readyz`, login(SECRETS['the dashboard’s password']))).text());
+    answers.push(await (await fetch(`${board}/readyz`)).text());
+    const { headers } = await formLogin(board, 'admin', SECRETS['the dashboard’s password']);
+    answers.push(await (await fetch(`${board}/api/trend`, { headers })).text());
     const common = {
       REDIS_URL: url,
       HOST: '127.0.0.1',

@@ -3,6 +3,8 @@ import { type AppProcess, freePort, startApp, waitFor } from '@sandman/testing';
 
 const API_KEY = 'test-api-key-0123456789';
 const SIM_KEY = 'test-session-manager-key';
+export const OPERATOR = { user: 'olga', password: 'operator-secret' };
+export const VIEWER = { user: 'viktor', password: 'viewer-secret' };
 
 export interface Call {
   readonly at: number;
@@ -83,6 +85,19 @@ export class TestStack {
     this.workers.push(worker);
     await this.#up(worker, `http://127.0.0.1:${port}/readyz`);
     return Object.assign(worker, { ops: `http://127.0.0.1:${port}` });
+  }
+
+  /** @param env further variables */
+  async addDashboard(env: Record<string, string> = {}): Promise<AppProcess & { url: string }> {
+    const port = env.DASHBOARD_PORT ?? (await freePort());
+    const url = `http://127.0.0.1:${port}`;
+    const { SESSION_MANAGER_URL: _, SESSION_MANAGER_API_KEY: __, ...common } = this.#common();
+    const login = { DASHBOARD_USER: OPERATOR.user, DASHBOARD_PASSWORD: OPERATOR.password };
+    const viewer = { DASHBOARD_VIEWER_USER: VIEWER.user, DASHBOARD_VIEWER_PASSWORD: VIEWER.password };
+    const dashboard = startApp('dashboard', { ...common, ...login, ...viewer, DASHBOARD_PORT: `${port}`, ...env });
+    this.#others.push(dashboard);
+    await this.#up(dashboard, `${url}/readyz`);
+    return Object.assign(dashboard, { url });
   }
 
   async #up(app: AppProcess, url: string): Promise<void> {

@@ -8,7 +8,7 @@ import { RedisJournal, RedisRoster, RedisSessionStore, RedisTrend } from '@sandm
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { Cluster, Redis } from 'ioredis';
 import type { Account } from './accounts.ts';
-import { IMPORT_MAP_SOURCE, serveAssets } from './assets.ts';
+import { serveAssets } from './assets.ts';
 import { serveBoard } from './board.ts';
 import { login } from './login.ts';
 import { serveRoutes } from './routes.ts';
@@ -42,7 +42,6 @@ export async function buildDashboard({ redis, prefix, shards, accounts, podPrice
       // Nothing comes from another host, whatever a library asks for. Bull Board styles its elements one by one.
       directives: {
         defaultSrc: ["'self'"],
-        scriptSrc: ["'self'", IMPORT_MAP_SOURCE],
         styleSrc: ["'self'", "'unsafe-inline'"],
         imgSrc: ["'self'", 'data:'],
         objectSrc: ["'none'"],

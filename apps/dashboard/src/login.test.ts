@@ -33,7 +33,7 @@ it('the right one gets a cookie that no script and no other site can use, and go
   expect(answer.headers['set-cookie']).toMatch(/^sandman=[^;]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
   expect((await logIn(app, OPERATOR, { 'x-forwarded-proto': 'https' })).headers['set-cookie']).toMatch(/; Secure/);
   const headers = await cookieOf(app, OPERATOR);
-  expect((await app.inject({ url: '/', headers })).body).toContain('/assets/main.ts');
+  expect((await app.inject({ url: '/', headers })).body).toContain('/assets/main.js');
 });
 
 it.each(['https://evil.example/', '//evil.example/', '/\\evil.example', '/\t/evil.example', ''])(

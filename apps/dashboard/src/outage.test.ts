@@ -1,11 +1,21 @@
-import { type AppProcess, freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/testing';
+import {
+  type AppProcess,
+  eventFrames,
+  formLogin,
+  freePort,
+  nextEvent,
+  type RedisServer,
+  startApp,
+  startRedis,
+  waitFor,
+} from '@sandman/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 let redis: RedisServer;
 let dashboard: AppProcess;
 let base: string;
 
-const login = { authorization: `Basic ${Buffer.from('admin:right').toString('base64')}` };
+let login: { cookie?: string } = {};
 
 /** The status within 2 s; null where there was none. */
 async function status(path: string): Promise<number | null> {
@@ -27,6 +37,7 @@ beforeAll(async () => {
     DASHBOARD_PASSWORD: 'right',
   });
   await ready(200);
+  login = (await formLogin(base, 'admin', 'right')).headers;
 });
 
 afterAll(async () => {
@@ -45,18 +56,32 @@ it('while Redis is frozen it is not ready, and says so in time', async () => {
   await ready(200);
 });
 
-it('while Redis is dead its pages fail at once, and work again when it is back', async () => {
+const told = () => eventFrames(`${base}/api/live`, { ...login });
+
+it('while Redis is dead its pages fail at once, one that is open says so, and all work again when it is back', async () => {
+  const stream = told();
+  expect(await nextEvent(stream, 'overview')).toHaveProperty('troubles');
   await redis.kill();
   await ready(503);
+  expect(await nextEvent(stream, 'trouble')).toBe('Redis cannot be reached');
   expect(await status('/queues/api/queues')).toBe(500);
+  expect(await status('/api/trend')).toBe(503);
+  expect(await status('/')).toBe(200);
   await redis.restart();
   await ready(200);
   expect(await status('/queues/api/queues')).toBe(200);
+  expect(await nextEvent(stream, 'overview')).toHaveProperty('troubles');
+  await stream.return(undefined);
 });
 
-it('says where it listens, logs its troubles as JSON only, and ends at SIGTERM with 0', async () => {
+it('SIGTERM ends it with 0, also while a page is open', async () => {
+  const stream = told();
+  await nextEvent(stream, 'overview');
   dashboard.kill('SIGTERM');
   expect(await dashboard.exited).toBe(0);
+});
+
+it('says where it listens, and logs its troubles as JSON only', () => {
   expect(dashboard.stdout()).toContain(`"address":"${base}"`);
   expect(dashboard.stderr()).toBe('');
 });

@@ -15,7 +15,7 @@ it('knows the workers that have reported, the longest up first, and how long ago
   await roster().report(worker('old', { upFor: 600_000, trouble: 'failing', troubleFor: 3_000, sweptAgo: 40 }));
   const seen = await waitFor('time passes', async () => {
     const all = await roster().workers();
-    return all.every(({ seenAgo }) => seenAgo > 0) && all;
+    return all.every(({ seenAgo }) => seenAgo > 0) ? all : null;
   });
   expect(seen.map(({ id }) => id)).toEqual(['old', 'young']);
   expect(seen[0]).toMatchObject({ trouble: 'failing', troubleFor: 3_000, sweptAgo: 40 });

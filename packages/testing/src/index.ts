@@ -1,8 +1,10 @@
 export { type AppProcess, startApp } from './app-process.ts';
 export { type Certificate, makeCertificate, opensslFound } from './certificate.ts';
 export { numberOption, runCommand, WrongArgument } from './command-line.ts';
+export { eventFrames, nextEvent } from './event-frames.ts';
 export { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 export { embeddedRedis, type FoundRedis, redisForTests } from './find-redis.ts';
+export { formLogin } from './form-login.ts';
 export { lacks } from './part.ts';
 export { type RedisCluster, startRedisCluster } from './redis-cluster.ts';
 export { startSentinel, type WatchedRedis } from './redis-sentinel.ts';

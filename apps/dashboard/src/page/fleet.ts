@@ -19,7 +19,7 @@ export function bar(state: State): TemplateResult {
   const { level, text } = verdict(state);
   const { overview } = state;
   return html`<header>
-    <a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="24" height="24" /> Sandman</a>
+    <h1><a class="brand" href="/"><img src="/assets/icon.svg" alt="" width="24" height="24" /> Sandman</a></h1>
     <span class="pill ${level}" role="status">${text}</span>
     <nav>
       <a href="/" aria-current="page">Sessions</a>

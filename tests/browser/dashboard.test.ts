@@ -1,0 +1,289 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
+import type { Browser, Locator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { OPERATOR, TestStack, VIEWER, type View } from '../stack.ts';
+import { logIn, missingChromium, openBrowser, openPage, type WatchedPage } from './chromium.ts';
+
+/** Where screenshots go; nowhere unless it is said. `docs/images` has those of the README. */
+const IMAGES = process.env.SANDMAN_SCREENSHOTS;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const shoot = async (page: Page, name: string) => {
+  if (IMAGES) await page.screenshot({ path: `${IMAGES}/${name}.png` });
+};
+
+/** A countdown as it is written, in s. */
+function seconds(text: string | null): number {
+  const [, minutes, rest] = /^(\d+):(\d\d)/.exec(text?.trim() ?? '') ?? [];
+  return Number(minutes) * 60 + Number(rest);
+}
+
+/** What a checker of accessibility finds wrong. */
+async function faults(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }).axe.run();
+    type Violation = { id: string; nodes: { target: string[]; failureSummary: string }[] };
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`));
+  });
+}
+
+describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () => {
+  let redis: FoundRedis;
+  let stack: TestStack;
+  let base: string;
+  let browser: Browser;
+  const open: WatchedPage[] = [];
+
+  beforeAll(async () => {
+    redis = await redisForTests();
+    stack = await new TestStack(redis.url, { POD_PRICE_PER_HOUR: '0.12' }).start({});
+    base = (await stack.addDashboard()).url;
+    browser = await openBrowser();
+  });
+
+  afterEach(async () => {
+    for (const { asked, complaints, close } of open.splice(0)) {
+      await close();
+      expect(asked.filter((url) => !url.startsWith(`${base}/`) && !url.startsWith('data:'))).toEqual([]);
+      expect(complaints).toEqual([]);
+    }
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await stack?.stop();
+    await redis?.stop();
+  });
+
+  /** A page of somebody who has logged in. */
+  async function enter(account = OPERATOR, options = {}): Promise<Page> {
+    const watched = await openPage(browser, options);
+    open.push(watched);
+    await logIn(watched.page, base, account);
+    return watched.page;
+  }
+
+  const rowOf = (page: Page, { uuid }: View) => page.getByRole('row').filter({ has: page.getByRole('button', { name: uuid }) });
+  const cell = (row: Locator, label: string) => row.locator(`[data-label="${label}"]`);
+
+  it('a session counts down, falls asleep while one looks, is woken by a button, and says why all of that was', async () => {
+    const session = await stack.create('ada', { sleepAfter: '6s', deleteAfter: '50m' });
+    const page = await enter();
+    const row = rowOf(page, session);
+    await row.getByText('active').waitFor();
+    const before = seconds(await cell(row, 'Sleeps in').textContent());
+    expect(before).toBeGreaterThan(0);
+    expect(before).toBeLessThanOrEqual(6);
+    await waitFor('it counts down', async () => seconds(await cell(row, 'Sleeps in').textContent()) < before);
+    await row.getByText('sleeping').waitFor();
+    expect(await cell(row, 'Sleeps in').textContent()).toBe('–');
+    expect(seconds(await cell(row, 'Deleted in').textContent())).toBeGreaterThan(2_900);
+
+    // It must not fall asleep again while we look.
+    await stack.call('PATCH', `/v1/sessions/${session.uuid}`, { policy: 'balanced' });
+    await row.getByRole('button', { name: 'Wake' }).click();
+    await page.getByText(`${session.uuid} is woken`).waitFor();
+    await row.getByText('active').waitFor();
+    expect(await stack.status(session.uuid)).toBe('active');
+
+    await row.getByRole('button', { name: session.uuid }).click();
+    const dialog = page.getByRole('dialog', { name: `Session ${session.uuid}` });
+    const history = dialog.getByRole('listitem');
+    await waitFor('its whole history', async () => (await history.count()) === 5);
+    expect(
+      (await history.allTextContents()).map(
+        (text) =>
+          text
+            .replace(/\s+/g, ' ')
+            .trim()
+            .split(/: | ago/, 1)[0],
+      ),
+    ).toEqual(['active manual', 'waking manual', 'sleeping idle', 'falling-asleep idle', 'active created']);
+    expect(await history.nth(2).textContent()).toContain('nobody came for as long as its policy allows');
+    expect(page.url()).toBe(`${base}/?session=${session.uuid}`);
+    await shoot(page, 'session');
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    expect(page.url()).toBe(`${base}/`);
+  });
+
+  it('sleep, hold, release and delete do what they say, and a delete asks once more', async () => {
+    const session = await stack.create('grace', 'balanced');
+    const page = await enter();
+    const row = rowOf(page, session);
+    await row.getByRole('button', { name: 'Sleep' }).click();
+    await row.getByText('sleeping').waitFor();
+    await row.getByLabel('Hold').selectOption('4h');
+    await row.getByText('active').waitFor();
+    await waitFor('it is held', async () => (await cell(row, 'Held for').textContent())?.startsWith('3 h 59'));
+    await row.getByRole('button', { name: 'Release' }).click();
+    await waitFor('it is not', async () => (await cell(row, 'Held for').textContent()) === '–');
+
+    await row.getByRole('button', { name: 'Delete' }).click();
+    const question = page.getByRole('alertdialog');
+    await question.getByRole('button', { name: 'Keep it' }).click();
+    await question.waitFor({ state: 'hidden' });
+    expect(await stack.status(session.uuid)).toBe('active');
+    await row.getByRole('button', { name: 'Delete' }).click();
+    await question.getByRole('button', { name: 'Delete' }).click();
+    await row.waitFor({ state: 'detached' });
+    await stack.until(session.uuid, 'deleted');
+    const causes = (await stack.calls(session.uuid)).map(({ call }) => call);
+    expect(causes).toEqual(['create', 'sleep', 'wake', 'delete']);
+    // Why it went is still told, for a day.
+    await page.goto(`${base}/?session=${session.uuid}`);
+    await page.getByRole('dialog').getByText('somebody asked for it').first().waitFor();
+  });
+
+  it('filters by status, user and session, and says so in its address', async () => {
+    const [one, two] = [await stack.create('filter-a', 'balanced'), await stack.create('filter-b', 'balanced')];
+    await stack.call('POST', `/v1/sessions/${two.uuid}/sleep`);
+    await stack.until(two.uuid, 'sleeping');
+    const page = await enter();
+    await page.getByLabel('User or session').fill('filter-a');
+    await page.getByRole('button', { name: 'Find' }).click();
+    await rowOf(page, one).waitFor();
+    await rowOf(page, two).waitFor({ state: 'detached' });
+    expect(page.url()).toBe(`${base}/?find=filter-a`);
+    await page.getByLabel('User or session').fill(two.uuid);
+    await page.keyboard.press('Enter');
+    await rowOf(page, two).waitFor();
+    await page.getByLabel('Status').selectOption('active');
+    await page.getByText('No sessions here.').waitFor();
+    await page.goBack();
+    await rowOf(page, two).waitFor();
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await rowOf(page, one).waitFor();
+    await page.getByRole('button', { name: /^\d+ sleeping$/ }).click();
+    await rowOf(page, one).waitFor({ state: 'detached' });
+    await rowOf(page, two).waitFor();
+  });
+
+  it('shows Bull Board with the session’s jobs, and leads from a job back to its session', async () => {
+    const session = await stack.create('boarder', 'conservative');
+    const page = await enter();
+    await page.getByRole('link', { name: 'Queues' }).click();
+    await page.getByRole('link', { name: 'sleep' }).first().click();
+    await page.goto(`${base}/queues/queue/sleep?status=delayed`);
+    const job = page.getByText(new RegExp(`sleep-${session.uuid}-\\d+`)).first();
+    await job.waitFor();
+    await shoot(page, 'queues');
+    const link = page.locator(`a[href="/?session=${session.uuid}"]`).first();
+    await link.waitFor();
+  });
+
+  it('a viewer sees everything and finds no button; a call by hand is refused', async () => {
+    const session = await stack.create('watched', 'balanced');
+    const page = await enter(VIEWER);
+    const row = rowOf(page, session);
+    await row.getByText('active').waitFor();
+    await page.getByText('viktor (viewer)').waitFor();
+    expect(await row.getByRole('button').allTextContents()).toEqual([session.uuid]);
+    const refused = await page.evaluate(
+      (uuid) =>
+        Promise.all(
+          [`/api/sessions/${uuid}/sleep`, '/queues/api/queues/sleep/obliterate'].map(async (path, i) => {
+            const answer = await fetch(path, { method: i === 0 ? 'POST' : 'PUT' });
+            return answer.status;
+          }),
+        ),
+      session.uuid,
+    );
+    expect(refused).toEqual([403, 403]);
+    expect(await stack.status(session.uuid)).toBe('active');
+    // The browser itself says that it was refused.
+    open.at(-1)!.complaints.length = 0;
+  });
+
+  it('says when no worker is alive, and when the session-manager serves nobody, and when all is well again', async () => {
+    const page = await enter();
+    const verdict = page.locator('header .pill');
+    await verdict.getByText('Healthy').waitFor();
+    const [worker] = stack.workers.splice(0);
+    worker!.kill('SIGKILL');
+    await worker!.exited;
+    await page.getByText('No worker is alive').waitFor();
+    expect(await verdict.textContent()).toBe('In trouble');
+    await shoot(page, 'trouble');
+
+    const fault = await stack.fault({ call: 'sleep', fault: { status: 500 } });
+    await stack.addWorker();
+    const failing = await Promise.all(Array.from({ length: 6 }, (_, i) => stack.create(`unlucky-${i}`, 'balanced')));
+    for (const { uuid } of failing) await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+    await page.getByText(/for the session-manager since \d+ s: it fails/).waitFor();
+    await rowOf(page, failing[0]!)
+      .getByText(/failing ×/)
+      .waitFor();
+    await stack.sim('DELETE', `/sim/faults/${fault.id}`);
+    await page.getByText(/for the session-manager since/).waitFor({ state: 'detached', timeout: 30_000 });
+    await rowOf(page, failing[0]!).getByText('sleeping').waitFor({ timeout: 30_000 });
+    // The dead one is remembered for an hour, as a warning.
+    await page.getByText(/went without a word/).waitFor();
+  }, 90_000);
+
+  it.each([
+    ['light', { width: 1360, height: 900 }],
+    ['dark', { width: 1360, height: 900 }],
+    ['light', { width: 390, height: 844 }],
+  ] as const)('is accessible in %s at %j, and no wider than its window', async (colorScheme, viewport) => {
+    const session = await stack.create('accessible', 'balanced');
+    const page = await enter(OPERATOR, { colorScheme, viewport });
+    await rowOf(page, session).getByText('active').waitFor();
+    expect(await faults(page)).toEqual([]);
+    const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+    expect(overflow).toBeLessThanOrEqual(0);
+    await shoot(page, `sessions-${colorScheme}-${viewport.width}`);
+    await rowOf(page, session).getByRole('button', { name: session.uuid }).click();
+    await page.getByRole('dialog').getByText('it was created').waitFor();
+    expect(await faults(page)).toEqual([]);
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    const session = await stack.create('typist', 'balanced');
+    const page = await enter();
+    await rowOf(page, session).waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('typist');
+    await page.keyboard.press('Enter');
+    await waitFor('only this one', async () => (await page.locator('.sessions tbody tr').count()) === 1);
+    const focused = () => page.evaluate<string>('document.activeElement.textContent.trim()');
+    const tabTo = async (name: string) => {
+      for (let i = 0; i < 20 && (await focused()) !== name; i++) await page.keyboard.press('Tab');
+      expect(await focused()).toBe(name);
+    };
+    await tabTo(session.uuid);
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('it was created').waitFor();
+    await tabTo('Sleep');
+    await page.keyboard.press('Space');
+    await dialog.getByText('sleeping').first().waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+    // Where one came from.
+    expect(await focused()).toBe(session.uuid);
+  });
+
+  it('goes on by itself after the dashboard was away, and asks for the login when that is over', async () => {
+    const dashboard = await stack.addDashboard();
+    const sameAddress = { DASHBOARD_PORT: new URL(dashboard.url).port };
+    const { page, close } = await openPage(browser);
+    try {
+      await logIn(page, dashboard.url, OPERATOR);
+      const verdict = page.locator('header .pill');
+      dashboard.kill('SIGKILL');
+      await verdict.getByText('No connection').waitFor();
+      const again = await stack.addDashboard(sameAddress);
+      await waitFor('it is live again', async () => (await verdict.textContent()) !== 'No connection');
+      again.kill('SIGKILL');
+      await again.exited;
+      await stack.addDashboard({ ...sameAddress, DASHBOARD_PASSWORD: 'changed' });
+      await page.getByRole('button', { name: 'Log in' }).waitFor();
+    } finally {
+      await close();
+    }
+  }, 90_000);
+});

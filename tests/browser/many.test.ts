@@ -1,0 +1,116 @@
+import { PolicyBook } from '@sandman/core';
+import { SessionService } from '@sandman/lifecycle';
+import { AlarmQueues } from '@sandman/queue';
+import { RedisSessionStore } from '@sandman/store';
+import { type FoundRedis, lacks, redisForTests } from '@sandman/testing';
+import { Redis } from 'ioredis';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OPERATOR, TestStack } from '../stack.ts';
+import { logIn, missingChromium, openBrowser, openPage } from './chromium.ts';
+
+const SESSIONS = 100_000;
+const AT_ONCE = 500;
+const LOADS = 5;
+/** Of all that a load brings: the page, its scripts and fifty sessions. A list of all would be some 50 MB. */
+const MOST_BYTES = 400_000;
+
+/** As many sessions as that, a third of them asleep, each with its alarms. */
+async function seed(url: string, prefix: string): Promise<void> {
+  const redis = new Redis(url, { enableAutoPipelining: true, maxRetriesPerRequest: null });
+  const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
+  const alarms = new AlarmQueues(redis, prefix, 1, () => {});
+  const policies = new PolicyBook();
+  const unarmed = (error: unknown) => {
+    throw error;
+  };
+  const service = new SessionService({ store, alarms, defaultPolicy: policies.default, unarmed });
+  const begin = async (i: number) => {
+    const uuid = `s${String(i).padStart(6, '0')}`;
+    const policy = policies.resolve(i % 2 === 0 ? 'balanced' : 'conservative');
+    const { record } = await service.track(uuid, { userId: `user-${i % 20_000}`, workspaceUrl: '', policy });
+    const asleep = { wanted: 'asleep', pod: 'asleep', cause: 'idle', sleptAt: record.createdAt } as const;
+    if (i % 3 === 0) await store.commit(uuid, record, { patch: asleep, alarms: false });
+  };
+  for (let i = 0; i < SESSIONS; i += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, k) => begin(i + k)));
+    if ((i + AT_ONCE) % 20_000 === 0) console.log(`${i + AT_ONCE} of ${SESSIONS} sessions are there`);
+  }
+  await alarms.close();
+  redis.disconnect();
+}
+
+describe.skipIf(lacks('chromium', missingChromium))('with 100,000 sessions', () => {
+  let redis: FoundRedis;
+  let stack: TestStack;
+  let base: string;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    redis = await redisForTests();
+    stack = new TestStack(redis.url);
+    await seed(redis.url, stack.prefix);
+    await stack.start({});
+    base = (await stack.addDashboard()).url;
+    browser = await openBrowser();
+  }, 300_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await stack?.stop();
+    await redis?.stop();
+  });
+
+  it('the page shows the totals and one page of the list, and is sent no more than that', async () => {
+    const times: number[] = [];
+    for (let i = 0; i < LOADS; i++) {
+      const { page, close } = await openPage(browser);
+      await logIn(page, base, OPERATOR);
+      // A new browser each time, but for the login: nothing is in a cache.
+      const session = await page.context().newCDPSession(page);
+      await session.send('Network.enable');
+      await session.send('Network.setCacheDisabled', { cacheDisabled: true });
+      let bytes = 0;
+      session.on('Network.dataReceived', ({ dataLength }) => {
+        bytes += dataLength;
+      });
+      await page.goto('about:blank');
+      const from = performance.now();
+      await page.goto(base, { waitUntil: 'commit' });
+      await page.getByRole('button', { name: '66,666 active' }).waitFor();
+      await page.getByRole('button', { name: '33,334 sleeping' }).waitFor();
+      await page.getByRole('row').filter({ hasText: 's000049' }).waitFor();
+      times.push(performance.now() - from);
+      expect(await page.locator('.sessions tbody tr').count()).toBe(50);
+      expect(bytes).toBeGreaterThan(10_000);
+      expect(bytes).toBeLessThan(MOST_BYTES);
+      await close();
+    }
+    const [least, median, most] = [0, LOADS >> 1, LOADS - 1].map((i) => Math.round(times.toSorted((a, b) => a - b)[i]!));
+    console.log(`${LOADS} loads with ${SESSIONS} sessions: median ${median} ms (${least} to ${most})`);
+  }, 120_000);
+
+  it('pages, filters and finds as fast as ever, and Bull Board shows its jobs', async () => {
+    const { page, close } = await openPage(browser);
+    await logIn(page, base, OPERATOR);
+    const row = (uuid: string) => page.getByRole('row').filter({ has: page.getByRole('button', { name: uuid }) });
+    await row('s000000').waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await row('s000099').waitFor();
+    await page.getByRole('button', { name: 'Previous' }).click();
+    await row('s000000').waitFor();
+    await page.getByLabel('User or session').fill('user-19999');
+    await page.keyboard.press('Enter');
+    await row('s099999').waitFor();
+    expect(await page.locator('.sessions tbody tr').count()).toBe(5);
+    await page.getByLabel('Status').selectOption('sleeping');
+    await row('s019999').waitFor({ state: 'detached' });
+    await row('s099999').waitFor();
+    await page.goto(`${base}/queues/queue/delete?status=delayed`);
+    await page
+      .getByText(/delete-s\d{6}-\d+/)
+      .first()
+      .waitFor();
+    await close();
+  }, 60_000);
+});
