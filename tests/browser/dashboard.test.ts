@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
+import axe, { type AxeResults } from 'axe-core';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATOR, TestStack, VIEWER, type View } from '../stack.ts';
@@ -8,7 +7,6 @@ import { logIn, missingChromium, openBrowser, openPage, type WatchedPage } from 
 
 /** Where screenshots go; nowhere unless it is said. `docs/images` has those of the README. */
 const IMAGES = process.env.SANDMAN_SCREENSHOTS;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 const shoot = async (page: Page, name: string) => {
   if (IMAGES) await page.screenshot({ path: `${IMAGES}/${name}.png` });
@@ -22,12 +20,9 @@ function seconds(text: string | null): number {
 
 /** What a checker of accessibility finds wrong. */
 async function faults(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }).axe.run();
-    type Violation = { id: string; nodes: { target: string[]; failureSummary: string }[] };
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`));
-  });
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<AxeResults>('axe.run()');
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`));
 }
 
 describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () => {

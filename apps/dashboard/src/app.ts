@@ -67,7 +67,7 @@ export async function buildDashboard({ redis, prefix, shards, accounts, podPrice
   const store = new RedisSessionStore(redis, { prefix, shards, slack: SLACK_PERCENT });
   // BullMQ's connection errors, which its queues would otherwise print, passwords and all.
   const alarms = new AlarmQueues(redis, prefix, shards, (err) => logger.warn({ err }, 'queue'));
-  serveAssets(app);
+  await serveAssets(app);
   serveRoutes(app, {
     store,
     alarms,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { buildSync } from 'esbuild';
+import { build, stop } from 'esbuild';
 import type { FastifyInstance } from 'fastify';
 
 const PAGE = new URL('./page/', import.meta.url);
@@ -22,8 +22,8 @@ const INDEX = `<!doctype html>
 `;
 
 /** The page's script and its styles, each in one piece with what they import: a browser asks for two files and not for twenty. */
-function bundle(): { path: string; body: string }[] {
-  const { outputFiles } = buildSync({
+async function bundle(): Promise<{ path: string; body: string }[]> {
+  const { outputFiles } = await build({
     entryPoints: ['main.ts', 'style.css'].map((file) => fileURLToPath(new URL(file, PAGE))),
     bundle: true,
     minify: true,
@@ -33,15 +33,17 @@ function bundle(): { path: string; body: string }[] {
     write: false,
     outdir: '/',
   });
+  // Else its own process would stay for as long as ours.
+  await stop();
   return outputFiles.map(({ path, text }) => ({ path: path.slice(path.lastIndexOf('/') + 1), body: text }));
 }
 
 const TYPES: Record<string, string> = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
 
 /** The page, and all it is made of, out of memory: made once, when the process starts. Nothing comes from another host. */
-export function serveAssets(app: FastifyInstance): void {
+export async function serveAssets(app: FastifyInstance): Promise<void> {
   const icon = { path: 'icon.svg', body: readFileSync(new URL('icon.svg', PAGE), 'utf8') };
-  for (const { path, body } of [...bundle(), icon]) {
+  for (const { path, body } of [...(await bundle()), icon]) {
     const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
     const type = `${TYPES[path.slice(path.lastIndexOf('.') + 1)]}; charset=utf-8`;
     app.get(`/assets/${path}`, { config: { open: true } }, (request, reply) => {
