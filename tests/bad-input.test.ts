@@ -162,6 +162,9 @@ describe('a bad environment is one line and exit code 2', () => {
     ['worker', { WORKER_CONCURRENCY: '0' }, 'WORKER_CONCURRENCY'],
     ['worker', { SESSION_MANAGER_TIMEOUT: '-1s' }, 'SESSION_MANAGER_TIMEOUT'],
     ['dashboard', { DASHBOARD_PASSWORD: '' }, 'DASHBOARD_PASSWORD'],
+    ['dashboard', { DASHBOARD_VIEWER_USER: 'v' }, 'DASHBOARD_VIEWER_PASSWORD is missing'],
+    ['dashboard', { DASHBOARD_VIEWER_PASSWORD: 'v' }, 'DASHBOARD_VIEWER_USER is missing'],
+    ['dashboard', { DASHBOARD_VIEWER_USER: 'admin', DASHBOARD_VIEWER_PASSWORD: 'v' }, 'DASHBOARD_VIEWER_USER is malformed'],
     ['session-manager-sim', {}, 'SIM_API_KEY'],
   ])('%s %j', async (app, bad, variable) => {
     const started = startApp(app, { ...good, ...(bad as Record<string, string>) });
