@@ -99,7 +99,6 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     ).toEqual(['active manual', 'waking manual', 'sleeping idle', 'falling-asleep idle', 'active created']);
     expect(await history.nth(2).textContent()).toContain('nobody came for as long as its policy allows');
     expect(page.url()).toBe(`${base}/?session=${session.uuid}`);
-    await shoot(page, 'session');
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
     expect(page.url()).toBe(`${base}/`);
@@ -157,17 +156,23 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await rowOf(page, two).waitFor();
   });
 
-  it('shows Bull Board with the session’s jobs, and leads from a job back to its session', async () => {
+  it('leads to a session’s jobs on Bull Board, and from a job back to its session', async () => {
     const session = await stack.create('boarder', 'conservative');
     const page = await enter();
+    await rowOf(page, session).getByRole('button', { name: session.uuid }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(/sleep in (29|30):\d\d/).waitFor();
+    await shoot(page, 'session');
+    await dialog.getByRole('link', { name: 'sleep' }).click();
+    await page.getByText(new RegExp(`sleep-${session.uuid}-\\d+`)).first().waitFor();
+    await page.locator(`a[href="/?session=${session.uuid}"]`).first().waitFor();
+
+    await page.goto(base);
     await page.getByRole('link', { name: 'Queues' }).click();
-    await page.getByRole('link', { name: 'sleep' }).first().click();
-    await page.goto(`${base}/queues/queue/sleep?status=delayed`);
-    const job = page.getByText(new RegExp(`sleep-${session.uuid}-\\d+`)).first();
-    await job.waitFor();
+    await page.locator('a[href="/queues/queue/delete"]').first().click();
+    await page.locator('a[href^="/queues/queue/delete?"][href*="delayed"]').first().click();
+    await page.getByText(/delete-\w+-\d+/).first().waitFor();
     await shoot(page, 'queues');
-    const link = page.locator(`a[href="/?session=${session.uuid}"]`).first();
-    await link.waitFor();
   });
 
   it('a viewer sees everything and finds no button; a call by hand is refused', async () => {

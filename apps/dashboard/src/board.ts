@@ -2,13 +2,24 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
 import { PROBLEM_TYPE, problem } from '@sandman/contracts';
-import type { AlarmQueues } from '@sandman/queue';
+import { type AlarmRef, shardOf } from '@sandman/core';
+import { type AlarmQueues, jobId } from '@sandman/queue';
 import type { FastifyInstance } from 'fastify';
 
 const BASE = '/queues';
 
 /** Bull Board asks another host for a font. */
 const FONT = /<link href="https:\/\/fonts\.googleapis\.com[^>]*>/g;
+
+/** What the board calls a queue: each shard has one of each name. */
+function prefixOf(shard: number, shards: number): string {
+  return shards === 1 ? '' : `${shard}-`;
+}
+
+/** Where the board shows the job of an alarm. */
+export function jobPath(alarm: AlarmRef, shards: number): string {
+  return `${BASE}/queue/${prefixOf(shardOf(alarm.uuid, shards), shards)}${alarm.name}/${jobId(alarm)}`;
+}
 
 const ABOUT =
   'The record of a session is the truth, and a job only says "look again". A job that was moved shows a wrong time here; the sessions page shows the right one.';
@@ -24,13 +35,11 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues): Pro
   createBullBoard({
     queues: byShard.flatMap((queues, shard) =>
       Object.values(queues).map((queue) => {
-        // Each shard has a queue of each name, and the board tells queues apart by what it calls them.
-        const prefix = byShard.length === 1 ? '' : `${shard}-`;
         const sessionOf = ({ id }: { id?: unknown }) => /^[a-z]+-(.*)-\d+$/.exec(String(id))?.[1] ?? '';
         return new BullMQAdapter(queue, {
           readOnlyMode: true,
           allowRetries: false,
-          prefix,
+          prefix: prefixOf(shard, byShard.length),
           description: ABOUT,
           externalJobUrl: (job) => ({ displayText: 'Session', href: `/?session=${sessionOf(job)}` }),
         });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { PolicyBook } from '@sandman/core';
+import { PolicyBook, shardOf } from '@sandman/core';
 import { SessionService } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisJournal, RedisRoster, RedisSessionStore } from '@sandman/store';
@@ -67,15 +67,27 @@ describe('the list', () => {
     expect(await found('g1', 'active')).toEqual([]);
     expect(await found('grace')).toEqual(['ada']);
     expect(await found('grace', 'deleted')).toEqual(['g1']);
-    expect(await openedOf(on3.store, on3.journal, 'g1')).toMatchObject({
+    expect(await openedOf(on3, 'g1')).toMatchObject({
       session: { uuid: 'g1', status: 'deleted' },
       history: [
         { from: 'active', to: 'deleted', cause: 'logout' },
         { from: null, to: 'active', cause: 'created' },
       ],
     });
-    expect(await openedOf(on3.store, on3.journal, 'nobody')).toEqual({ uuid: 'nobody', session: null, history: [] });
+    expect(await openedOf(on3, 'nobody')).toEqual({ uuid: 'nobody', session: null, alarms: [], history: [] });
   });
+});
+
+it('a session’s alarms are told with the times at which they ring, also after a move', async () => {
+  const { record } = await on3.begin('s1', 'ada', { sleepAfter: '10m', deleteAfter: '1h' });
+  const sleep = { name: 'sleep', uuid: 's1', n: record.n } as const;
+  const { now } = await on3.store.read('s1');
+  await on3.alarms.move(sleep, now + 1_800_000, now);
+  const { alarms } = await openedOf(on3, 's1');
+  expect(alarms.map(({ name }) => name)).toEqual(['sleep', 'delete']);
+  expect(Math.abs(alarms[0]!.at - now - 1_800_000)).toBeLessThan(2_000);
+  const shard = shardOf('s1', 3);
+  expect(alarms[0]!.path).toBe(`/queues/queue/${shard}-sleep/sleep-s1-${record.n}`);
 });
 
 describe('the overview', () => {

@@ -1,7 +1,17 @@
 import { sessionView } from '@sandman/contracts';
-import { type LiveReading, type SessionStore, type Status, statusOf, UUID } from '@sandman/core';
+import {
+  ALARM_NAMES,
+  type AlarmClock,
+  type LiveReading,
+  type SessionRecord,
+  type SessionStore,
+  type Status,
+  statusOf,
+  UUID,
+} from '@sandman/core';
 import type { RedisJournal } from '@sandman/store';
-import type { Opened, SessionPage } from './wire.ts';
+import { jobPath } from './board.ts';
+import type { Alarm, Opened, SessionPage } from './wire.ts';
 
 /** Sessions on a page of the list: what a screen holds, however many there are. */
 const PAGE = 50;
@@ -33,12 +43,29 @@ export async function pageOf(store: SessionStore, { find, status, cursor }: Look
   return { items: found, nextCursor };
 }
 
+export interface OpenedSources {
+  readonly store: SessionStore;
+  readonly journal: RedisJournal;
+  readonly alarms: AlarmClock;
+}
+
+/** The alarms of a session that stand there, in the order in which they ring. */
+async function alarmsOf({ store, alarms }: OpenedSources, { uuid, n }: SessionRecord): Promise<Alarm[]> {
+  const found = ALARM_NAMES.map(async (name) => ({
+    name,
+    at: await alarms.rings({ name, uuid, n }),
+    path: jobPath({ name, uuid, n }, store.shards),
+  }));
+  return (await Promise.all(found)).filter((alarm): alarm is Alarm => alarm.at !== null).sort((a, b) => a.at - b.at);
+}
+
 /** One session and why it is as it is; a deleted one for as long as it is remembered. */
-export async function openedOf(store: SessionStore, journal: RedisJournal, uuid: string): Promise<Opened> {
-  const [{ record, now }, changes] = await Promise.all([store.read(uuid), journal.history(uuid)]);
+export async function openedOf(sources: OpenedSources, uuid: string): Promise<Opened> {
+  const [{ record, now }, changes] = await Promise.all([sources.store.read(uuid), sources.journal.history(uuid)]);
   return {
     uuid,
     session: record && view({ record, now }),
+    alarms: record ? await alarmsOf(sources, record) : [],
     history: changes.map(({ at, from, to, cause }) => ({ at: new Date(at).toISOString(), from: from || null, to, cause })),
   };
 }

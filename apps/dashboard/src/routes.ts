@@ -43,7 +43,7 @@ function statusOf(query: Query): Status | undefined {
 
 /** What the page shows, live, and what its buttons do. */
 export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
-  const { store, journal, service, trend } = sources;
+  const { store, service, trend } = sources;
   const overview = shared(OVERVIEW_MS, () => overviewOf(sources));
 
   let streams = 0;
@@ -64,7 +64,7 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
     const picture = {
       page: () => pageOf(store, looked),
       overview: async () => ({ ...(await overview()), identity }),
-      ...(opened === '' ? {} : { opened: () => openedOf(store, journal, opened) }),
+      ...(opened === '' ? {} : { opened: () => openedOf(sources, opened) }),
     };
     const stream = livePicture(picture, AbortSignal.any([left.signal, closing.signal]));
     return reply

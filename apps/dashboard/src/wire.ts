@@ -56,10 +56,19 @@ export interface Change {
   readonly cause: string;
 }
 
+/** A job that stands for a session, and where Bull Board shows it. */
+export interface Alarm {
+  readonly name: AlarmName;
+  /** When it rings, in ms; 0 where it waits or runs. Not what Bull Board says, which does not know of moves. */
+  readonly at: number;
+  readonly path: string;
+}
+
 /** The session that is looked at; null where there is none of that name. */
 export interface Opened {
   readonly uuid: string;
   readonly session: Session | null;
+  readonly alarms: readonly Alarm[];
   /** Newest first. */
   readonly history: readonly Change[];
 }

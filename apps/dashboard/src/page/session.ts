@@ -1,9 +1,9 @@
 import type { Session } from '@sandman/contracts';
 import { html, type TemplateResult } from 'lit-html';
-import type { Change } from '../wire.ts';
+import type { Alarm, Change } from '../wire.ts';
 import { type Ask, buttons } from './actions.ts';
 import type { State } from './state.ts';
-import { moment, since, until } from './time.ts';
+import { moment, since, span, until } from './time.ts';
 
 /** Why a session changed, as one would say it. */
 const CAUSES: Record<string, string> = {
@@ -25,7 +25,11 @@ function change({ at, from, to, cause }: Change, now: number): TemplateResult {
   </li>`;
 }
 
-function facts(session: Session, now: number): TemplateResult {
+function alarm({ name, at, path }: Alarm, now: number): TemplateResult {
+  return html`<a href=${path}>${name}</a> ${at <= now ? 'now' : html`in ${span(at - now)}`}<br />`;
+}
+
+function facts(session: Session, alarms: readonly Alarm[], now: number): TemplateResult {
   const { userId, status, policy, workspaceUrl, createdAt, lastActivity, sleepAt, sleptAt, deleteAt, holdUntil, problem } = session;
   const timed = (time: string | null) => (time === null ? '–' : html`${until(time, now)} <small>${moment(time)}</small>`);
   const ago = (time: string | null) => (time === null ? '–' : html`${since(time, now)} ago <small>${moment(time)}</small>`);
@@ -38,6 +42,7 @@ function facts(session: Session, now: number): TemplateResult {
     <div><dt>Last activity</dt><dd>${ago(lastActivity)}</dd></div>
     <div><dt>Fell asleep</dt><dd>${ago(sleptAt)}</dd></div>
     <div><dt>Created</dt><dd>${ago(createdAt)}</dd></div>
+    <div><dt>Alarms that ring</dt><dd>${alarms.length === 0 ? '–' : alarms.map((one) => alarm(one, now))}</dd></div>
     <div>
       <dt>Policy</dt>
       <dd>${policy.name}: asleep after ${policy.sleepAfter}, deleted after ${policy.deleteAfter} <small>background at most ${policy.backgroundCap}</small></dd>
@@ -58,7 +63,7 @@ export function opened(state: State, now: number, ask: Ask, close: () => void): 
       html`<form method="dialog"><button aria-label="Close">✕</button></form>
       <h2 id="session-title">Session ${looking.session}</h2>
       ${known && !known.session ? html`<p class="none">There is no such session, or it was deleted more than 24 hours ago.</p>` : ''}
-      ${known?.session ? html`${facts(known.session, now)} ${buttons(known.session, mayChange, ask)}` : ''}
+      ${known?.session ? html`${facts(known.session, known.alarms, now)} ${buttons(known.session, mayChange, ask)}` : ''}
       ${
         known?.session
           ? html`<h3>History</h3>
