@@ -226,8 +226,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
 
   it.each([
     ['light', { width: 1360, height: 900 }],
-    ['dark', { width: 1360, height: 900 }],
-    ['light', { width: 390, height: 844 }],
+    ['dark', { width: 390, height: 844 }],
   ] as const)('is accessible in %s at %j, and no wider than its window', async (colorScheme, viewport) => {
     const session = await stack.create('accessible', 'balanced');
     const page = await enter(OPERATOR, { colorScheme, viewport });
