@@ -145,7 +145,8 @@ describe('where traces are collected', () => {
     const { uuid } = await stack.create('hopper');
     const [traceId, parentSpanId] = ['1'.repeat(32), '2'.repeat(16)];
     const headers = { traceparent: `00-${traceId}-${parentSpanId}-01` };
-    await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: MESSAGE }, headers);
+    // So long that it comes in pieces, each from the socket and not from the request.
+    await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: MESSAGE + 'x'.repeat(500_000) }, headers);
     const [chat] = await stack.calls(uuid, 'chat');
     const spans = await traceOf(chat!, 'server', 'client');
     const server = spans.find(({ kind }) => kind === KIND.server);

@@ -1,5 +1,5 @@
 import { FastifyOtelInstrumentation } from '@fastify/otel';
-import { context } from '@opentelemetry/api';
+import { annotate } from './tracing.ts';
 
 export type RequestSpans = ReturnType<FastifyOtelInstrumentation['plugin']>;
 
@@ -20,13 +20,10 @@ export function traceRequests(): { readonly instrumentation: FastifyOtelInstrume
   const spans = instrumentation.plugin();
   const plugin: RequestSpans = (app, options, done) => {
     spans(app, options, () => {});
-    // A body is read in its socket's context: from here on it is the request's again.
-    app.addHook('preHandler', (request, _, next) => {
-      const traced = request.opentelemetry();
-      const { uuid } = request.params as { uuid?: string };
-      // Checked against its schema by now.
-      if (uuid !== undefined) traced.span?.setAttribute('sandman.session', uuid);
-      context.with(traced.context ?? context.active(), next);
+    // By now it is known to be well-formed.
+    app.addHook('preHandler', async ({ params }) => {
+      const { uuid } = params as { uuid?: string };
+      if (uuid !== undefined) annotate({ session: uuid });
     });
     done();
   };

@@ -41,6 +41,14 @@ describe('whether anything is traced', () => {
   });
 });
 
+it('lines that a library gives to OpenTelemetry are not sent', async () => {
+  const act = `
+    const sdk = createRequire(createRequire(import.meta.url).resolve('@opentelemetry/sdk-node'));
+    sdk('@opentelemetry/api-logs').logs.getLogger('probe').emit({ body: 'not ours' });
+  `;
+  expect(await traced({ ...ENDPOINT, OTEL_LOGS_EXPORTER: 'console' }, act)).toEqual({ code: 0, stdout: '', stderr: '' });
+});
+
 describe('what a span says', () => {
   const CONSOLE = { OTEL_TRACES_EXPORTER: 'console' };
 
