@@ -9,9 +9,18 @@ import type { Tracing } from './tracing.ts';
 /** How long a process that is told to stop waits for whoever collects its traces, in ms. */
 const FLUSH_MS = 2_000;
 
+/** It writes an error as JSON of all its parts; its stack begins with what it is. */
+function headline(complaint: string): string {
+  try {
+    return (JSON.parse(complaint) as { stack: string }).stack.split('\n')[0]!;
+  } catch {
+    return complaint;
+  }
+}
+
 /** OpenTelemetry's own complaints as lines of our log, and as nobody's trace: what sends spans runs in that of the last one. */
 function complainTo(logger: Logger): void {
-  const complain = (reason: string) => context.with(ROOT_CONTEXT, () => logger.warn({ reason }, 'tracing'));
+  const complain = (complaint: string) => context.with(ROOT_CONTEXT, () => logger.warn({ reason: headline(complaint) }, 'tracing'));
   const ignore = () => {};
   const log = { error: complain, warn: complain, info: ignore, debug: ignore, verbose: ignore };
   diag.setLogger(log, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
