@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { type AppProcess, type FoundRedis, freePort, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, freePort, redisForTests, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Collector, type ExportedSpan, KIND } from './collector.ts';
+import { linesOf } from './log.ts';
 import { type Call, TestStack } from './stack.ts';
 
 const MESSAGE = 'the-pod-must-not-sleep-tonight';
@@ -11,22 +12,6 @@ const SECRETS = ['test-api-key-0123456789', 'test-session-manager-key', 'wrong-k
 
 /** A process that is told to stop must not wait longer for whoever collects its traces, in ms. */
 const CLOSED_MS = 5_000;
-
-interface Line {
-  readonly level: number;
-  readonly msg: string;
-  readonly traceId?: string;
-  readonly session?: string;
-  readonly action?: string;
-  readonly reason?: string;
-}
-
-const lines = (app: AppProcess): Line[] =>
-  app
-    .stdout()
-    .split('\n')
-    .filter((line) => line.startsWith('{') && line.endsWith('}'))
-    .map((line) => JSON.parse(line));
 
 const exporting = (endpoint: string) => ({
   OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
@@ -112,8 +97,8 @@ describe('where traces are collected', () => {
     const about = { 'sandman.session': uuid, 'sandman.action': 'wake', 'sandman.cause': 'activity' };
     for (const span of [server, consumer]) expect(span!.attributes).toMatchObject(about);
     const line = { traceId: client!.traceId, session: uuid, action: 'wake', cause: 'activity' };
-    expect(lines(stack.apis[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'asked for' }));
-    expect(lines(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, outcome: 'done', msg: 'call ended' }));
+    expect(linesOf(stack.apis[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'asked for' }));
+    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, outcome: 'done', msg: 'call ended' }));
   });
 
   it('an idle sleep is a trace of its own, which begins when its alarm rings', async () => {
@@ -127,8 +112,8 @@ describe('where traces are collected', () => {
     expect(spans.filter(({ parentSpanId }) => !parentSpanId)).toMatchObject([{ name: 'process sleep', service: 'sandman-worker' }]);
     expect(spans[0]!.traceId).not.toBe(create.traceId);
     const line = { traceId: spans[0]!.traceId, session: uuid, action: 'sleep', cause: 'idle' };
-    expect(lines(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'nobody came' }));
-    expect(lines(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'call ended' }));
+    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'nobody came' }));
+    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'call ended' }));
   });
 
   it('an alarm for later carries nothing of the trace it was set in', async () => {
@@ -196,7 +181,7 @@ describe.each([
       const before = collector.requests.length;
       const { uuid, calls } = await sleepAndWake(stack, 'ada');
       expect(calls.map(({ traceparent }) => traceparent)).toEqual(['', '']);
-      const written = [...stack.apis, ...stack.workers].flatMap(lines);
+      const written = [...stack.apis, ...stack.workers].flatMap(linesOf);
       expect(written).toContainEqual(expect.objectContaining({ session: uuid, action: 'wake', cause: 'activity', msg: 'call ended' }));
       expect(written.filter(({ traceId }) => traceId !== undefined)).toEqual([]);
       await expectToStop(stack);
@@ -222,7 +207,7 @@ describe('where whoever collects traces', () => {
     const stack = await new TestStack(redis.url, env).start({});
     try {
       await sleepAndWake(stack, 'ada');
-      const complaint = await waitFor('it is told', () => lines(stack.apis[0]!).find(({ msg }) => msg === 'tracing'));
+      const complaint = await waitFor('it is told', () => linesOf(stack.apis[0]!).find(({ msg }) => msg === 'tracing'));
       expect(complaint).toMatchObject({ level: 40, reason: expect.stringMatching(/^Error: connect ECONNREFUSED [\d.:]+$/) });
       expect(complaint.traceId).toBeUndefined();
       await expectToStop(stack);
