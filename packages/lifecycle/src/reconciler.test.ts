@@ -4,7 +4,7 @@ import { Arming } from './arming.ts';
 import { Circuit } from './circuit.ts';
 import { only, session, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
 import { Permits } from './permits.ts';
-import { Reconciler } from './reconciler.ts';
+import { type Observer, Reconciler } from './reconciler.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -23,7 +23,7 @@ async function decisions(record: SessionRecord, idle: number, kind: CommitResult
     permits: new Permits(1, null, surroundings),
     circuit: new Circuit(surroundings, () => {}),
     bounds: { doubt: 60_000 },
-    observer: only({ decided: (...what) => told.push(what) }),
+    observer: only<Observer>({ decided: (...what) => void told.push(what) }),
     surroundings,
   });
   expect(await reconciler.handle({ uuid: 'a', name: 'sleep', n: record.n })).toEqual({ kind: 'completed' });
