@@ -40,7 +40,7 @@ beforeAll(async () => {
   await redis.config('SET', 'requirepass', SECRETS['the Redis password']);
   redis.disconnect();
   const url = authorized(server.url, SECRETS['the Redis password']);
-  stack = await new TestStack(url, { LOG_LEVEL: 'trace', RATE_LIMIT: '1000' }).start({});
+  stack = await new TestStack(url, { LOG_LEVEL: 'trace', RATE_LIMIT: '1000', OTEL_TRACES_EXPORTER: 'console' }).start({});
   session = await stack.create('ada');
 });
 
@@ -148,7 +148,7 @@ describe('JSON that is meant to harm', () => {
   });
 });
 
-describe('secrets and messages are in no log, metric or error', () => {
+describe('secrets and messages are in no log, trace, metric or error', () => {
   const chat = (init: Partial<RequestInit> = {}) =>
     send(`/v1/sessions/${session.uuid}/chat`, { ...call({ message: SECRETS['a chat message'] }), ...init });
 
@@ -271,6 +271,7 @@ describe('secrets and messages are in no log, metric or error', () => {
     );
     const written = [...stack.apis, ...stack.workers, ...others].map((app) => app.stdout() + app.stderr());
     for (const text of written) expect(text).not.toBe('');
+    expect(written.join()).toMatch(/name: 'POST \/v1\/sessions\/:uuid\/chat'/);
     for (const text of [...written, ...metrics, ...answers]) expectNoSecret(text);
   });
 });

@@ -12,6 +12,7 @@ export interface Call {
   readonly uuid: string;
   readonly status: number;
   readonly doneAt: number;
+  readonly traceparent: string;
 }
 
 export interface View {

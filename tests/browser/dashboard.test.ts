@@ -164,14 +164,20 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await dialog.getByText(/sleep in (29|30):\d\d/).waitFor();
     await shoot(page, 'session');
     await dialog.getByRole('link', { name: 'sleep' }).click();
-    await page.getByText(new RegExp(`sleep-${session.uuid}-\\d+`)).first().waitFor();
+    await page
+      .getByText(new RegExp(`sleep-${session.uuid}-\\d+`))
+      .first()
+      .waitFor();
     await page.locator(`a[href="/?session=${session.uuid}"]`).first().waitFor();
 
     await page.goto(base);
     await page.getByRole('link', { name: 'Queues' }).click();
     await page.locator('a[href="/queues/queue/delete"]').first().click();
     await page.locator('a[href^="/queues/queue/delete?"][href*="delayed"]').first().click();
-    await page.getByText(/delete-\w+-\d+/).first().waitFor();
+    await page
+      .getByText(/delete-\w+-\d+/)
+      .first()
+      .waitFor();
     await shoot(page, 'queues');
   });
 

@@ -114,6 +114,8 @@ export async function buildApi(deps: ApiDeps) {
   await app.register(
     async (v1) => {
       v1.addHook('onRequest', keyCheck(deps.apiKeys));
+      // After the key: a trace costs, and its callers may ask for it.
+      if (deps.requestSpans) await v1.register(deps.requestSpans);
       if (deps.rateLimit) await limitRate(v1, deps.rateLimit);
       v1.setNotFoundHandler(noSuchRoute);
       await v1.register(sessionRoutes, deps);

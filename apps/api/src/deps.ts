@@ -1,6 +1,6 @@
 import type { PolicyBook } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
-import type { Fleet, Logger, Metrics } from '@sandman/runtime';
+import type { Fleet, Logger, Metrics, Tracing } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
 import type { RedisJournal } from '@sandman/store';
 import type { RateLimit } from './rate-limit.ts';
@@ -21,6 +21,8 @@ export interface ApiDeps {
   readonly metrics: Metrics;
   readonly fleet: Fleet;
   readonly logger: Logger;
+  /** Null where nothing is traced. */
+  readonly requestSpans: Tracing['requests'];
   /** Whether Redis answers. */
   readonly ready: () => Promise<boolean>;
 }

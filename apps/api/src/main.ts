@@ -1,7 +1,17 @@
 import { BEAT_MS, PolicyBook } from '@sandman/core';
 import { SessionService, startHeartbeat } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
-import { answers, connectRedis, createLogger, createMetrics, readEnv, runProcess, surroundings } from '@sandman/runtime';
+import {
+  annotate,
+  answers,
+  connectRedis,
+  createLogger,
+  createMetrics,
+  readEnv,
+  runProcess,
+  startTracing,
+  surroundings,
+} from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisJournal, RedisSessionStore } from '@sandman/store';
 import { buildApi } from './app.ts';
@@ -29,9 +39,10 @@ await runProcess('api', async () => {
   ]);
   const policies = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
   const logger = createLogger(env.LOG_LEVEL, 'api');
+  const tracing = await startTracing('api', logger);
   const metrics = createMetrics();
   const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
-  const alarms = new AlarmQueues(redis, env.KEY_PREFIX, env.SHARDS, (err) => logger.warn({ err }, 'queue'));
+  const alarms = new AlarmQueues(redis, env.KEY_PREFIX, env.SHARDS, (err) => logger.warn({ err }, 'queue'), tracing.jobs);
   const sessionManager = new SessionManagerClient({
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,
@@ -47,6 +58,10 @@ await runProcess('api', async () => {
       alarms,
       defaultPolicy: policies.default,
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
+      asked(session, asked) {
+        annotate({ session, ...asked });
+        logger.info({ session, ...asked }, 'asked for');
+      },
     }),
     sessionManager,
     journal,
@@ -57,6 +72,7 @@ await runProcess('api', async () => {
     timeout: env.SESSION_MANAGER_TIMEOUT,
     metrics,
     logger,
+    requestSpans: tracing.requests,
     fleet: { sessions: () => store.count(), backlog: () => alarms.backlog(), books: () => journal.books() },
     ready: () => answers(redis),
   });
@@ -79,6 +95,7 @@ await runProcess('api', async () => {
       await sessionManager.close();
       await alarms.close();
       redis.disconnect();
+      await tracing.close();
     },
   };
 });

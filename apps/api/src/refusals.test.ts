@@ -32,6 +32,7 @@ beforeAll(async () => {
     timeout: 1_000,
     metrics: createMetrics(),
     logger: createLogger('silent', 'api'),
+    requestSpans: null,
     fleet: {
       sessions: async () => ({ active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 }),
       backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),

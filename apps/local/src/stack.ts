@@ -85,7 +85,8 @@ export async function startStack({ redisUrl, usualPorts, env = {}, logs }: Stack
   const dashboardPassword = secret();
   const sessionManager = `http://127.0.0.1:${simPort}`;
   const common = { REDIS_URL: redisUrl, HOST: '127.0.0.1' };
-  const driving = { ...common, SESSION_MANAGER_URL: sessionManager, SESSION_MANAGER_API_KEY: sessionManagerKey, ...env };
+  const tracing = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('OTEL_')));
+  const driving = { ...common, ...tracing, SESSION_MANAGER_URL: sessionManager, SESSION_MANAGER_API_KEY: sessionManagerKey, ...env };
 
   const sim = run('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
   const api = run('api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKey }, logs);

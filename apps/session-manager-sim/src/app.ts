@@ -34,7 +34,8 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
   const serve = async (call: Call, request: FastifyRequest, reply: FastifyReply, act: () => unknown) => {
     const uuid = (request.params as Partial<Params>).uuid ?? '';
     const idempotencyKey = String(request.headers['idempotency-key'] ?? '');
-    const entry = { at: Date.now(), call, uuid, idempotencyKey, status: 0, doneAt: 0, effectAt: 0, lostAt: 0 };
+    const traceparent = String(request.headers.traceparent ?? '');
+    const entry = { at: Date.now(), call, uuid, idempotencyKey, traceparent, status: 0, doneAt: 0, effectAt: 0, lostAt: 0 };
     pods.record(entry);
     const fault = faults.strike(call, uuid);
     reply.raw.once('finish', () => Object.assign(entry, { status: reply.statusCode, doneAt: Date.now() }));

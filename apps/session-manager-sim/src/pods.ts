@@ -16,6 +16,8 @@ export interface JournalEntry {
   /** Of a create, the one it gave; empty until then. */
   uuid: string;
   readonly idempotencyKey: string;
+  /** The trace that the call is part of, as W3C has it; empty where it is none's. */
+  readonly traceparent: string;
   /** What was answered; 0 while it is not, or never. */
   status: number;
   doneAt: number;

@@ -11,7 +11,7 @@ import {
   startUpkeep,
 } from '@sandman/lifecycle';
 import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
-import { type Logger, type Metrics, surroundings } from '@sandman/runtime';
+import { annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
 import { type RedisJournal, RedisRoster, RedisTrend } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
 import { Reports } from './reports.ts';
@@ -34,6 +34,7 @@ export interface WorkerDeps {
   readonly doubt: number;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly telemetry: Tracing['jobs'];
 }
 
 export interface WorkerApp {
@@ -45,11 +46,15 @@ export interface WorkerApp {
 
 function observe(metrics: Metrics, logger: Logger): Observer {
   return {
-    acted(action, outcome, seconds, session) {
+    decided(action, session, cause) {
+      logger.info({ session, action, cause }, 'nobody came');
+    },
+    acted(action, outcome, seconds, session, cause) {
+      annotate({ session, action, cause });
       metrics.actions.inc({ action, outcome: outcome.kind });
       metrics.actionDuration.observe({ action }, seconds);
-      if ('error' in outcome) logger.warn({ session, action, outcome: outcome.kind, reason: outcome.error }, 'call failed');
-      else logger.info({ session, action, outcome: outcome.kind }, 'call ended');
+      if ('error' in outcome) logger.warn({ session, action, cause, outcome: outcome.kind, reason: outcome.error }, 'call failed');
+      else logger.info({ session, action, cause, outcome: outcome.kind }, 'call ended');
     },
     late: (alarm, ms) => metrics.alarmLateness.observe({ alarm }, Math.max(0, ms) / 1_000),
     early: (alarm) => metrics.alarmsEarly.inc({ alarm }),
@@ -59,10 +64,10 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
 export function startWorker(deps: WorkerDeps): WorkerApp {
-  const { redis, prefix, shards, store, journal, pods, concurrency, pace, doubt, metrics, logger } = deps;
+  const { redis, prefix, shards, store, journal, pods, concurrency, pace, doubt, metrics, logger, telemetry } = deps;
   // BullMQ tries again by itself, and a job that runs twice does no harm.
   const onError = (err: Error) => logger.warn({ err }, 'queue');
-  const alarms = new AlarmQueues(redis, prefix, shards, onError);
+  const alarms = new AlarmQueues(redis, prefix, shards, onError, telemetry);
   const arming = new Arming(store, alarms);
   const reports = new Reports({
     roster: new RedisRoster(redis, prefix),
@@ -94,6 +99,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     concurrency,
     handle: (alarm) => reconciler.handle(alarm),
     onError,
+    telemetry,
   });
   const stopUpkeep = startUpkeep({
     store,

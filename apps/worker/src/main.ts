@@ -1,4 +1,14 @@
-import { answers, collectFleet, connectRedis, createLogger, createMetrics, readEnv, runProcess, startOpsServer } from '@sandman/runtime';
+import {
+  answers,
+  collectFleet,
+  connectRedis,
+  createLogger,
+  createMetrics,
+  readEnv,
+  runProcess,
+  startOpsServer,
+  startTracing,
+} from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisJournal, RedisPace, RedisSessionStore } from '@sandman/store';
 import { startWorker } from './app.ts';
@@ -20,6 +30,7 @@ await runProcess('worker', async () => {
     'METRICS_PORT',
   ]);
   const logger = createLogger(env.LOG_LEVEL, 'worker');
+  const tracing = await startTracing('worker', logger);
   const metrics = createMetrics();
   const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
   const sessionManager = new SessionManagerClient({
@@ -43,6 +54,7 @@ await runProcess('worker', async () => {
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
     metrics,
     logger,
+    telemetry: tracing.jobs,
   });
   let closing = false;
   const ops = await startOpsServer({
@@ -64,6 +76,7 @@ await runProcess('worker', async () => {
       await sessionManager.close();
       await ops.close();
       redis.disconnect();
+      await tracing.close();
     },
   };
 });

@@ -6,6 +6,7 @@ import {
   BEAT_MS,
   type Bounds,
   begin,
+  type Cause,
   type Decision,
   deadlines,
   end,
@@ -35,9 +36,12 @@ const AFTER_ERROR_MS = 1_000;
 
 const COMPLETED: AlarmEnd = { kind: 'completed' };
 
-/** What is worth counting. */
+/** What is worth counting, and telling. */
 export interface Observer {
-  acted(action: Action, outcome: Outcome, seconds: number, uuid: string): void;
+  /** Something else is wanted from now on, because nobody came. */
+  decided(action: 'sleep' | 'delete', uuid: string, cause: Cause): void;
+  /** @param cause why that is wanted which the call is for */
+  acted(action: Action, outcome: Outcome, seconds: number, uuid: string, cause: Cause): void;
   /** What was decided on a deadline was done this many ms after it. */
   late(alarm: AlarmName, ms: number): void;
   /** An alarm rang before there was anything to do. */
@@ -99,14 +103,19 @@ export class Reconciler {
   }
 
   async #decide(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>, now: number): Promise<Reading> {
-    const { store, bounds } = this.#on;
+    const { store, bounds, observer } = this.#on;
     const patch =
       decision.kind === 'want'
         ? decision.patch
         : decision.kind === 'suspect'
           ? suspect(record, now, bounds)
           : takeOver(record, now, bounds);
-    return await store.commit(record.uuid, record, { patch, alarms: false });
+    const result = await store.commit(record.uuid, record, { patch, alarms: false });
+    if (decision.kind === 'want' && result.kind === 'committed') {
+      const { wanted, uuid, cause } = result.record;
+      observer.decided(wanted === 'gone' ? 'delete' : 'sleep', uuid, cause);
+    }
+    return result;
   }
 
   /** One call to the session-manager, under the record's lock from its commit to its result; or how long to wait for the circuit, in ms. */
@@ -136,7 +145,7 @@ export class Reconciler {
     if (surroundings.elapsed() - committedAt > STALE_MS) {
       return await this.#settle(uuid, token, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
     }
-    const outcome = circuit.judge(uuid, await this.#send(uuid, action, token, committedAt + STALE_MS));
+    const outcome = circuit.judge(uuid, await this.#send(begun.record, action, committedAt + STALE_MS));
     if (outcome.kind === 'done') this.#observeLateness(record, action, begun.now + surroundings.elapsed() - begunAt);
     const chance = surroundings.chance();
     return await this.#settle(uuid, token, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
@@ -150,7 +159,7 @@ export class Reconciler {
   }
 
   /** @param sendBy as `surroundings.elapsed()` has it */
-  async #send(uuid: string, action: Action, token: string, sendBy: number): Promise<Outcome> {
+  async #send({ uuid, token, cause }: SessionRecord, action: Action, sendBy: number): Promise<Outcome> {
     const { store, pods, observer, surroundings } = this.#on;
     const sentAt = surroundings.elapsed();
     const stop = surroundings.every(RENEW_MS, () => {
@@ -158,7 +167,7 @@ export class Reconciler {
     });
     try {
       const outcome = await pods.call(action, uuid, token, sendBy - sentAt);
-      observer.acted(action, outcome, (surroundings.elapsed() - sentAt) / 1_000, uuid);
+      observer.acted(action, outcome, (surroundings.elapsed() - sentAt) / 1_000, uuid, cause);
       return outcome;
     } finally {
       stop();

@@ -27,6 +27,12 @@ import { Arming } from './arming.ts';
 /** How often a caller who waits for a wake looks, in ms. */
 const POLL_MS = 50;
 
+/** What callers ask for that changes what is wanted, or for how long, and why they do. */
+export interface Asked {
+  readonly action: 'create' | 'adopt' | 'wake' | 'sleep' | 'hold' | 'end-hold' | 'policy' | 'delete';
+  readonly cause: Cause;
+}
+
 export interface SessionServiceOptions {
   readonly store: SessionStore;
   readonly alarms: AlarmClock;
@@ -34,6 +40,8 @@ export interface SessionServiceOptions {
   readonly defaultPolicy: Policy;
   /** Told when an acknowledged change could not be armed at once; its mark stands, and a worker will arm it. */
   readonly unarmed: (error: unknown) => void;
+  /** Told of what was asked for, once it is written. */
+  readonly asked?: (uuid: string, asked: Asked) => void;
 }
 
 type Decide = (record: SessionRecord, now: number) => Change | null;
@@ -50,12 +58,14 @@ export class SessionService {
   readonly #arming: Arming;
   readonly #defaultPolicy: Policy;
   readonly #unarmed: (error: unknown) => void;
+  readonly #asked: (uuid: string, asked: Asked) => void;
 
-  constructor({ store, alarms, defaultPolicy, unarmed }: SessionServiceOptions) {
+  constructor({ store, alarms, defaultPolicy, unarmed, asked = () => {} }: SessionServiceOptions) {
     this.#store = store;
     this.#arming = new Arming(store, alarms);
     this.#defaultPolicy = defaultPolicy;
     this.#unarmed = unarmed;
+    this.#asked = asked;
   }
 
   async get(uuid: string): Promise<LiveReading> {
@@ -100,6 +110,9 @@ export class SessionService {
       const alarms = !again || again.alarms || policy !== undefined;
       const result = await this.#store.commit(uuid, record, { patch, alarms });
       if (result.kind === 'committed') {
+        if (!again) this.#asked(uuid, { action: cause === 'created' ? 'create' : 'adopt', cause });
+        else if (again.alarms) this.#asked(uuid, { action: 'wake', cause: 'activity' });
+        else if (policy) this.#asked(uuid, { action: 'policy', cause: 'manual' });
         if (alarms) await this.#arm(result, record?.n);
         return { created: !tracked, reading: result };
       }
@@ -125,8 +138,10 @@ export class SessionService {
       if (!change) return { record, now, woke: false };
       const result = await this.#store.commit(uuid, record, change);
       if (result.kind === 'committed') {
+        const woke = change.patch.wanted === 'awake';
+        if (woke) this.#asked(uuid, { action: 'wake', cause });
         if (change.alarms) await this.#arm(result, record.n);
-        return { ...result, woke: change.patch.wanted === 'awake' };
+        return { ...result, woke };
       }
       // Of many who come at once the first one wakes it; for the others a touch will do.
     }
@@ -138,7 +153,7 @@ export class SessionService {
   }
 
   sleep(uuid: string): Promise<LiveReading> {
-    return this.#change(uuid, sleepByHand);
+    return this.#change(uuid, sleepByHand, { action: 'sleep', cause: 'manual' });
   }
 
   wake(uuid: string): Promise<LiveReading> {
@@ -147,26 +162,30 @@ export class SessionService {
 
   /** Until a time (ms of Redis' clock) or for a time (ms). */
   hold(uuid: string, span: { readonly for: number } | { readonly until: number }): Promise<LiveReading> {
-    return this.#change(uuid, (record, now) =>
-      'for' in span ? hold(record, now + span.for, now, 'for') : hold(record, span.until, now, 'until'),
-    );
+    const decide: Decide = (record, now) =>
+      'for' in span ? hold(record, now + span.for, now, 'for') : hold(record, span.until, now, 'until');
+    return this.#change(uuid, decide, { action: 'hold', cause: 'manual' });
   }
 
   endHold(uuid: string): Promise<LiveReading> {
-    return this.#change(uuid, endHold);
+    return this.#change(uuid, endHold, { action: 'end-hold', cause: 'manual' });
   }
 
   setPolicy(uuid: string, policy: Policy): Promise<LiveReading> {
-    return this.#change(uuid, () => changePolicy(policy));
+    return this.#change(uuid, () => changePolicy(policy), { action: 'policy', cause: 'manual' });
   }
 
   remove(uuid: string): Promise<LiveReading> {
-    return this.#change(uuid, (record) => remove(record, 'manual'), true);
+    return this.#remove(uuid, 'manual');
   }
 
   /** Deletes every live session of the user; answers those it found alive. */
   logout(userId: string): Promise<LiveReading[]> {
-    return this.#eachOf(userId, (uuid) => this.#change(uuid, (record) => remove(record, 'logout'), true));
+    return this.#eachOf(userId, (uuid) => this.#remove(uuid, 'logout'));
+  }
+
+  #remove(uuid: string, cause: 'manual' | 'logout'): Promise<LiveReading> {
+    return this.#change(uuid, (record) => remove(record, cause), { action: 'delete', cause });
   }
 
   /**
@@ -177,7 +196,7 @@ export class SessionService {
    * @throws SandmanError `session-deleted` when it is gone indeed
    */
   async verify(uuid: string, timeout: number): Promise<void> {
-    await this.#change(uuid, verify);
+    await this.#change(uuid, verify, null);
     await this.#until(uuid, timeout, ({ verifyAt }) => verifyAt === 0);
   }
 
@@ -204,14 +223,16 @@ export class SessionService {
   }
 
   /** Decides on the record as it is and writes that, again and again until nobody came in between. */
-  async #change(uuid: string, decide: Decide, deleting = false): Promise<LiveReading> {
+  async #change(uuid: string, decide: Decide, asked: Asked | null): Promise<LiveReading> {
     let { record, now } = await this.#store.read(uuid);
     for (;;) {
-      assertLive(record, uuid, now, deleting);
+      // Whoever asks for its delete need not be told that somebody did before.
+      assertLive(record, uuid, now, asked?.action === 'delete');
       const change = decide(record, now);
       if (!change) return { record, now };
       const result = await this.#store.commit(uuid, record, change);
       if (result.kind === 'committed') {
+        if (asked) this.#asked(uuid, asked);
         if (change.alarms) await this.#arm(result, record.n);
         return result;
       }

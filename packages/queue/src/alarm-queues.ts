@@ -1,5 +1,5 @@
 import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmName, type AlarmRef, shardOf, shardTag } from '@sandman/core';
-import { Queue } from 'bullmq';
+import { type Job, Queue, type Telemetry } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { jobId, parseJobId } from './names.ts';
 import { KEPT_EVENTS } from './options.ts';
@@ -11,17 +11,27 @@ const NOT_DELAYED = -3;
 /** A delayed job's score: its time in ms, and twelve bits below that keep the order of addition. */
 const SCORE_PER_MS = 0x1000;
 
+/** An alarm that is due carries the trace it was set in; one for later carries none, and begins its own when it rings. */
+class AlarmQueue extends Queue {
+  /** @param delay in ms */
+  arm(name: AlarmName, jobId: string, delay: number): Promise<Job> {
+    const options = { jobId, delay };
+    // BullMQ's add without its telemetry, which keeps the trace in the job for as long as it stands.
+    return delay > 0 ? this.addJob(name, {}, options) : this.add(name, {}, options);
+  }
+}
+
 /** Alarms as delayed BullMQ jobs. A job carries nothing but its id: the record is the truth. */
 export class AlarmQueues implements AlarmClock {
   readonly #redis: Redis | Cluster;
-  readonly #shards: readonly Record<AlarmName, Queue>[];
+  readonly #shards: readonly Record<AlarmName, AlarmQueue>[];
 
   /** @param onError told of BullMQ's connection errors, which its queues would otherwise throw */
-  constructor(connection: Redis | Cluster, prefix: string, shards: number, onError: (error: Error) => void) {
+  constructor(connection: Redis | Cluster, prefix: string, shards: number, onError: (error: Error) => void, telemetry?: Telemetry) {
     this.#redis = connection;
     this.#shards = Array.from({ length: shards }, (_, shard) => {
       const options = { connection, prefix: shardTag(prefix, shard), streams: { events: { maxLen: KEPT_EVENTS } } };
-      const open = (name: AlarmName) => new Queue(name, options).on('error', onError);
+      const open = (name: AlarmName) => new AlarmQueue(name, { ...options, ...(telemetry ? { telemetry } : {}) }).on('error', onError);
       return { sleep: open('sleep'), delete: open('delete'), wake: open('wake') };
     });
   }
@@ -31,16 +41,12 @@ export class AlarmQueues implements AlarmClock {
     return this.#shards;
   }
 
-  #queue(uuid: string, name: AlarmName): Queue {
+  #queue(uuid: string, name: AlarmName): AlarmQueue {
     return this.#shards[shardOf(uuid, this.#shards.length)]![name];
   }
 
   async arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void> {
-    await Promise.all(
-      alarms.map(({ name, at }) =>
-        this.#queue(uuid, name).add(name, {}, { jobId: jobId({ name, uuid, n }), delay: Math.max(0, at - now) }),
-      ),
-    );
+    await Promise.all(alarms.map(({ name, at }) => this.#queue(uuid, name).arm(name, jobId({ name, uuid, n }), Math.max(0, at - now))));
   }
 
   async move(ref: AlarmRef, at: number, now: number): Promise<boolean> {

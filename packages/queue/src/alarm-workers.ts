@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { ALARM_NAMES, type AlarmEnd, type AlarmRef, shardTag } from '@sandman/core';
-import { DelayedError, type Job, Worker } from 'bullmq';
+import { DelayedError, type Job, type Telemetry, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { parseJobId } from './names.ts';
 import { RETRY_MS, WORKER_OPTIONS } from './options.ts';
@@ -33,13 +33,14 @@ export interface AlarmWorkersOptions {
   readonly concurrency: number;
   readonly handle: AlarmHandler;
   readonly onError: (error: Error) => void;
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** One BullMQ worker per queue and shard: wakes have their own, so they are never behind sleeps in a line. */
 export class AlarmWorkers {
   readonly #workers: readonly Worker[];
 
-  constructor({ connection, prefix, shards, concurrency, handle, onError }: AlarmWorkersOptions) {
+  constructor({ connection, prefix, shards, concurrency, handle, onError, telemetry }: AlarmWorkersOptions) {
     const process = async (job: Job, token?: string) => {
       const alarm = parseJobId(job.id);
       if (!alarm) return;
@@ -56,6 +57,7 @@ export class AlarmWorkers {
           prefix: tag,
           concurrency,
           ...WORKER_OPTIONS,
+          ...(telemetry ? { telemetry } : {}),
         }).on('error', onError),
       ),
     );

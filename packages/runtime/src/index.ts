@@ -6,3 +6,4 @@ export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-ser
 export { type Running, runProcess } from './process.ts';
 export { answers, connectRedis } from './redis.ts';
 export { surroundings } from './surroundings.ts';
+export { annotate, startTracing, type Tracing } from './tracing.ts';

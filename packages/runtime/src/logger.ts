@@ -1,3 +1,4 @@
+import { isSpanContextValid, trace } from '@opentelemetry/api';
 import { type Logger, pino } from 'pino';
 
 export type { Logger };
@@ -16,9 +17,15 @@ function describe(error: unknown): unknown {
   };
 }
 
+/** Where a line belongs, if it is written inside a trace. */
+function ofTrace(): { traceId?: string } {
+  const span = trace.getActiveSpan()?.spanContext();
+  return span && isSpanContextValid(span) ? { traceId: span.traceId } : {};
+}
+
 /** JSON lines on standard output. Neither headers that carry keys nor what was sent to Redis reaches them. */
 export function createLogger(level: string, name: string): Logger {
   const secrets = ['x-api-key', 'authorization', 'cookie'].map((header) => `*.headers["${header}"]`);
   const headers = [...secrets, ...secrets.map((path) => path.slice(2))];
-  return pino({ name, level, serializers: { err: describe }, redact: { paths: headers, censor: '[redacted]' } });
+  return pino({ name, level, serializers: { err: describe }, redact: { paths: headers, censor: '[redacted]' }, mixin: ofTrace });
 }

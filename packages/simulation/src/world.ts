@@ -138,6 +138,7 @@ export class World {
       bounds: { doubt: this.#bounds.timeout + this.#bounds.late },
       surroundings,
       observer: {
+        decided: (action, uuid, cause) => this.trace(`${process.name}: ${action} of ${uuid} decided, ${cause}`),
         acted: (action, outcome, _, uuid) => this.trace(`${process.name}: ${action} ${uuid} ended ${outcome.kind}`),
         late: () => {},
         early: () => {},
