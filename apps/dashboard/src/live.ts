@@ -25,17 +25,17 @@ export async function* livePicture(picture: Picture, end: AbortSignal): AsyncGen
   };
   yield `retry: ${RETRY_MS}\n\n`;
   while (!end.aborted) {
-    const parts = Object.entries(picture).map(([name, read]) => ({ name, read: read() }));
-    let trouble: string | null = null;
     // All are asked at once, and each is told when it comes: what is slow keeps nothing waiting but what is after it.
-    for (const { name, read } of parts) {
-      const text = await read.then(
-        (data) => news(name, data),
-        (error) => {
-          trouble = problemOf(error).detail;
-          return '';
-        },
-      );
+    const parts = Object.entries(picture).map(([name, read]) =>
+      read().then(
+        (data) => ({ text: news(name, data), trouble: null }),
+        (error) => ({ text: '', trouble: problemOf(error).detail }),
+      ),
+    );
+    let trouble: string | null = null;
+    for (const part of parts) {
+      const { text, trouble: failed } = await part;
+      trouble = failed ?? trouble;
       if (text) yield text;
     }
     // Said again and again: it is also what tells the page that its stream lives.
