@@ -13,6 +13,9 @@ const SECRETS = ['test-api-key-0123456789', 'test-session-manager-key', 'wrong-k
 /** A process that is told to stop must not wait longer for whoever collects its traces, in ms. */
 const CLOSED_MS = 5_000;
 
+/** For a test that starts processes of its own, in ms: on a busy machine that takes a while. */
+const PATIENCE_MS = 90_000;
+
 const exporting = (endpoint: string) => ({
   OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
   OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
@@ -175,21 +178,25 @@ describe.each([
   ['it is asked for and switched off', () => ({ ...exporting(collector.url), OTEL_SDK_DISABLED: 'true' })],
   ['no exporter is wanted', () => ({ ...exporting(collector.url), OTEL_TRACES_EXPORTER: 'none' })],
 ])('where %s', (_, env) => {
-  it('nothing is traced', async () => {
-    const stack = await new TestStack(redis.url, env()).start({});
-    try {
-      const before = collector.requests.length;
-      const { uuid, calls } = await sleepAndWake(stack, 'ada');
-      expect(calls.map(({ traceparent }) => traceparent)).toEqual(['', '']);
-      const written = [...stack.apis, ...stack.workers].flatMap(linesOf);
-      expect(written).toContainEqual(expect.objectContaining({ session: uuid, action: 'wake', cause: 'activity', msg: 'call ended' }));
-      expect(written.filter(({ traceId }) => traceId !== undefined)).toEqual([]);
-      await expectToStop(stack);
-      expect(collector.requests).toHaveLength(before);
-    } finally {
-      await stack.stop();
-    }
-  });
+  it(
+    'nothing is traced',
+    async () => {
+      const stack = await new TestStack(redis.url, env()).start({});
+      try {
+        const before = collector.requests.length;
+        const { uuid, calls } = await sleepAndWake(stack, 'ada');
+        expect(calls.map(({ traceparent }) => traceparent)).toEqual(['', '']);
+        const written = [...stack.apis, ...stack.workers].flatMap(linesOf);
+        expect(written).toContainEqual(expect.objectContaining({ session: uuid, action: 'wake', cause: 'activity', msg: 'call ended' }));
+        expect(written.filter(({ traceId }) => traceId !== undefined)).toEqual([]);
+        await expectToStop(stack);
+        expect(collector.requests).toHaveLength(before);
+      } finally {
+        await stack.stop();
+      }
+    },
+    PATIENCE_MS,
+  );
 });
 
 describe('where whoever collects traces', () => {
@@ -202,27 +209,35 @@ describe('where whoever collects traces', () => {
 
   afterAll(() => hangs.close());
 
-  it('is away, that is in the log, and all else goes on', async () => {
-    const env = { ...exporting(`http://127.0.0.1:${await freePort()}`), OTEL_EXPORTER_OTLP_TIMEOUT: '200' };
-    const stack = await new TestStack(redis.url, env).start({});
-    try {
-      await sleepAndWake(stack, 'ada');
-      const complaint = await waitFor('it is told', () => linesOf(stack.apis[0]!).find(({ msg }) => msg === 'tracing'));
-      expect(complaint).toMatchObject({ level: 40, reason: expect.stringMatching(/^Error: connect ECONNREFUSED [\d.:]+$/) });
-      expect(complaint.traceId).toBeUndefined();
-      await expectToStop(stack);
-    } finally {
-      await stack.stop();
-    }
-  });
+  it(
+    'is away, that is in the log, and all else goes on',
+    async () => {
+      const env = { ...exporting(`http://127.0.0.1:${await freePort()}`), OTEL_EXPORTER_OTLP_TIMEOUT: '200' };
+      const stack = await new TestStack(redis.url, env).start({});
+      try {
+        await sleepAndWake(stack, 'ada');
+        const complaint = await waitFor('it is told', () => linesOf(stack.apis[0]!).find(({ msg }) => msg === 'tracing'));
+        expect(complaint).toMatchObject({ level: 40, reason: expect.stringMatching(/^Error: connect ECONNREFUSED [\d.:]+$/) });
+        expect(complaint.traceId).toBeUndefined();
+        await expectToStop(stack);
+      } finally {
+        await stack.stop();
+      }
+    },
+    PATIENCE_MS,
+  );
 
-  it('never answers, pings are answered all the same, and nobody who is told to stop waits for it', async () => {
-    const stack = await new TestStack(redis.url, exporting(`http://127.0.0.1:${(hangs.address() as AddressInfo).port}`)).start({});
-    try {
-      await sleepAndWake(stack, 'ada');
-      await expectToStop(stack);
-    } finally {
-      await stack.stop();
-    }
-  });
+  it(
+    'never answers, pings are answered all the same, and nobody who is told to stop waits for it',
+    async () => {
+      const stack = await new TestStack(redis.url, exporting(`http://127.0.0.1:${(hangs.address() as AddressInfo).port}`)).start({});
+      try {
+        await sleepAndWake(stack, 'ada');
+        await expectToStop(stack);
+      } finally {
+        await stack.stop();
+      }
+    },
+    PATIENCE_MS,
+  );
 });
