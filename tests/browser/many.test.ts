@@ -13,7 +13,16 @@ const SESSIONS = 100_000;
 const AT_ONCE = 500;
 const LOADS = 5;
 /** Of all that a load brings: the page, its scripts and fifty sessions. A list of all would be some 50 MB. */
-const MOST_BYTES = 400_000;
+const MOST_BYTES = 250_000;
+
+/** Notes when the list and the totals stand there, by the browser's own clock: ms since the page was asked for. */
+const NOTE_WHEN_SHOWN = `addEventListener('DOMContentLoaded', () => {
+  new MutationObserver((_, observer) => {
+    if (document.querySelectorAll('.sessions tbody tr').length < 50 || !document.querySelector('.tile.active')) return;
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(() => { globalThis.shownAt = performance.now(); }));
+  }).observe(document, { childList: true, subtree: true });
+})`;
 
 /** As many sessions as that, a third of them asleep, each with its alarms. */
 async function seed(url: string, prefix: string): Promise<void> {
@@ -65,22 +74,19 @@ describe.skipIf(lacks('chromium', missingChromium))('with 100,000 sessions', () 
     const times: number[] = [];
     for (let i = 0; i < LOADS; i++) {
       const { page, close } = await openPage(browser);
-      await logIn(page, base, OPERATOR);
-      // A new browser each time, but for the login: nothing is in a cache.
+      await page.addInitScript(NOTE_WHEN_SHOWN);
+      let bytes = 0;
       const session = await page.context().newCDPSession(page);
       await session.send('Network.enable');
-      await session.send('Network.setCacheDisabled', { cacheDisabled: true });
-      let bytes = 0;
       session.on('Network.dataReceived', ({ dataLength }) => {
         bytes += dataLength;
       });
-      await page.goto('about:blank');
-      const from = performance.now();
-      await page.goto(base, { waitUntil: 'commit' });
+      // As a user comes to it: nothing of the page is in a cache.
+      await logIn(page, base, OPERATOR);
+      times.push(await (await page.waitForFunction<number>('globalThis.shownAt')).jsonValue());
+      await page.getByRole('row').filter({ hasText: 's000049' }).waitFor();
       await page.getByRole('button', { name: '66,666 active' }).waitFor();
       await page.getByRole('button', { name: '33,334 sleeping' }).waitFor();
-      await page.getByRole('row').filter({ hasText: 's000049' }).waitFor();
-      times.push(performance.now() - from);
       expect(await page.locator('.sessions tbody tr').count()).toBe(50);
       expect(bytes).toBeGreaterThan(10_000);
       expect(bytes).toBeLessThan(MOST_BYTES);

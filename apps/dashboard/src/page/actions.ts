@@ -30,29 +30,27 @@ export type Ask = (action: Action, session: Session, span?: string) => void;
 
 const HOLDS = ['1h', '4h', '8h', '24h'];
 
-/** The buttons of a session; none for one that is on its way out, or for who can change nothing. */
-export function buttons(session: Session, mayChange: boolean, ask: Ask): TemplateResult | string {
-  if (!mayChange || session.status === 'deleting' || session.status === 'deleted') return '';
-  const awake = session.status === 'active' || session.status === 'waking';
-  const hold = (event: Event) => {
+function holds(session: Session, ask: Ask): TemplateResult {
+  const choose = (event: Event) => {
     const select = event.target as HTMLSelectElement;
     ask('hold', session, select.value);
     select.value = '';
   };
+  return html`<select aria-label="Hold" @change=${choose}>
+    <option value="">Hold</option>
+    ${HOLDS.map((span) => html`<option value=${span}>for ${span}</option>`)}
+  </select>`;
+}
+
+/** The buttons of a session; none for one that is on its way out, or for who can change nothing. */
+export function buttons(session: Session, mayChange: boolean, ask: Ask, { brief = false } = {}): TemplateResult | string {
+  if (!mayChange || session.status === 'deleting' || session.status === 'deleted') return '';
+  const awake = session.status === 'active' || session.status === 'waking';
+  const button = (action: Action, label: string, span?: string) =>
+    html`<button class=${action} @click=${() => ask(action, session, span)}>${label}</button>`;
   return html`<span class="buttons">
-    ${
-      awake
-        ? html`<button @click=${() => ask('sleep', session)}>Sleep</button>`
-        : html`<button @click=${() => ask('wake', session)}>Wake</button>`
-    }
-    ${
-      session.holdUntil
-        ? html`<button @click=${() => ask('release', session)}>Release</button>`
-        : html`<select aria-label="Hold" @change=${hold}>
-            <option value="">Hold</option>
-            ${HOLDS.map((span) => html`<option value=${span}>for ${span}</option>`)}
-          </select>`
-    }
-    <button class="danger" @click=${() => ask('delete', session)}>Delete</button>
+    ${awake ? button('sleep', 'Sleep') : button('wake', 'Wake')}
+    ${session.holdUntil ? button('release', 'Release') : brief ? button('hold', 'Hold 1h', '1h') : holds(session, ask)}
+    ${button('delete', 'Delete')}
   </span>`;
 }

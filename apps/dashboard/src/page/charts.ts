@@ -1,5 +1,5 @@
 import { html, type TemplateResult } from 'lit-html';
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import type { Overview, TrendPoint } from '../wire.ts';
 
 const SPANS = { '1h': 3_600_000, '24h': 86_400_000, '7d': 604_800_000 } as const;
@@ -7,22 +7,21 @@ export type Span = keyof typeof SPANS;
 
 const HOUR_MS = 3_600_000;
 const HEIGHT_PX = 180;
+const DRAW_MS = 5_000;
 /** Longer between two points than this many times the usual, and nobody was there to count. */
 const GAP = 3;
 
-const HOUR = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
-const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' });
-
 /** One chart of one or two curves over time. */
 class Chart {
+  readonly #Plot: typeof uPlot;
   readonly #host: HTMLElement;
   readonly #names: readonly string[];
   readonly #colours: readonly string[];
   #plot: uPlot | null = null;
 
   /** @param colours names of CSS variables */
-  constructor(host: HTMLElement, names: readonly string[], colours: readonly string[]) {
+  constructor(Plot: typeof uPlot, host: HTMLElement, names: readonly string[], colours: readonly string[]) {
+    this.#Plot = Plot;
     this.#host = host;
     this.#names = names;
     this.#colours = colours;
@@ -38,7 +37,7 @@ class Chart {
 
   draw(data: uPlot.AlignedData): void {
     if (this.#plot) this.#plot.setData(data);
-    else this.#plot = new uPlot(this.#options(), data, this.#host);
+    else this.#plot = new this.#Plot(this.#options(), data, this.#host);
   }
 
   #size() {
@@ -48,18 +47,22 @@ class Chart {
   #options(): uPlot.Options {
     const style = getComputedStyle(this.#host);
     const colour = (name: string) => style.getPropertyValue(name);
+    // Made here and not at the start: they cost more than all the rest of a page's script.
+    const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' });
+    const hour = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+    const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
     const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
     return {
       ...this.#size(),
       series: [
-        { value: (_, at) => (at === null ? '–' : CLOCK.format(at * 1_000)) },
+        { value: (_, at) => (at === null ? '–' : clock.format(at * 1_000)) },
         ...this.#names.map((label, i) => {
           const stroke = colour(this.#colours[i]!);
           return { label, stroke, fill: stroke.replace('rgb(', 'rgba(').replace(')', ', 0.14)'), width: 2, points: { show: false } };
         }),
       ],
       axes: [
-        { ...axis, space: 70, values: (_, splits) => splits.map((at) => (at % 86_400 === 0 ? DAY : HOUR).format(at * 1_000)) },
+        { ...axis, space: 70, values: (_, splits) => splits.map((at) => (at % 86_400 === 0 ? day : hour).format(at * 1_000)) },
         { ...axis, size: 56 },
       ],
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
@@ -72,9 +75,8 @@ class Chart {
 export class Charts {
   #span: Span = '1h';
   #points: readonly TrendPoint[] = [];
-  #pods: Chart | null = null;
-  #saved: Chart | null = null;
-  #drawnAt = 0;
+  #charts: { readonly pods: Chart; readonly saved: Chart } | null = null;
+  #drawnAt = Number.NEGATIVE_INFINITY;
 
   get span(): Span {
     return this.#span;
@@ -89,17 +91,19 @@ export class Charts {
   async fetch(): Promise<void> {
     const answer = await fetch(`/api/trend?span=${this.#span}`).catch(() => null);
     if (answer?.ok) this.#points = ((await answer.json()) as { items: TrendPoint[] }).items;
-    this.#drawnAt = 0;
+    this.#drawnAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Draws, at most once in five seconds, up to the present moment. */
-  draw({ now, pods, savings }: Overview): void {
-    if (performance.now() - this.#drawnAt < 5_000 && this.#drawnAt !== 0) return;
-    const [podsHost, savedHost] = ['chart-pods', 'chart-saved'].map((id) => document.getElementById(id));
-    if (!podsHost || !savedHost) return;
+  /** Draws, at most once in five seconds, up to the present moment. What draws is fetched when there is something to draw. */
+  async draw({ now, pods, savings }: Overview): Promise<void> {
+    if (performance.now() - this.#drawnAt < DRAW_MS) return;
     this.#drawnAt = performance.now();
-    this.#pods ??= new Chart(podsHost, ['awake', 'asleep'], ['--awake', '--asleep']);
-    this.#saved ??= new Chart(savedHost, ['pod-hours saved'], ['--saved']);
+    const { default: Plot } = await import('uplot');
+    const host = (id: string) => document.getElementById(id)!;
+    this.#charts ??= {
+      pods: new Chart(Plot, host('chart-pods'), ['awake', 'asleep'], ['--awake', '--asleep']),
+      saved: new Chart(Plot, host('chart-saved'), ['pod-hours saved'], ['--saved']),
+    };
 
     const present = { at: now, ...pods, awakeMs: savings.awakeSeconds * 1_000, alwaysOnMs: savings.alwaysOnSeconds * 1_000 };
     const points = [...this.#points.filter(({ at }) => at >= now - SPANS[this.#span] && at < now), present];
@@ -113,8 +117,8 @@ export class Charts {
       rows.push([at / 1_000, awake, asleep, saved]);
     });
     const column = (i: number) => rows.map((row) => row[i]!);
-    this.#pods.draw([column(0), column(1), column(2)] as uPlot.AlignedData);
-    this.#saved.draw([column(0), column(3)] as uPlot.AlignedData);
+    this.#charts.pods.draw([column(0), column(1), column(2)] as uPlot.AlignedData);
+    this.#charts.saved.draw([column(0), column(3)] as uPlot.AlignedData);
   }
 }
 

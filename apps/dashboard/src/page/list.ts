@@ -37,7 +37,7 @@ function row(session: Session, now: number, mayChange: boolean, { look, ask }: L
   const { uuid, userId, status, policy, lastActivity, sleepAt, deleteAt, holdUntil, problem } = session;
   return html`<tr class=${status}>
     <th scope="row"><button class="link" @click=${() => look({ session: uuid })}>${uuid}</button></th>
-    <td data-label="User">${userId}</td>
+    <td class="user" data-label="User" title=${userId}>${userId}</td>
     <td data-label="Status">
       <span class="status">${status}</span>
       ${problem ? html`<span class="status bad" title=${problem.lastError}>failing ×${problem.failures}</span>` : ''}
@@ -47,7 +47,7 @@ function row(session: Session, now: number, mayChange: boolean, { look, ask }: L
     <td data-label="Sleeps in" class="number">${until(sleepAt, now)}</td>
     <td data-label="Deleted in" class="number">${until(deleteAt, now)}</td>
     <td data-label="Held for" class="number">${until(holdUntil, now)}</td>
-    <td>${buttons(session, mayChange, ask)}</td>
+    <td>${buttons(session, mayChange, ask, { brief: true })}</td>
   </tr>`;
 }
 

@@ -102,7 +102,8 @@ function draw(): void {
   );
   toggle('session', looking.session !== '');
   toggle('confirm', deleting !== null);
-  if (state.overview) drawn.draw(state.overview);
+  // After this frame: the list is what one waits for.
+  if (state.overview) setTimeout(() => state.overview && drawn.draw(state.overview));
 }
 
 addEventListener('popstate', () => {

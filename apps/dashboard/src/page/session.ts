@@ -47,7 +47,7 @@ function facts(session: Session, alarms: readonly Alarm[], now: number): Templat
       <dt>Policy</dt>
       <dd>${policy.name}: asleep after ${policy.sleepAfter}, deleted after ${policy.deleteAfter} <small>background at most ${policy.backgroundCap}</small></dd>
     </div>
-    ${workspaceUrl ? html`<div><dt>Workspace</dt><dd class="long">${workspaceUrl}</dd></div>` : ''}
+    ${workspaceUrl ? html`<div><dt>Workspace</dt><dd>${workspaceUrl}</dd></div>` : ''}
     ${problem ? html`<div><dt>Problem</dt><dd class="bad">${problem.lastError}, ${problem.failures} times for ${since(problem.since, now)}</dd></div>` : ''}
   </dl>`;
 }
@@ -81,7 +81,7 @@ export function confirmation({ deleting }: State, confirm: () => void, close: ()
     <p>The pod of ${deleting?.userId ?? ''} and all its data are gone for good.</p>
     <form method="dialog" class="buttons">
       <button autofocus>Keep it</button>
-      <button class="danger" @click=${confirm}>Delete</button>
+      <button class="delete" @click=${confirm}>Delete</button>
     </form>
   </dialog>`;
 }

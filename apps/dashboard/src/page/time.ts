@@ -26,29 +26,28 @@ export function since(time: string, now: number): string {
   return span(now - Date.parse(time));
 }
 
-const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
-
 /** In the reader's own zone and language. */
 export function moment(time: string): string {
-  return CLOCK.format(new Date(time));
+  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
-const FINE = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
-const WHOLE = new Intl.NumberFormat();
-
 export function count(value: number): string {
-  return WHOLE.format(value);
+  return value.toLocaleString();
+}
+
+function fine(value: number): string {
+  return value.toLocaleString(undefined, { maximumFractionDigits: 1 });
 }
 
 /** Pod-hours out of seconds. */
 export function hours(seconds: number): string {
-  return FINE.format(seconds / 3_600);
+  return fine(seconds / 3_600);
 }
 
 export function money(value: number): string {
-  return new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value);
+  return value.toLocaleString(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 }
 
 export function percent(fraction: number): string {
-  return `${FINE.format(100 * fraction)} %`;
+  return `${fine(100 * fraction)} %`;
 }
