@@ -5,13 +5,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATOR, TestStack, VIEWER, type View } from '../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage, type WatchedPage } from './chromium.ts';
 
-/** Where screenshots go; nowhere unless it is said. `docs/images` has those of the README. */
-const IMAGES = process.env.SANDMAN_SCREENSHOTS;
-
-const shoot = async (page: Page, name: string) => {
-  if (IMAGES) await page.screenshot({ path: `${IMAGES}/${name}.png` });
-};
-
 /** A countdown as it is written, in s. */
 function seconds(text: string | null): number {
   const [, minutes, rest] = /^(\d+):(\d\d)/.exec(text?.trim() ?? '') ?? [];
@@ -175,7 +168,6 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await rowOf(page, session).getByRole('button', { name: session.uuid }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByText(/sleep in (29|30):\d\d/).waitFor();
-    await shoot(page, 'session');
     await dialog.getByRole('link', { name: 'sleep' }).click();
     await page
       .getByText(new RegExp(`sleep-${session.uuid}-\\d+`))
@@ -191,7 +183,6 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
       .getByText(/delete-\w+-\d+/)
       .first()
       .waitFor();
-    await shoot(page, 'queues');
   });
 
   it('a viewer sees everything and finds no button; a call by hand is refused', async () => {
@@ -226,7 +217,6 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await worker!.exited;
     await page.getByText('No worker is alive').waitFor();
     expect(await verdict.textContent()).toBe('In trouble');
-    await shoot(page, 'trouble');
 
     const fault = await stack.fault({ call: 'sleep', fault: { status: 500 } });
     await stack.addWorker();
@@ -253,7 +243,6 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await rowOf(page, session).getByText('active').waitFor();
     expect(await faults(page)).toEqual([]);
     expect(await page.evaluate(WIDER_THAN_THE_WINDOW)).toEqual([]);
-    await shoot(page, `sessions-${colorScheme}-${viewport.width}`);
     await rowOf(page, session).getByRole('button', { name: session.uuid }).click();
     await page.getByRole('dialog').getByText('it was created').waitFor();
     expect(await faults(page)).toEqual([]);

@@ -6,7 +6,7 @@ const SPANS = { '1h': 3_600_000, '24h': 86_400_000, '7d': 604_800_000 } as const
 export type Span = keyof typeof SPANS;
 
 const HOUR_MS = 3_600_000;
-const HEIGHT_PX = 180;
+const HEIGHT_PX = 260;
 const DRAW_MS = 5_000;
 /** Longer between two points than this many times the usual, and nobody was there to count. */
 const GAP = 3;

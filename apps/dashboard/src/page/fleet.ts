@@ -79,7 +79,7 @@ export function totals({ overview, looking }: State, choose: (status: string) =>
     ${STATUSES.map(tile)}
     <div class="tile saved">
       <b>${percent(savings.savedFraction)}</b> saved: ${hours(savings.alwaysOnSeconds - savings.awakeSeconds)} of
-      ${hours(savings.alwaysOnSeconds)} pod-hours${savings.cost ? `, ${money(savings.cost.saved)} of ${money(savings.cost.saved + savings.cost.awake)}` : ''}
+      ${hours(savings.alwaysOnSeconds)} pod-hours${savings.cost ? `, worth ${money(savings.cost.saved)} of ${money(savings.cost.saved + savings.cost.awake)}` : ''}
     </div>
     <div class="tile">
       <b>${count(savings.regrets)}</b> regrets in ${count(savings.sleeps)} sleeps, ${count(savings.wakes)} wakes
