@@ -12,6 +12,8 @@ export interface Account {
 export interface Identity {
   readonly user: string;
   readonly role: Role;
+  /** When that is over, in ms of the epoch. */
+  readonly until: number;
 }
 
 function digest(text: string): Buffer {
@@ -22,13 +24,13 @@ function digest(text: string): Buffer {
  * Whose login this is, if it is anybody's. Every account is compared, in constant time, so that the time taken tells
  * nothing of them.
  */
-export function identify(accounts: readonly Account[], user: string, password: string): Identity | null {
+export function identify(accounts: readonly Account[], user: string, password: string): Account | null {
   const given = [digest(user), digest(password)] as const;
   const right = accounts.filter((account) => {
     const same = [timingSafeEqual(digest(account.user), given[0]), timingSafeEqual(digest(account.password), given[1])];
     return same.every(Boolean);
   });
-  return right[0] ? { user: right[0].user, role: right[0].role } : null;
+  return right[0] ?? null;
 }
 
 /**

@@ -65,6 +65,14 @@ describe('a cookie', () => {
     expect(await status(app, `sandman=${app.signCookie(`${Date.now() - 1}.operator.olga`)}`)).toBe(401);
   });
 
+  it('that ends while its page is open ends what the page is told', async () => {
+    const app = await on.open();
+    const cookie = `sandman=${app.signCookie(`${Date.now() + 1_500}.operator.olga`)}`;
+    const { statusCode, body } = await app.inject({ url: '/api/live', headers: { cookie } });
+    expect(statusCode).toBe(200);
+    expect(body).toContain('event: overview');
+  });
+
   it('holds at every dashboard of a fleet, and after a restart', async () => {
     const { cookie } = await cookieOf(await on.open(), OPERATOR);
     expect(await status(await on.open(), cookie)).toBe(200);

@@ -56,11 +56,11 @@ export const login = fp<LoginOptions>(
     await app.register(formbody);
     await app.register(rateLimit, { global: false });
 
-    const remember = ({ user, role }: Identity) => `${Date.now() + LOGIN_S * 1_000}.${role}.${user}`;
+    const remember = ({ user, role }: Account) => `${Date.now() + LOGIN_S * 1_000}.${role}.${user}`;
     const recall = (request: FastifyRequest): Identity | null => {
       const { valid, value } = request.unsignCookie(request.cookies[COOKIE] ?? '');
       const [, until, role, user] = /^(\d+)\.(operator|viewer)\.(.*)$/s.exec(valid ? value : '') ?? [];
-      return Number(until) > Date.now() ? { user: user!, role: role as Role } : null;
+      return Number(until) > Date.now() ? { user: user!, role: role as Role, until: Number(until) } : null;
     };
 
     app.decorateRequest('identity', null);

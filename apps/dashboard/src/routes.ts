@@ -66,7 +66,8 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
       overview: async () => ({ ...(await overview()), identity }),
       ...(opened === '' ? {} : { opened: () => openedOf(sources, opened) }),
     };
-    const stream = livePicture(picture, AbortSignal.any([left.signal, closing.signal]));
+    const over = AbortSignal.timeout(Math.max(0, (identity?.until ?? 0) - Date.now()));
+    const stream = livePicture(picture, AbortSignal.any([left.signal, closing.signal, over]));
     return reply
       .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' })
       .send(Readable.from(stream, { objectMode: false, highWaterMark: 16_384 }));

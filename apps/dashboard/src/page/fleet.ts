@@ -51,7 +51,7 @@ function signs({ workers, beatAgo, backlog, sweep, now }: Overview): TemplateRes
   const last = sweep.last ? `, the last ${span(now - sweep.last.at)} ago (${sweep.last.kind})` : '';
   return html`<dl class="signs">
     <div><dt>Workers</dt><dd>${count(alive.length)}</dd></div>
-    <div><dt>Circuit</dt><dd>${barred.length === 0 ? 'closed' : `open on ${barred.length} of ${alive.length}`}</dd></div>
+    <div><dt>Circuit</dt><dd>${alive.length === 0 ? '–' : barred.length === 0 ? 'closed' : `open on ${barred.length} of ${alive.length}`}</dd></div>
     <div><dt>Pings taken</dt><dd>${beatAgo === null ? 'never' : beatAgo < 2_000 ? 'now' : `${span(beatAgo)} ago`}</dd></div>
     <div><dt>Due, not done</dt><dd>${count(due)}</dd></div>
     <div><dt>Sweep</dt><dd>${sweep.visitedAgo === null ? 'not yet' : `${span(sweep.visitedAgo)} ago`}</dd></div>
