@@ -194,10 +194,11 @@ describe('secrets and messages are in no log, trace, metric or error', () => {
     }
     await stack.call('POST', `/v1/sessions/${session.uuid}/sleep`);
     await stack.until(session.uuid, 'sleeping', 20_000);
-    await stack.fault({ call: 'wake', times: 1, fault: { status: 401 } });
+    const refusal = await stack.fault({ call: 'wake', fault: { status: 401 } });
     const { body } = await stack.call('POST', `/v1/sessions/${session.uuid}/wake`);
     const problem = await waitFor('a wake is refused', async () => (await stack.call('GET', `/v1/sessions/${body.uuid}`)).body.problem);
     answers.push(JSON.stringify(problem));
+    await stack.sim('DELETE', `/sim/faults/${refusal.id}`);
   });
 
   const dashboard = async (redisUrl: string) => {
