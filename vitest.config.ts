@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** Each file starts some ten processes and holds them to their deadlines: two at once would measure the machine instead. */
-const PROMISES = 'tests/promises/**/*.test.ts';
+/** Each file starts up to ten processes and holds them to their deadlines: two at once would measure the machine instead. */
+const DEADLINES = ['tests/promises/**/*.test.ts', 'tests/main-job.test.ts'];
 
 /** A browser takes all that the machine has: what holds deadlines must not run beside it. */
 const BROWSER = 'tests/browser/**/*.test.ts';
@@ -17,13 +17,13 @@ export default defineConfig({
           ...patience,
           name: 'parts',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: [PROMISES, BROWSER],
+          exclude: [...DEADLINES, BROWSER],
           // No more files at once than cores, for the same reason.
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...patience, name: 'promises', include: [PROMISES], maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { test: { ...patience, name: 'deadlines', include: DEADLINES, maxWorkers: 1, sequence: { groupOrder: 1 } } },
       { test: { ...patience, name: 'browser', include: [BROWSER], maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
