@@ -20,6 +20,24 @@ const WIDER_THAN_THE_WINDOW = `(() => {
     .map((element) => element.outerHTML.slice(0, 100));
 })()`;
 
+/** What does not fit in the dialogs that are open. */
+const WIDER_THAN_THE_DIALOG = `[...document.querySelectorAll('dialog[open]')]
+  .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+  .map((dialog) => dialog.id)`;
+
+/** Presses a session's second button, and what comes in its place. In the page: from outside it would be too late. */
+const pressTwice = ({ uuid }: View) => `new Promise((resolve) => {
+  const row = [...document.querySelectorAll('.sessions tbody tr')].find(({ textContent }) => textContent.includes('${uuid}'));
+  const second = () => row.querySelectorAll('.buttons button')[1];
+  new MutationObserver((_, observer) => {
+    if (second().textContent !== 'Release') return;
+    observer.disconnect();
+    second().click();
+    resolve();
+  }).observe(row, { childList: true, subtree: true, characterData: true });
+  second().click();
+})`;
+
 /** What a checker of accessibility finds wrong. */
 async function faults(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
@@ -102,8 +120,8 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     expect(await history.nth(2).textContent()).toContain('nobody came for as long as its policy allows');
     expect(page.url()).toBe(`${base}/?session=${session.uuid}`);
     await page.keyboard.press('Escape');
+    await waitFor('the address says so', () => page.url() === `${base}/`);
     await dialog.waitFor({ state: 'hidden' });
-    expect(page.url()).toBe(`${base}/`);
   });
 
   it('sleep, hold, release and delete do what they say, and a delete asks once more', async () => {
@@ -157,9 +175,58 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await rowOf(page, two).waitFor();
     await page.getByRole('button', { name: 'Show all' }).click();
     await rowOf(page, one).waitFor();
+    await page.getByLabel('Status').selectOption('active');
+    await rowOf(page, two).waitFor({ state: 'detached' });
     await page.getByRole('button', { name: /^\d+ sleeping$/ }).click();
     await rowOf(page, one).waitFor({ state: 'detached' });
     await rowOf(page, two).waitFor();
+    expect(await page.getByLabel('Status').inputValue()).toBe('sleeping');
+    await page.goBack();
+    await rowOf(page, one).waitFor();
+    expect(await page.getByLabel('Status').inputValue()).toBe('active');
+    await page.getByLabel('User or session').fill('typed and not asked for');
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await rowOf(page, two).waitFor();
+    expect([await page.getByLabel('Status').inputValue(), await page.getByLabel('User or session').inputValue()]).toEqual(['', '']);
+    // What makes no sense in an address is left out.
+    await page.goto(`${base}/?status=bogus&session=${'x'.repeat(65)}&find=${'y'.repeat(256)}`);
+    await rowOf(page, two).waitFor();
+  });
+
+  it('a press meets the session it was aimed at, and a second one does not undo the first', async () => {
+    const session = await stack.create('aimed', 'balanced');
+    const page = await enter();
+    const row = rowOf(page, session);
+    await row.getByRole('button', { name: 'Hold 1h' }).hover();
+    const order = () => page.locator('.sessions tbody th').allTextContents();
+    const before = await order();
+    const added = await Promise.all(Array.from({ length: 12 }, () => stack.create('crowd', 'balanced')));
+    await waitFor('they come last', async () => (await order()).length === before.length + added.length);
+    expect((await order()).slice(0, before.length)).toEqual(before);
+    // Both at the same place, the second as soon as another button stands there.
+    await page.evaluate(pressTwice(session));
+    await waitFor('its buttons rest no more', async () => (await row.locator('[aria-disabled=true]').count()) === 0);
+    expect(await cell(row, 'Held for').textContent()).toMatch(/^(59:|1 h 00)/);
+    // Elsewhere the list is in its own order again.
+    await page.getByRole('heading', { name: 'Sessions' }).hover();
+    await waitFor('sorted', async () => {
+      const names = await order();
+      return names.join() === names.toSorted().join();
+    });
+  });
+
+  it('a page that nobody sees asks for nothing, and is up to date as soon as one looks', async () => {
+    const page = await enter();
+    const streams = () => open.at(-1)!.asked.filter((url) => url.includes('/api/live')).length;
+    const before = streams();
+    const see = (state: string) =>
+      page.evaluate(`Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => '${state}' });
+        document.dispatchEvent(new Event('visibilitychange'));`);
+    await see('hidden');
+    const session = await stack.create('unseen', 'balanced');
+    await see('visible');
+    await rowOf(page, session).waitFor();
+    expect(streams()).toBe(before + 1);
   });
 
   it('leads to a session’s jobs on Bull Board, and from a job back to its session', async () => {
@@ -246,6 +313,10 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await rowOf(page, session).getByRole('button', { name: session.uuid }).click();
     await page.getByRole('dialog').getByText('it was created').waitFor();
     expect(await faults(page)).toEqual([]);
+    expect(await page.evaluate(WIDER_THAN_THE_DIALOG)).toEqual([]);
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('alertdialog').waitFor();
+    expect(await page.evaluate(WIDER_THAN_THE_DIALOG)).toEqual([]);
   });
 
   it('can be used with the keyboard alone', async () => {

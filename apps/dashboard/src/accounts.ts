@@ -1,19 +1,10 @@
 import { createHash, scryptSync, timingSafeEqual } from 'node:crypto';
-
-export type Role = 'operator' | 'viewer';
+import type { Role } from './wire.ts';
 
 export interface Account {
   readonly user: string;
   readonly password: string;
   readonly role: Role;
-}
-
-/** Somebody who has logged in. */
-export interface Identity {
-  readonly user: string;
-  readonly role: Role;
-  /** When that is over, in ms of the epoch. */
-  readonly until: number;
 }
 
 function digest(text: string): Buffer {
@@ -33,6 +24,9 @@ export function identify(accounts: readonly Account[], user: string, password: s
   return right[0] ?? null;
 }
 
+/** A quarter of a second and 64 MB for each try, once when the process starts. */
+const SCRYPT_N = 2 ** 16;
+
 /**
  * The key that cookies are signed with. Made of the logins themselves, so that every dashboard of a fleet takes the
  * others' cookies, a restart logs nobody out, and a changed password logs everybody out. Slow by design: a cookie must not
@@ -40,5 +34,5 @@ export function identify(accounts: readonly Account[], user: string, password: s
  */
 export function signingKey(accounts: readonly Account[]): Buffer {
   const logins = JSON.stringify(accounts.map(({ user, password, role }) => [user, password, role]));
-  return scryptSync(logins, 'sandman-dashboard-cookie', 32);
+  return scryptSync(logins, 'sandman-dashboard-cookie', 32, { N: SCRYPT_N, maxmem: 2 * 128 * 8 * SCRYPT_N });
 }

@@ -56,7 +56,7 @@ export async function buildDashboard({ redis, prefix, shards, accounts, podPrice
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const problem = problemOf(error);
     if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
-    if (problem.code === 'not-ready') reply.header('retry-after', RETRY_AFTER_S);
+    if (problem.code === 'not-ready' || problem.code === 'rate-limited') reply.header('retry-after', RETRY_AFTER_S);
     return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
   });
   app.setNotFoundHandler(() => {
@@ -83,7 +83,7 @@ export async function buildDashboard({ redis, prefix, shards, accounts, podPrice
     }),
     podPrice,
   });
-  await serveBoard(app, alarms);
+  await serveBoard(app, alarms, () => answers(redis));
 
   let closing = false;
   app.addHook('preClose', async () => {

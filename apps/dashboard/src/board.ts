@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
-import { PROBLEM_TYPE, problem } from '@sandman/contracts';
+import { PROBLEM_TYPE, type ProblemCode, problem } from '@sandman/contracts';
 import { type AlarmRef, shardOf } from '@sandman/core';
 import { type AlarmQueues, jobId } from '@sandman/queue';
 import type { FastifyInstance } from 'fastify';
@@ -28,7 +28,7 @@ const ABOUT =
  * Bull Board, to look at: a job promoted or removed by hand would be an alarm lost or early, and the session behind it
  * unchanged. So whoever is logged in, it changes nothing.
  */
-export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues): Promise<void> {
+export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, ready: () => Promise<boolean>): Promise<void> {
   const adapter = new FastifyAdapter();
   adapter.setBasePath(BASE);
   const { byShard } = alarms;
@@ -52,12 +52,14 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues): Pro
   });
   await app.register(
     async (board) => {
-      board.addHook('onRequest', async (request, reply) => {
-        if (request.method === 'GET' || request.method === 'HEAD') return;
-        return reply
-          .code(403)
-          .type(PROBLEM_TYPE)
-          .send(JSON.stringify(problem('forbidden', 'The board only shows jobs')));
+      board.addHook('onRequest', async ({ method }, reply) => {
+        const refuse = (code: ProblemCode, detail: string) => {
+          const answer = problem(code, detail);
+          return reply.code(answer.status).type(PROBLEM_TYPE).send(JSON.stringify(answer));
+        };
+        if (method !== 'GET' && method !== 'HEAD') return refuse('forbidden', 'The board only shows jobs');
+        // BullMQ waits for a Redis that it has never reached.
+        if (!(await ready())) return refuse('not-ready', 'Redis cannot be reached');
       });
       board.addHook('onSend', async (_, reply, payload) => {
         const page = typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html');

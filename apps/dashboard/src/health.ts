@@ -1,58 +1,112 @@
 import { type AlarmName, GAP_MS } from '@sandman/core';
-import { LOST_MS, type SeenWorker } from '@sandman/store';
+import { LOST_MS, type Repair, type SeenWorker } from '@sandman/store';
 import type { Trouble } from './wire.ts';
 
 /** As the alert that watches the backlog has it. */
 const LONG_BACKLOG = 100;
+/** A user waits for a wake; nobody waits for a sleep or a delete. In ms. */
+const LATE_MS = { wake: 5_000, sleep: 30_000, delete: 30_000 } as const;
+/** A visit of the sweep takes up to ten seconds, and each shard has one every five; in ms. */
+const SWEEP_LATE_MS = 60_000;
+/** A failure or two are retried before anybody notices, in ms. */
+const FAILING_MS = 10_000;
+/** How long a worker that went without a word, and a lost alarm, are worth a warning, in ms. */
+const LOST_WORKER_MS = 600_000;
+const REPAIRED_MS = 3_600_000;
+
+/** Of what had to be mended, that which nothing but somebody's hand or lost data explains. */
+const UNEXPLAINED = new Set(['missing', 'late']);
 
 export interface Signs {
+  /** How many live ones there are. */
+  readonly sessions: number;
   readonly workers: readonly SeenWorker[];
   readonly backlog: Readonly<Record<AlarmName, number>>;
+  /** How long the oldest alarm that is due has waited to be taken up, in ms. */
+  readonly late: Readonly<Record<AlarmName, number>>;
+  /** Sessions whose calls fail; of the first of them, for how long, why, and whether a user waits for it. */
+  readonly failing: { readonly count: number; readonly longest: number; readonly lastError: string; readonly userWaits: boolean };
   readonly beatAgo: number | null;
-  readonly repairs: number;
+  /** The last ones, and how long ago each was, in ms. */
+  readonly repairs: readonly (Repair & { readonly ago: number })[];
 }
 
-function seconds(ms: number): string {
-  return `${Math.round(ms / 1_000)} s`;
+function forHowLong(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
-const TROUBLE: Record<string, string> = {
+const REASON: Record<string, string> = {
   failing: 'it fails',
-  'not-found': 'it knows none of our sessions: is its address right?',
+  'not-found': 'it knows none of our sessions. Look at its address',
 };
 
-/** What an operator should know of, the worst first; nothing when all is well. */
-export function troublesOf({ workers, backlog, beatAgo, repairs }: Signs): Trouble[] {
-  const troubles: Trouble[] = [];
+function ofWorkers({ workers, sessions }: Signs): Trouble[] {
   const alive = workers.filter(({ seenAgo }) => seenAgo <= LOST_MS);
-  const barred = alive.filter(({ trouble }) => trouble !== null);
   if (alive.length === 0) {
     const what = 'No worker is alive: nothing is put to sleep, woken or deleted';
-    troubles.push({ level: 'bad', what, alert: 'SandmanNoWorker' });
+    if (workers.length > 0 || sessions > 0) return [{ level: 'bad', what, alert: 'SandmanNoWorker' }];
+    return [{ level: 'warn', what: 'No worker has reported yet', alert: 'SandmanNoWorker' }];
   }
-  if (barred.length > 0) {
-    const [{ trouble, troubleFor, seenAgo }] = barred as [SeenWorker];
+  const troubles: Trouble[] = [];
+  const barred = alive.filter(({ trouble }) => trouble !== null).sort((a, b) => b.troubleFor - a.troubleFor);
+  if (barred[0]) {
+    const { trouble, troubleFor, seenAgo } = barred[0];
     const who = barred.length === alive.length ? 'Calls wait' : `Calls of ${barred.length} of ${alive.length} workers wait`;
-    const what = `${who} for the session-manager since ${seconds(troubleFor + seenAgo)}: ${TROUBLE[trouble!] ?? trouble}`;
+    const what = `${who} for the session-manager since ${forHowLong(troubleFor + seenAgo)}: ${REASON[trouble!] ?? trouble}`;
     troubles.push({ level: 'bad', what, alert: 'SandmanCircuitOpen' });
   }
-  if (beatAgo === null || beatAgo > GAP_MS) {
-    const since = beatAgo === null ? '' : ` since ${seconds(beatAgo)}`;
-    const what = `No API takes pings${since}: until one does, nobody is put to sleep for being silent`;
-    troubles.push({ level: 'bad', what, alert: 'SandmanSilent' });
+  const visited = Math.min(...alive.map(({ sweptAgo, upFor, seenAgo }) => (sweptAgo ?? upFor) + seenAgo));
+  if (visited > SWEEP_LATE_MS) {
+    troubles.push({ level: 'warn', what: `The sweep has not gone round for ${forHowLong(visited)}`, alert: 'SandmanRepairs' });
+  }
+  const lost = workers.filter(({ seenAgo }) => seenAgo > LOST_MS && seenAgo < LOST_WORKER_MS);
+  if (lost[0]) {
+    const { host, pid, seenAgo } = lost[0];
+    const others = lost.length > 1 ? ` and ${lost.length - 1} more` : '';
+    troubles.push({
+      level: 'warn',
+      what: `Worker ${host}/${pid}${others} went without a word ${forHowLong(seenAgo)} ago`,
+      alert: 'SandmanNoWorker',
+    });
+  }
+  return troubles;
+}
+
+function ofWays(beatAgo: number | null): Trouble[] {
+  if (beatAgo === null) return [{ level: 'warn', what: 'No API has taken pings yet', alert: 'SandmanSilent' }];
+  if (beatAgo <= GAP_MS) return [];
+  const what = `No API takes pings since ${forHowLong(beatAgo)}: until one does, nobody is put to sleep for being silent`;
+  return [{ level: 'bad', what, alert: 'SandmanSilent' }];
+}
+
+function ofWork({ backlog, late, failing, repairs }: Signs): Trouble[] {
+  const troubles: Trouble[] = [];
+  if (late.wake > LATE_MS.wake) {
+    const what = `Users wait for their pods: a wake that is due since ${forHowLong(late.wake)} was not taken up`;
+    troubles.push({ level: 'bad', what, alert: 'SandmanNoWorker' });
+  }
+  const lateName = (['sleep', 'delete'] as const).find((name) => late[name] > LATE_MS[name]);
+  if (lateName) {
+    const what = `A ${lateName} that is due since ${forHowLong(late[lateName])} was not taken up`;
+    troubles.push({ level: 'warn', what, alert: 'SandmanAlarmsLate' });
+  }
+  if (failing.count > 0 && failing.longest > FAILING_MS) {
+    const who = failing.count === 1 ? 'The calls of one session' : `The calls of ${failing.count} sessions`;
+    const what = `${who} fail, for ${forHowLong(failing.longest)} by now (${failing.lastError})`;
+    troubles.push({ level: failing.userWaits ? 'bad' : 'warn', what, alert: 'SandmanCircuitOpen' });
   }
   const due = backlog.sleep + backlog.delete + backlog.wake;
   if (due > LONG_BACKLOG) troubles.push({ level: 'warn', what: `${due} alarms are due and not done`, alert: 'SandmanBacklogGrowing' });
-  const lost = workers.filter(({ seenAgo }) => seenAgo > LOST_MS);
-  if (alive.length > 0 && lost.length > 0) {
-    const [{ host, pid, seenAgo }] = lost as [SeenWorker];
-    const others = lost.length > 1 ? ` and ${lost.length - 1} more` : '';
-    const what = `Worker ${host}/${pid}${others} went without a word, ${seconds(seenAgo)} ago`;
-    troubles.push({ level: 'warn', what, alert: 'SandmanNoWorker' });
-  }
-  if (repairs > 0) {
-    const what = `${repairs} ${repairs === 1 ? 'session' : 'sessions'} had lost their alarms within the last 24 hours, and got them back`;
+  const lost = repairs.filter(({ kind, ago }) => UNEXPLAINED.has(kind) && ago < REPAIRED_MS).length;
+  if (lost > 0) {
+    const what = `${lost === 1 ? 'One session' : `${lost} sessions`} had lost an alarm within the last hour, and got it back`;
     troubles.push({ level: 'warn', what, alert: 'SandmanRepairs' });
   }
   return troubles;
+}
+
+/** What an operator should know of, the worst first; nothing when all is well. */
+export function troublesOf(signs: Signs): Trouble[] {
+  const troubles = [...ofWorkers(signs), ...ofWays(signs.beatAgo), ...ofWork(signs)];
+  return troubles.sort((a, b) => Number(b.level === 'bad') - Number(a.level === 'bad'));
 }

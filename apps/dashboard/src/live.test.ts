@@ -15,14 +15,24 @@ it('tells each part at first, and again only when it has changed', async () => {
   let reads = 0;
   const end = new AbortController();
   const picture = { still: async () => 'same', moving: async () => reads++ };
-  expect(await told(livePicture(picture, end.signal), 4)).toEqual(['still "same"', 'moving 0', 'moving 1', 'moving 2']);
+  expect(
+    await told(
+      livePicture(picture, end.signal, () => {}),
+      4,
+    ),
+  ).toEqual(['still "same"', 'moving 0', 'moving 1', 'moving 2']);
   end.abort();
 });
 
 it('a part that is slow keeps those before it from nobody', async () => {
   const end = new AbortController();
   const picture = { quick: async () => 1, never: () => new Promise(() => {}) };
-  expect(await told(livePicture(picture, end.signal), 1)).toEqual(['quick 1']);
+  expect(
+    await told(
+      livePicture(picture, end.signal, () => {}),
+      1,
+    ),
+  ).toEqual(['quick 1']);
   end.abort();
 });
 
@@ -34,7 +44,7 @@ it('a part that fails is a trouble, whichever of them fails first, and tells aga
     if (failing) throw new Error('Connection is closed.');
     return 'back';
   };
-  const stream = livePicture({ late, fails }, end.signal);
+  const stream = livePicture({ late, fails }, end.signal, () => {});
   const events = await (async () => {
     const all: string[] = [];
     for await (const text of stream) {
@@ -48,9 +58,21 @@ it('a part that fails is a trouble, whichever of them fails first, and tells aga
   end.abort();
 });
 
+it('what nobody expects is told to who keeps the log, once', async () => {
+  const end = new AbortController();
+  const failed: unknown[] = [];
+  const odd = async () => {
+    throw new TypeError('odd');
+  };
+  const stream = livePicture({ odd }, end.signal, (error) => failed.push(error));
+  expect(await told(stream, 3)).toEqual(Array(3).fill('trouble "Something went wrong here"'));
+  expect(failed).toHaveLength(1);
+  end.abort();
+});
+
 it('ends when it is told to', async () => {
   const end = new AbortController();
-  const stream = livePicture({ part: async () => 1 }, end.signal);
+  const stream = livePicture({ part: async () => 1 }, end.signal, () => {});
   await stream.next();
   await stream.next();
   end.abort();

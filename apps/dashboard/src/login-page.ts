@@ -1,6 +1,6 @@
 /** What a browser may be sent to after its login: a page of ours, and nobody else's. */
 export function localPath(given: unknown): string {
-  return typeof given === 'string' && /^\/(?![/\\])[^\s\\]*$/.test(given) ? given : '/';
+  return typeof given === 'string' && /^\/(?![/\\])[\x21-\x7e]*$/.test(given) && !given.includes('\\') ? given : '/';
 }
 
 /** The form that asks for user and password. It works without a script. */

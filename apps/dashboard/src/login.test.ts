@@ -36,7 +36,7 @@ it('the right one gets a cookie that no script and no other site can use, and go
   expect((await app.inject({ url: '/', headers })).body).toContain('/assets/main.js');
 });
 
-it.each(['https://evil.example/', '//evil.example/', '/\\evil.example', '/\t/evil.example', ''])(
+it.each(['https://evil.example/', '//evil.example/', '/\\evil.example', '/\t/evil.example', '/€', ''])(
   'after a login nobody is sent to %j',
   async (next) => {
     const answer = await logIn(await on.open(), OPERATOR, {}, `?next=${encodeURIComponent(next)}`);

@@ -4,8 +4,9 @@ import rateLimit from '@fastify/rate-limit';
 import { PROBLEM_TYPE, type ProblemCode, problem } from '@sandman/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Account, type Identity, identify, type Role, signingKey } from './accounts.ts';
+import { type Account, identify, signingKey } from './accounts.ts';
 import { localPath, loginPage } from './login-page.ts';
+import type { Identity, Role } from './wire.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -3,6 +3,7 @@ import { PolicyBook, shardOf } from '@sandman/core';
 import { SessionService } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisJournal, RedisRoster, RedisSessionStore } from '@sandman/store';
+import { waitFor } from '@sandman/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useDashboards } from './dashboard.fixture.ts';
 import { openedOf, pageOf } from './looking.ts';
@@ -90,7 +91,37 @@ it('a session’s alarms are told with the times at which they ring, also after 
   expect(alarms[0]!.path).toBe(`/queues/queue/${shard}-sleep/sleep-s1-${record.n}`);
 });
 
+it('alarms that are due and that nobody takes up are known by how long', async () => {
+  await on3.begin('s1');
+  expect(await on3.alarms.late()).toEqual({ sleep: 0, delete: 0, wake: 0 });
+  const { record } = await on3.service.sleep('s1');
+  await on3.alarms.disarm('s1', record.n);
+  const { now } = await on3.store.read('s1');
+  await on3.alarms.arm('s1', record.n, [{ name: 'wake', at: now }], now);
+  const late = await waitFor('it is late', async () => {
+    const found = await on3.alarms.late();
+    return found.wake > 300 ? found : null;
+  });
+  expect(late).toMatchObject({ sleep: 0, delete: 0 });
+  expect(late.wake).toBeLessThan(10_000);
+});
+
 describe('the overview', () => {
+  it('says whose calls fail, and shows them alone', async () => {
+    for (const uuid of ['well', 'ill']) await on3.begin(uuid);
+    const { record, now } = await on3.service.get('ill');
+    const patch = { pod: 'unknown', failures: 3, failingSince: now - 60_000, lastError: 'wake: HTTP 500' } as const;
+    await on3.store.commit('ill', record, { patch, alarms: false });
+    const overview = await overviewOf(on3);
+    expect(overview.failing).toBe(1);
+    expect(overview.troubles).toContainEqual(expect.objectContaining({ level: 'bad', what: expect.stringContaining('wake: HTTP 500') }));
+    const failing = { find: '', status: 'failing', cursor: null } as const;
+    const names = async (find = '') => (await pageOf(on3.store, { ...failing, find })).items.map(({ uuid }) => uuid);
+    expect(await names()).toEqual(['ill']);
+    expect(await names('ada')).toEqual(['ill']);
+    expect(await names('grace')).toEqual([]);
+  });
+
   it('says what is next by the records, soonest first, also where a job rings earlier', async () => {
     await on3.begin('later', 'ada', { sleepAfter: '30m', deleteAfter: '1h' });
     await on3.begin('soon', 'ada', { sleepAfter: '10m', deleteAfter: '1h' });
@@ -113,7 +144,7 @@ describe('the overview', () => {
       sessions: { active: 2, sleeping: 1, waking: 0 },
       pods: { awake: 2, asleep: 1 },
       beatAgo: null,
-      workers: [],
+      workers: { alive: 0, barred: 0 },
       sweep: { visitedAgo: null, repairs: 0, last: null },
     });
     expect(overview.savings.cost).toBeDefined();

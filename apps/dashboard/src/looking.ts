@@ -9,30 +9,38 @@ import {
   statusOf,
   UUID,
 } from '@sandman/core';
-import type { RedisJournal } from '@sandman/store';
+import type { RedisJournal, RedisSessionStore } from '@sandman/store';
 import { jobPath } from './board.ts';
 import type { Alarm, Opened, SessionPage } from './wire.ts';
 
 /** Sessions on a page of the list: what a screen holds, however many there are. */
 const PAGE = 50;
+/** Of a user's sessions, those looked through for a status, in a look: who has more is paged through them. */
+const MOST = 500;
 
 export interface LookedFor {
   /** A user, or a session's uuid; empty: everybody. */
   readonly find: string;
-  readonly status: Status | undefined;
+  /** `failing`: those whose calls to the session-manager fail, whatever their status. */
+  readonly status: Status | 'failing' | undefined;
   readonly cursor: string | null;
 }
 
 const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
 /** @throws InvalidInput on a cursor that is not of this list */
-export async function pageOf(store: SessionStore, { find, status, cursor }: LookedFor): Promise<SessionPage> {
+export async function pageOf(store: RedisSessionStore, { find, status, cursor }: LookedFor): Promise<SessionPage> {
+  if (status === 'failing') {
+    const { first } = await store.failing(PAGE);
+    const named = first.filter(({ record }) => find === '' || record.userId === find || record.uuid === find);
+    return { items: named.map(view), nextCursor: null };
+  }
   if (find === '') {
     const { items, cursor: nextCursor } = await store.list({ status }, PAGE, cursor);
     return { items: items.map(view), nextCursor };
   }
   const [{ items, cursor: nextCursor }, named] = await Promise.all([
-    store.list({ userId: find, status }, PAGE, cursor),
+    store.list({ userId: find, status }, PAGE, cursor, MOST),
     cursor === null && UUID.test(find) ? store.read(find) : null,
   ]);
   const found = items.map(view);

@@ -64,7 +64,7 @@ it('while Redis is dead its pages fail at once, one that is open says so, and al
   await redis.kill();
   await ready(503);
   expect(await nextEvent(stream, 'trouble')).toBe('Redis cannot be reached');
-  expect(await status('/queues/api/queues')).toBe(500);
+  expect(await status('/queues/api/queues')).toBe(503);
   expect(await status('/api/trend')).toBe(503);
   expect(await status('/')).toBe(200);
   await redis.restart();

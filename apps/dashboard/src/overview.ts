@@ -1,8 +1,8 @@
 import { savingsView, sessionView } from '@sandman/contracts';
 import { LIVE_STATUSES, type LiveReading, statusOf } from '@sandman/core';
 import type { AlarmQueues } from '@sandman/queue';
-import type { RedisJournal, RedisRoster, RedisSessionStore } from '@sandman/store';
-import { troublesOf } from './health.ts';
+import { LOST_MS, type RedisJournal, type RedisRoster, type RedisSessionStore } from '@sandman/store';
+import { type Signs, troublesOf } from './health.ts';
 import type { Overview, Upcoming } from './wire.ts';
 
 export interface OverviewSources {
@@ -16,6 +16,8 @@ export interface OverviewSources {
 
 /** How many of what happens next are told. */
 const NEXT = 8;
+/** Of those whose calls fail, how many are looked at. */
+const WORST = 20;
 const DAY_MS = 86_400_000;
 
 function upcoming({ record, now }: LiveReading): Upcoming | null {
@@ -34,12 +36,22 @@ async function whatIsNext({ store, alarms }: OverviewSources): Promise<Upcoming[
   return next.sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).slice(0, NEXT);
 }
 
+/** What is to be said of those whose calls fail. */
+function suffering({ count, first }: Awaited<ReturnType<RedisSessionStore['failing']>>): Signs['failing'] {
+  const [worst] = first;
+  if (!worst) return { count: 0, longest: 0, lastError: '', userWaits: false };
+  const { failingSince, lastError } = worst.record;
+  return { count, longest: worst.now - failingSince, lastError, userWaits: first.some(({ record }) => record.wanted === 'awake') };
+}
+
 /** The fleet at a glance, but for who looks at it. */
 export async function overviewOf(sources: OverviewSources): Promise<Omit<Overview, 'identity'>> {
   const { store, journal, roster, alarms, podPrice } = sources;
-  const [sessions, backlog, books, workers, repairs, ways, next] = await Promise.all([
+  const [sessions, backlog, late, failing, books, workers, repairs, ways, next] = await Promise.all([
     store.count(),
     alarms.backlog(),
+    alarms.late(),
+    store.failing(WORST),
     journal.books(),
     roster.workers(),
     roster.repairs(),
@@ -47,24 +59,31 @@ export async function overviewOf(sources: OverviewSources): Promise<Omit<Overvie
     whatIsNext(sources),
   ]);
   const { now, beatAgo } = ways;
-  const recent = repairs.filter(({ at }) => now - at < DAY_MS);
-  const mended = recent.reduce((sum, { count }) => sum + count, 0);
+  const recent = repairs.map((repair) => ({ ...repair, ago: now - repair.at })).filter(({ ago }) => ago < DAY_MS);
   const visits = workers.flatMap(({ sweptAgo, seenAgo }) => (sweptAgo === null ? [] : sweptAgo + seenAgo));
+  const alive = workers.filter(({ seenAgo }) => seenAgo <= LOST_MS);
   const pods = { awake: 0, asleep: 0 };
   for (const { awakePods, asleepPods } of books.values()) {
     pods.awake += awakePods;
     pods.asleep += asleepPods;
   }
+  const live = LIVE_STATUSES.reduce((sum, status) => sum + sessions[status], 0);
+  const { byPolicy: _, ...savings } = savingsView(books, podPrice);
   return {
     now,
-    troubles: troublesOf({ workers, backlog, beatAgo, repairs: mended }),
+    troubles: troublesOf({ sessions: live, workers, backlog, late, failing: suffering(failing), beatAgo, repairs: recent }),
     sessions: Object.fromEntries(LIVE_STATUSES.map((status) => [status, sessions[status]])) as Overview['sessions'],
     backlog,
-    workers,
-    sweep: { visitedAgo: visits.length === 0 ? null : Math.min(...visits), repairs: mended, last: recent[0] ?? null },
+    workers: { alive: alive.length, barred: alive.filter(({ trouble }) => trouble !== null).length },
+    failing: failing.count,
+    sweep: {
+      visitedAgo: visits.length === 0 ? null : Math.min(...visits),
+      repairs: recent.reduce((sum, { count }) => sum + count, 0),
+      last: recent[0] ?? null,
+    },
     beatAgo,
     pods,
-    savings: savingsView(books, podPrice),
+    savings,
     next,
   };
 }

@@ -1,15 +1,18 @@
 import { Readable } from 'node:stream';
 import { sessionView } from '@sandman/contracts';
-import { InvalidInput, type LiveReading, parseDuration, STATUSES, type Status, UUID } from '@sandman/core';
+import { InvalidInput, type LiveReading, parseDuration, SandmanError, STATUSES, UUID } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import type { RedisTrend } from '@sandman/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { livePicture } from './live.ts';
-import { openedOf, pageOf } from './looking.ts';
+import { type LookedFor, openedOf, pageOf } from './looking.ts';
 import { type OverviewSources, overviewOf, shared } from './overview.ts';
 
-/** Pages that are looked at at once, per process. */
+/** Pages that are looked at at once, per process, and of one login. */
 const MOST_STREAMS = 100;
+const MOST_STREAMS_EACH = 30;
+/** Who takes nothing for so long has gone, in ms. */
+const UNREAD_MS = 30_000;
 /** How old the fleet's overview may be, in ms: it is read once for all who look. */
 const OVERVIEW_MS = 900;
 /** Points of a chart: no screen shows more. */
@@ -25,7 +28,9 @@ type Query = Readonly<Record<string, unknown>>;
 
 function text(query: Query, field: string): string {
   const value = query[field] ?? '';
-  if (typeof value !== 'string' || value.length > LONGEST_FIND) throw new InvalidInput(field, `must be at most ${LONGEST_FIND} characters`);
+  // As the API counts a user's name.
+  if (typeof value !== 'string' || [...value].length > LONGEST_FIND)
+    throw new InvalidInput(field, `must be at most ${LONGEST_FIND} characters`);
   return value;
 }
 
@@ -34,10 +39,11 @@ function uuidOf(given: string, field: string): string {
   return given;
 }
 
-function statusOf(query: Query): Status | undefined {
+function statusOf(query: Query): LookedFor['status'] {
   const given = text(query, 'status');
-  const status = STATUSES.find((one) => one === given);
-  if (given !== '' && !status) throw new InvalidInput('status', `must be one of ${STATUSES.join(', ')}`);
+  const known = [...STATUSES, 'failing'] as const;
+  const status = known.find((one) => one === given);
+  if (given !== '' && !status) throw new InvalidInput('status', `must be one of ${known.join(', ')}`);
   return status;
 }
 
@@ -46,7 +52,8 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
   const { store, service, trend } = sources;
   const overview = shared(OVERVIEW_MS, () => overviewOf(sources));
 
-  let streams = 0;
+  const streams = new Map<string, number>();
+  const count = (user: string, by: 1 | -1) => streams.set(user, (streams.get(user) ?? 0) + by);
   const closing = new AbortController();
   app.addHook('preClose', async () => closing.abort());
   app.get<{ Querystring: Query }>('/api/live', (request, reply) => {
@@ -54,20 +61,27 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
     const looked = { find: text(query, 'find'), status: statusOf(query), cursor: text(query, 'cursor') || null };
     const opened = text(query, 'session');
     if (opened !== '') uuidOf(opened, 'session');
-    if (streams >= MOST_STREAMS) throw Object.assign(new Error('Too many pages are open'), { statusCode: 429 });
+    const { user, until } = identity!;
+    const all = [...streams.values()].reduce((sum, one) => sum + one, 0);
+    if (all >= MOST_STREAMS || (streams.get(user) ?? 0) >= MOST_STREAMS_EACH) {
+      throw new SandmanError('rate-limited', 'Too many pages are open: close one');
+    }
     const left = new AbortController();
-    streams += 1;
+    count(user, 1);
     reply.raw.once('close', () => {
-      streams -= 1;
+      count(user, -1);
       left.abort();
     });
+    // Node then closes the connection, unless something went over it.
+    request.raw.socket.setTimeout?.(UNREAD_MS);
     const picture = {
-      page: () => pageOf(store, looked),
       overview: async () => ({ ...(await overview()), identity }),
+      page: () => pageOf(store, looked),
       ...(opened === '' ? {} : { opened: () => openedOf(sources, opened) }),
     };
-    const over = AbortSignal.timeout(Math.max(0, (identity?.until ?? 0) - Date.now()));
-    const stream = livePicture(picture, AbortSignal.any([left.signal, closing.signal, over]));
+    const over = AbortSignal.timeout(Math.max(0, until - Date.now()));
+    const failed = (err: unknown) => request.log.error({ err }, 'unexpected error');
+    const stream = livePicture(picture, AbortSignal.any([left.signal, closing.signal, over]), failed);
     return reply
       .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' })
       .send(Readable.from(stream, { objectMode: false, highWaterMark: 16_384 }));

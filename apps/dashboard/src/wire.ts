@@ -1,9 +1,17 @@
-import type { Savings, Session } from '@sandman/contracts';
+import type { Saved, Session } from '@sandman/contracts';
 import type { AlarmName, LiveStatus } from '@sandman/core';
-import type { SeenWorker } from '@sandman/store';
-import type { Identity } from './accounts.ts';
 
 /** What the page is told. Times are ISO 8601 where a session has them, else ms. */
+
+export type Role = 'operator' | 'viewer';
+
+/** Somebody who has logged in. */
+export interface Identity {
+  readonly user: string;
+  readonly role: Role;
+  /** When that is over, in ms of the epoch. */
+  readonly until: number;
+}
 
 /** Something that an operator should know of, the worst first. */
 export interface Trouble {
@@ -21,7 +29,10 @@ export interface Overview {
   readonly sessions: Readonly<Record<LiveStatus, number>>;
   /** Alarms due and not done. */
   readonly backlog: Readonly<Record<AlarmName, number>>;
-  readonly workers: readonly SeenWorker[];
+  /** Those that live, and of them those that do not call the session-manager. */
+  readonly workers: { readonly alive: number; readonly barred: number };
+  /** Sessions whose calls to the session-manager fail. */
+  readonly failing: number;
   readonly sweep: {
     /** Since some worker last finished a visit; null: none has. */
     readonly visitedAgo: number | null;
@@ -32,7 +43,7 @@ export interface Overview {
   /** Since an API last said, in the shard where that is longest ago, that pings can be taken; null: never. */
   readonly beatAgo: number | null;
   readonly pods: { readonly awake: number; readonly asleep: number };
-  readonly savings: Savings;
+  readonly savings: Saved;
   /** What will happen next, soonest first. */
   readonly next: readonly Upcoming[];
 }

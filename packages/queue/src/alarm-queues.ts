@@ -109,6 +109,24 @@ export class AlarmQueues implements AlarmClock {
     return counts;
   }
 
+  /**
+   * How long ago the oldest alarm was due that nobody has taken up, in ms; 0 where there is none. Of those that wait in
+   * line already only wakes are known by their age: others were moved since they were added.
+   */
+  async late(): Promise<Record<AlarmName, number>> {
+    const late = { sleep: 0, delete: 0, wake: 0 };
+    const now = Date.now();
+    const ofQueue = async (name: AlarmName, queue: Queue) => {
+      const [, score] = await this.#redis.zrange(queue.toKey('delayed'), '0', '0', 'WITHSCORES');
+      if (score !== undefined) late[name] = Math.max(late[name], now - Number(score) / SCORE_PER_MS);
+      if (name !== 'wake') return;
+      const [waiting] = await queue.getJobs(['waiting'], 0, 0, true);
+      if (waiting) late.wake = Math.max(late.wake, now - waiting.timestamp);
+    };
+    await Promise.all(this.#shards.flatMap((queues) => ALARM_NAMES.map((name) => ofQueue(name, queues[name]))));
+    return late;
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#shards.flatMap((queues) => Object.values(queues).map((queue) => queue.close())));
   }

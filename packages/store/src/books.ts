@@ -12,12 +12,13 @@ function entry({ policy, item }: Booking): string {
   return `${item} ${policy}`;
 }
 
-/** As the script takes them. */
-export function encodeBookings(books: readonly Booking[]): (string | number)[] {
+/** As the script takes them. @param failingSince stands before the bookings themselves */
+export function encodeBookings(books: readonly Booking[], failingSince: number | ''): (string | number)[] {
   return [
     CLOCKS_BEGIN_MS,
     REGRET_MS,
     books.length,
+    failingSince,
     ...books.flatMap((book) => ('by' in book ? [entry(book), book.by, 'clock'] : [entry(book), 1, book.since || ''])),
   ];
 }

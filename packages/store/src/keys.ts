@@ -36,6 +36,11 @@ export class ShardKeys {
     return `${this.#tag}:events`;
   }
 
+  /** The sessions whose calls fail, by since when. */
+  get failing(): string {
+    return `${this.#tag}:failing`;
+  }
+
   /** The books of pod time, per policy. */
   get savings(): string {
     return `${this.#tag}:savings`;

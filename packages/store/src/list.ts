@@ -38,7 +38,7 @@ function encodeCursor({ shard, after }: Position): string {
   return Buffer.from(`${shard}:${after}`).toString('base64url');
 }
 
-/** Up to `limit` sessions in the order of shard and uuid, from `cursor` on. */
+/** Up to `limit` sessions in the order of shard and uuid, from `cursor` on, among the next `most` that may fit. */
 export async function listPage(
   redis: Redis | Cluster,
   keyspace: Keyspace,
@@ -46,18 +46,21 @@ export async function listPage(
   filter: Filter,
   limit: number,
   cursor: string | null,
+  most: number,
 ): Promise<Page> {
   const items: LiveReading[] = [];
+  let looked = 0;
   let position = decodeCursor(cursor, keyspace.shards.length);
   for (;;) {
     const wanted = limit - items.length;
     const keys = keyspace.shards[position.shard]!;
     const uuids = await pageOf(redis, keys, filter, position.after, wanted);
     const readings = await Promise.all(uuids.map(read));
+    looked += uuids.length;
     items.push(...readings.filter((reading): reading is LiveReading => fits(reading, filter)));
     if (uuids.length === wanted) position = { ...position, after: uuids.at(-1)! };
     else if (position.shard + 1 < keyspace.shards.length) position = { shard: position.shard + 1, after: '' };
     else return { items, cursor: null };
-    if (items.length === limit) return { items, cursor: encodeCursor(position) };
+    if (items.length === limit || looked >= most) return { items, cursor: encodeCursor(position) };
   }
 }

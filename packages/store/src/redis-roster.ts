@@ -39,6 +39,19 @@ export interface Repair {
   readonly count: number;
 }
 
+/** What a worker wrote of itself; null for what is none of this version's. */
+function parseReport(text: string, now: number): SeenWorker | null {
+  const [, at, json] = /^(\d+) (.*)$/s.exec(text) ?? [];
+  try {
+    const { id, host, pid, upFor, trouble, troubleFor, sweptAgo } = JSON.parse(json ?? '') as Partial<WorkerState>;
+    if (typeof id !== 'string' || typeof upFor !== 'number') return null;
+    const known = { id, host: String(host), pid: Number(pid), upFor, trouble: trouble ?? null, troubleFor: troubleFor ?? 0 };
+    return { ...known, sweptAgo: sweptAgo ?? null, seenAgo: now - Number(at) };
+  } catch {
+    return null;
+  }
+}
+
 /** What workers tell operators: that they live, what keeps them from calling, and what had to be mended. */
 export class RedisRoster {
   readonly #redis: Redis | Cluster;
@@ -62,12 +75,7 @@ export class RedisRoster {
   /** Those heard of within the last hour, the longest up first. */
   async workers(): Promise<SeenWorker[]> {
     const [now, flat] = (await clocked(this.#redis, [this.#keys.workers], [])) as [number, string[]];
-    const seen = flat
-      .filter((_, i) => i % 2 === 1)
-      .map((text) => {
-        const [, at, state] = /^(\d+) (.*)$/s.exec(text)!;
-        return { ...(JSON.parse(state!) as WorkerState), seenAgo: now - Number(at) };
-      });
+    const seen = flat.flatMap((text, i) => (i % 2 === 1 ? (parseReport(text, now) ?? []) : []));
     return seen.sort((a, b) => b.upFor + b.seenAgo - a.upFor - a.seenAgo);
   }
 

@@ -107,10 +107,11 @@ export class RedisSessionStore implements SessionStore {
         owner,
         keys.ingest,
         keys.savings,
+        keys.failing,
       ],
       [
         ...[base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, next.cause, next.userId, EVENTS_CAP, HISTORY_CAP],
-        ...encodeBookings(bookings(base, next)),
+        ...encodeBookings(bookings(base, next), patch.failingSince ?? ''),
         ...encodePatch(written),
       ],
     );
@@ -205,8 +206,22 @@ export class RedisSessionStore implements SessionStore {
     return { now: ways[0]![0], beatAgo: known.length < beats.length ? null : Math.max(...known) };
   }
 
-  list(filter: Filter, limit: number, cursor: string | null): Promise<Page> {
-    return listPage(this.#redis, this.#keys, (uuid) => this.read(uuid), filter, limit, cursor);
+  /** @param most how many are looked through for those that fit; a page may then be short, or empty, and not the last one */
+  list(filter: Filter, limit: number, cursor: string | null, most = Number.POSITIVE_INFINITY): Promise<Page> {
+    return listPage(this.#redis, this.#keys, (uuid) => this.read(uuid), filter, limit, cursor, most);
+  }
+
+  /** The sessions whose calls to the session-manager fail, the longest-suffering first, and how many there are. */
+  async failing(limit: number): Promise<{ readonly count: number; readonly first: LiveReading[] }> {
+    const shards = this.#keys.shards.map(async ({ failing }) => {
+      const [count, flat] = await Promise.all([this.#redis.zcard(failing), this.#redis.zrange(failing, '0', String(limit - 1))]);
+      return { count, uuids: flat };
+    });
+    const found = await Promise.all(shards);
+    const readings = await Promise.all(found.flatMap(({ uuids }) => uuids).map((uuid) => this.read(uuid)));
+    const first = readings.filter((reading): reading is LiveReading => (reading.record?.failures ?? 0) > 0);
+    first.sort((a, b) => a.record.failingSince - b.record.failingSince);
+    return { count: found.reduce((sum, { count }) => sum + count, 0), first: first.slice(0, limit) };
   }
 
   /** The user's live sessions. */

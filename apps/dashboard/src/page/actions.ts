@@ -12,6 +12,9 @@ const CALLS: Record<Action, { readonly method: string; readonly path: string; re
   delete: { method: 'DELETE', path: '', done: 'is deleted' },
 };
 
+/** How long a button waits for what it asked for, in ms. */
+const ANSWER_MS = 10_000;
+
 /**
  * @param span of a hold
  * @returns the session as it is on its way, and what to say; or only what went wrong
@@ -19,7 +22,8 @@ const CALLS: Record<Action, { readonly method: string; readonly path: string; re
 export async function act(action: Action, uuid: string, span?: string): Promise<{ session: Session | null; said: string }> {
   const { method, path, done } = CALLS[action];
   const body = span === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify({ for: span }) };
-  const answer = await fetch(`/api/sessions/${encodeURIComponent(uuid)}${path}`, { method, ...body }).catch(() => null);
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const answer = await fetch(`/api/sessions/${encodeURIComponent(uuid)}${path}`, { method, signal, ...body }).catch(() => null);
   if (!answer) return { session: null, said: 'The dashboard does not answer' };
   const told = await answer.json().catch(() => ({}));
   if (answer.ok) return { session: told as Session, said: `${uuid} ${done}` };
@@ -28,29 +32,39 @@ export async function act(action: Action, uuid: string, span?: string): Promise<
 
 export type Ask = (action: Action, session: Session, span?: string) => void;
 
+/** What an operator's buttons need. */
+export interface Press {
+  readonly ask: Ask;
+  /** Sessions for which one was pressed just now: another stands there since, and a second press may have meant the first. */
+  readonly busy: ReadonlySet<string>;
+}
+
 const HOLDS = ['1h', '4h', '8h', '24h'];
 
-function holds(session: Session, ask: Ask): TemplateResult {
+function holds(busy: boolean, ask: (action: Action, span?: string) => void): TemplateResult {
   const choose = (event: Event) => {
     const select = event.target as HTMLSelectElement;
-    ask('hold', session, select.value);
+    ask('hold', select.value);
     select.value = '';
   };
-  return html`<select aria-label="Hold" @change=${choose}>
+  return html`<select aria-label="Hold" ?disabled=${busy} @change=${choose}>
     <option value="">Hold</option>
     ${HOLDS.map((span) => html`<option value=${span}>for ${span}</option>`)}
   </select>`;
 }
 
-/** The buttons of a session; none for one that is on its way out, or for who can change nothing. */
-export function buttons(session: Session, mayChange: boolean, ask: Ask, { brief = false } = {}): TemplateResult | string {
-  if (!mayChange || session.status === 'deleting' || session.status === 'deleted') return '';
+/** The buttons of a session; none for one that is on its way out. */
+export function buttons(session: Session, press: Press, { brief = false } = {}): TemplateResult | string {
+  if (session.status === 'deleting' || session.status === 'deleted') return '';
   const awake = session.status === 'active' || session.status === 'waking';
+  const busy = press.busy.has(session.uuid);
+  const ask = (action: Action, span?: string) => busy || press.ask(action, session, span);
+  // Not disabled: that would take the focus away from who presses keys.
   const button = (action: Action, label: string, span?: string) =>
-    html`<button class=${action} @click=${() => ask(action, session, span)}>${label}</button>`;
+    html`<button class=${action} aria-disabled=${busy} @click=${() => ask(action, span)}>${label}</button>`;
   return html`<span class="buttons">
     ${awake ? button('sleep', 'Sleep') : button('wake', 'Wake')}
-    ${session.holdUntil ? button('release', 'Release') : brief ? button('hold', 'Hold 1h', '1h') : holds(session, ask)}
+    ${session.holdUntil ? button('release', 'Release') : brief ? button('hold', 'Hold 1h', '1h') : holds(busy, ask)}
     ${button('delete', 'Delete')}
   </span>`;
 }

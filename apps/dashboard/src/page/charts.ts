@@ -11,6 +11,11 @@ const DRAW_MS = 5_000;
 /** Longer between two points than this many times the usual, and nobody was there to count. */
 const GAP = 3;
 
+/** In the reader's own zone, as the axis is divided. */
+function isMidnight(at: Date): boolean {
+  return at.getHours() === 0 && at.getMinutes() === 0;
+}
+
 /** One chart of one or two curves over time. */
 class Chart {
   readonly #Plot: typeof uPlot;
@@ -62,7 +67,11 @@ class Chart {
         }),
       ],
       axes: [
-        { ...axis, space: 70, values: (_, splits) => splits.map((at) => (at % 86_400 === 0 ? day : hour).format(at * 1_000)) },
+        {
+          ...axis,
+          space: 70,
+          values: (_, splits) => splits.map((at) => (isMidnight(new Date(at * 1_000)) ? day : hour).format(at * 1_000)),
+        },
         { ...axis, size: 56 },
       ],
       scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },

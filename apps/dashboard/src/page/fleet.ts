@@ -1,9 +1,8 @@
+import { LIVE_STATUSES } from '@sandman/core';
 import { html, type TemplateResult } from 'lit-html';
 import type { Overview } from '../wire.ts';
 import type { State } from './state.ts';
 import { count, hours, money, percent, span, until } from './time.ts';
-
-const STATUSES = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting'] as const;
 
 function verdict({ overview, link, trouble }: State): { level: string; text: string } {
   if (link === 'lost') return { level: 'bad', text: 'No connection' };
@@ -33,25 +32,20 @@ export function bar(state: State): TemplateResult {
 }
 
 function reasons({ overview, link, trouble }: State): TemplateResult {
-  const all = [
-    ...(link === 'lost' ? [{ level: 'bad', what: 'The dashboard does not answer. What you see is old.', alert: '' }] : []),
-    ...(trouble ? [{ level: 'bad', what: `${trouble}. What you see is old.`, alert: '' }] : []),
-    ...(overview?.troubles ?? []),
-  ];
+  const away = link === 'lost' ? 'The dashboard does not answer' : trouble;
+  const all = [...(away ? [{ level: 'bad', what: `${away}. What you see is old`, alert: '' }] : []), ...(overview?.troubles ?? [])];
   return html`${all.map(
     ({ level, what, alert }) =>
       html`<p class="trouble ${level}">${what}.${alert ? html` <small>${alert} in docs/operations.md</small>` : ''}</p>`,
   )}`;
 }
 
-function signs({ workers, beatAgo, backlog, sweep, now }: Overview): TemplateResult {
-  const alive = workers.filter(({ seenAgo }) => seenAgo < 10_000);
-  const barred = alive.filter(({ trouble }) => trouble !== null);
+function signs({ workers: { alive, barred }, beatAgo, backlog, sweep, now }: Overview): TemplateResult {
   const due = backlog.sleep + backlog.delete + backlog.wake;
   const last = sweep.last ? `, the last ${span(now - sweep.last.at)} ago (${sweep.last.kind})` : '';
   return html`<dl class="signs">
-    <div><dt>Workers</dt><dd>${count(alive.length)}</dd></div>
-    <div><dt>Circuit</dt><dd>${alive.length === 0 ? '–' : barred.length === 0 ? 'closed' : `open on ${barred.length} of ${alive.length}`}</dd></div>
+    <div><dt>Workers</dt><dd>${count(alive)}</dd></div>
+    <div><dt>Circuit</dt><dd>${alive === 0 ? '–' : barred === 0 ? 'closed' : `open on ${barred} of ${alive}`}</dd></div>
     <div><dt>Pings taken</dt><dd>${beatAgo === null ? 'never' : beatAgo < 2_000 ? 'now' : `${span(beatAgo)} ago`}</dd></div>
     <div><dt>Due, not done</dt><dd>${count(due)}</dd></div>
     <div><dt>Sweep</dt><dd>${sweep.visitedAgo === null ? 'not yet' : `${span(sweep.visitedAgo)} ago`}</dd></div>
@@ -67,16 +61,16 @@ export function health(state: State): TemplateResult {
 /** How many sessions there are of each status, to be chosen from, and what sleep saves. */
 export function totals({ overview, looking }: State, choose: (status: string) => void): TemplateResult | string {
   if (!overview) return '';
-  const { sessions, savings } = overview;
-  const tile = (status: string) => html`<button
-    class="tile ${status}"
+  const { sessions, savings, failing } = overview;
+  const tile = (status: string, number: number) => html`<button
+    class="tile ${number > 0 ? status : ''}"
     aria-pressed=${looking.status === status}
     @click=${() => choose(looking.status === status ? '' : status)}
   >
-    <b>${count(sessions[status as keyof typeof sessions])}</b> ${status}
+    <b>${count(number)}</b> ${status}
   </button>`;
   return html`<section class="tiles" aria-label="Totals">
-    ${STATUSES.map(tile)}
+    ${LIVE_STATUSES.map((status) => tile(status, sessions[status]))} ${tile('failing', failing)}
     <div class="tile saved">
       <b>${percent(savings.savedFraction)}</b> saved: ${hours(savings.alwaysOnSeconds - savings.awakeSeconds)} of
       ${hours(savings.alwaysOnSeconds)} pod-hours${savings.cost ? `, worth ${money(savings.cost.saved)} of ${money(savings.cost.saved + savings.cost.awake)}` : ''}

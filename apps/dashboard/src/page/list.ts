@@ -1,18 +1,13 @@
 import type { Session } from '@sandman/contracts';
 import { html, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
-import { type Ask, buttons } from './actions.ts';
-import type { Looking, State } from './state.ts';
+import { buttons, type Press } from './actions.ts';
+import { CHOICES, type Looking, type State } from './state.ts';
 import { since, until } from './time.ts';
 
-const STATUSES = ['active', 'falling-asleep', 'sleeping', 'waking', 'deleting', 'deleted'];
+type Look = (looking: Partial<Looking>) => void;
 
-export interface ListDeeds {
-  readonly look: (looking: Partial<Looking>) => void;
-  readonly ask: Ask;
-}
-
-function filter({ looking }: State, look: ListDeeds['look']): TemplateResult {
+function filter(looking: Looking, look: Look): TemplateResult {
   const submit = (event: Event) => {
     event.preventDefault();
     const find = String(new FormData(event.target as HTMLFormElement).get('find') ?? '').trim();
@@ -20,20 +15,20 @@ function filter({ looking }: State, look: ListDeeds['look']): TemplateResult {
   };
   const choose = (event: Event) => look({ status: (event.target as HTMLSelectElement).value, cursors: [] });
   return html`<form class="filter" role="search" @submit=${submit}>
-    <label>User or session <input name="find" type="search" maxlength="255" .value=${looking.find} /></label>
+    <label>User or session <input name="find" type="search" maxlength="510" .value=${looking.find} /></label>
     <button>Find</button>
     <label
       >Status
       <select name="status" @change=${choose}>
-        <option value="" ?selected=${looking.status === ''}>any but deleted</option>
-        ${STATUSES.map((status) => html`<option value=${status} ?selected=${looking.status === status}>${status}</option>`)}
+        <option value="" .selected=${looking.status === ''}>any but deleted</option>
+        ${CHOICES.map((status) => html`<option value=${status} .selected=${looking.status === status}>${status}</option>`)}
       </select></label
     >
-    ${looking.find || looking.status ? html`<button type="button" @click=${() => look({ find: '', status: '', cursors: [] })}>Show all</button>` : ''}
+    ${looking.find || looking.status ? html`<button type="reset" @click=${() => look({ find: '', status: '', cursors: [] })}>Show all</button>` : ''}
   </form>`;
 }
 
-function row(session: Session, now: number, mayChange: boolean, { look, ask }: ListDeeds): TemplateResult {
+function row(session: Session, now: number, press: Press | null, look: Look): TemplateResult {
   const { uuid, userId, status, policy, lastActivity, sleepAt, deleteAt, holdUntil, problem } = session;
   return html`<tr class=${status}>
     <th scope="row"><button class="link" @click=${() => look({ session: uuid })}>${uuid}</button></th>
@@ -47,19 +42,16 @@ function row(session: Session, now: number, mayChange: boolean, { look, ask }: L
     <td data-label="Sleeps in" class="number">${until(sleepAt, now)}</td>
     <td data-label="Deleted in" class="number">${until(deleteAt, now)}</td>
     <td data-label="Held for" class="number">${until(holdUntil, now)}</td>
-    <td>${buttons(session, mayChange, ask, { brief: true })}</td>
+    <td>${press && buttons(session, press, { brief: true })}</td>
   </tr>`;
 }
 
 /** The sessions that are looked at, a page at a time. */
-export function list(state: State, now: number, deeds: ListDeeds): TemplateResult {
-  const { page, looking, overview } = state;
-  const { look } = deeds;
-  const mayChange = overview?.identity.role === 'operator';
+export function list({ page, looking }: State, now: number, press: Press | null, look: Look): TemplateResult {
   const number = looking.cursors.length + 1;
   return html`<section class="sessions" aria-labelledby="sessions-title">
     <h2 id="sessions-title">Sessions</h2>
-    ${filter(state, look)}
+    ${filter(looking, look)}
     <table>
       <thead>
         <tr>
@@ -78,7 +70,7 @@ export function list(state: State, now: number, deeds: ListDeeds): TemplateResul
         ${repeat(
           page?.items ?? [],
           ({ uuid }) => uuid,
-          (session) => row(session, now, mayChange, deeds),
+          (session) => row(session, now, press, look),
         )}
       </tbody>
     </table>

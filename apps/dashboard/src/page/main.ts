@@ -1,6 +1,6 @@
 import type { Session } from '@sandman/contracts';
 import { html, render } from 'lit-html';
-import { type Ask, act } from './actions.ts';
+import { type Action, type Ask, act } from './actions.ts';
 import { Charts, charts, type Span } from './charts.ts';
 import { bar, health, totals, upcoming } from './fleet.ts';
 import { list } from './list.ts';
@@ -11,6 +11,8 @@ import { addressOf, type Looking, lookingFrom, type State } from './state.ts';
 const TICK_MS = 1_000;
 /** How often the charts look for a new sample, in ms: there is one a minute. */
 const SAMPLE_MS = 30_000;
+/** How long a session's buttons rest after a press, in ms. */
+const REST_MS = 1_000;
 /** How long what a button did stands there, in ms. */
 const SAID_MS = 6_000;
 
@@ -23,6 +25,7 @@ const state: State = {
   opened: null,
   ahead: 0,
   said: '',
+  busy: new Set(),
   deleting: null,
 };
 
@@ -36,13 +39,33 @@ function change(news: Partial<State>): void {
   if (planned === 0) planned = requestAnimationFrame(draw);
 }
 
-const live = new Live(change);
+/**
+ * Where somebody points into the list, its rows keep their places: who is new comes last, and who has gone stays. A press
+ * must not meet another session than the one that was aimed at.
+ */
+function steady(page: State['page']): State['page'] {
+  const aimed = document.querySelector('.sessions tbody:hover, .sessions tbody:focus-within');
+  if (!aimed || !page || !state.page) return page;
+  const fresh = new Map(page.items.map((session) => [session.uuid, session]));
+  const kept = state.page.items.map((session) => fresh.get(session.uuid) ?? session);
+  for (const { uuid } of kept) fresh.delete(uuid);
+  return { ...page, items: [...kept, ...fresh.values()] };
+}
+
+const live = new Live(({ page, ...news }) => change(page === undefined ? news : { ...news, page: steady(page) }));
+
+/** What is shown of another list is none of this one. */
+function show(looking: Looking): void {
+  const { find, status, cursors } = state.looking;
+  const same = find === looking.find && status === looking.status && cursors.at(-1) === looking.cursors.at(-1);
+  change({ looking, ...(same ? {} : { page: null }) });
+  live.look(looking);
+}
 
 function look(change_: Partial<Looking>): void {
   const looking = { ...state.looking, ...change_ };
   history.pushState(null, '', addressOf(looking));
-  change({ looking });
-  live.look(looking);
+  show(looking);
 }
 
 function say(said: string): void {
@@ -61,10 +84,12 @@ function shown(session: Session): void {
   });
 }
 
-async function done(...asked: Parameters<typeof act>): Promise<void> {
-  const { session, said } = await act(...asked);
+async function done(action: Action, uuid: string, span?: string): Promise<void> {
+  change({ busy: new Set(state.busy).add(uuid) });
+  const { session, said } = await act(action, uuid, span);
   if (session) shown(session);
   say(said);
+  setTimeout(() => change({ busy: new Set([...state.busy].filter((one) => one !== uuid)) }), REST_MS);
 }
 
 const ask: Ask = (action, { uuid, userId }, span) => {
@@ -83,15 +108,16 @@ function draw(): void {
   const now = Date.now() + state.ahead;
   const { deleting, looking, said } = state;
   const closeSession = () => state.looking.session && look({ session: '' });
-  const show = (span: Span) => drawn.show(span).then(() => change({}));
+  const span = (wanted: Span) => drawn.show(wanted).then(() => change({}));
+  const press = state.overview?.identity.role === 'operator' ? { ask, busy: state.busy } : null;
   render(
     html`${bar(state)}
       <main>
         ${health(state)} ${totals(state, (status) => look({ status, cursors: [] }))}
-        <div class="wide">${charts(drawn.span, show)} ${upcoming(state, now, (session) => look({ session }))}</div>
-        ${list(state, now, { look, ask })}
+        <div class="wide">${charts(drawn.span, span)} ${upcoming(state, now, (session) => look({ session }))}</div>
+        ${list(state, now, press, look)}
       </main>
-      ${opened(state, now, ask, closeSession)}
+      ${opened(state, now, press, closeSession)}
       ${confirmation(
         state,
         () => deleting && done('delete', deleting.uuid),
@@ -106,10 +132,7 @@ function draw(): void {
   if (state.overview) setTimeout(() => state.overview && drawn.draw(state.overview));
 }
 
-addEventListener('popstate', () => {
-  change({ looking: lookingFrom(location.href) });
-  live.look(state.looking);
-});
+addEventListener('popstate', () => show(lookingFrom(location.href)));
 // A slash goes to the search, as in most places.
 addEventListener('keydown', (event) => {
   const typing = (event.target as HTMLElement).closest('input, select, dialog');

@@ -1,7 +1,7 @@
 import type { Session } from '@sandman/contracts';
 import { html, type TemplateResult } from 'lit-html';
 import type { Alarm, Change } from '../wire.ts';
-import { type Ask, buttons } from './actions.ts';
+import { buttons, type Press } from './actions.ts';
 import type { State } from './state.ts';
 import { moment, since, span, until } from './time.ts';
 
@@ -53,17 +53,15 @@ function facts(session: Session, alarms: readonly Alarm[], now: number): Templat
 }
 
 /** One session: what it is, what will become of it, and why it is so. */
-export function opened(state: State, now: number, ask: Ask, close: () => void): TemplateResult {
-  const { looking, opened: found, overview } = state;
+export function opened({ looking, opened: found }: State, now: number, press: Press | null, close: () => void): TemplateResult {
   const known = found?.uuid === looking.session ? found : null;
-  const mayChange = overview?.identity.role === 'operator';
   return html`<dialog id="session" aria-labelledby="session-title" @close=${close}>
     ${
       looking.session &&
       html`<form method="dialog"><button aria-label="Close">✕</button></form>
       <h2 id="session-title">Session ${looking.session}</h2>
       ${known && !known.session ? html`<p class="none">There is no such session, or it was deleted more than 24 hours ago.</p>` : ''}
-      ${known?.session ? html`${facts(known.session, known.alarms, now)} ${buttons(known.session, mayChange, ask)}` : ''}
+      ${known?.session ? html`${facts(known.session, known.alarms, now)} ${press && buttons(known.session, press)}` : ''}
       ${
         known?.session
           ? html`<h3>History</h3>

@@ -1,3 +1,4 @@
+import { STATUSES, UUID } from '@sandman/core';
 import type { Opened, Overview, SessionPage } from '../wire.ts';
 
 /** What the address says is looked at, so that a page can be sent to a colleague. */
@@ -12,7 +13,7 @@ export interface Looking {
 }
 
 /** Whether what is shown is true now. */
-export type Link = 'live' | 'connecting' | 'lost';
+export type Link = 'live' | 'connecting' | 'lost' | 'refused';
 
 export interface State {
   looking: Looking;
@@ -26,14 +27,25 @@ export interface State {
   ahead: number;
   /** What the last button did. */
   said: string;
+  /** Sessions for which a button was pressed just now. */
+  busy: ReadonlySet<string>;
   /** The session that is about to be deleted, until that is confirmed. */
   deleting: { readonly uuid: string; readonly userId: string } | null;
 }
 
+/** What a list can be narrowed down to: a status, or those whose calls to the session-manager fail. */
+export const CHOICES: readonly string[] = [...STATUSES, 'failing'];
+
+/** What makes no sense in an address is left out. */
 export function lookingFrom(address: string): Looking {
   const query = new URL(address).searchParams;
-  const text = (name: string) => query.get(name) ?? '';
-  return { find: text('find'), status: text('status'), session: text('session'), cursors: [] };
+  const text = (name: string, fits: (value: string) => boolean) => [query.get(name) ?? ''].find(fits) ?? '';
+  return {
+    find: text('find', (value) => [...value].length <= 255),
+    status: text('status', (value) => CHOICES.includes(value)),
+    session: text('session', (value) => UUID.test(value)),
+    cursors: [],
+  };
 }
 
 export function addressOf({ find, status, session }: Looking): string {

@@ -1,9 +1,11 @@
 -- Writes a decision if nobody wrote since the record it was made on; logs a change of status in the same step.
 -- KEYS[1] session  [2] unarmed  [3] events  [4] history  [5] tombstones
 -- KEYS[6] index of the old status  [7] of the new  [8] index of the old owner  [9] of the new  [10] ingest  [11] savings
+-- KEYS[12] those whose calls fail, by since when
 -- ARGV[1] rev it was made on ('0': no record)  [2] uuid  [3] draw alarms 0|1  [4] lease, ms ('0': none)
 -- ARGV[5] old status ('': none)  [6] new status  [7] cause  [8] owner  [9] cap of the events stream  [10] of the history
 -- ARGV[11] where the books' clocks begin, ms  [12] how old a regret's sleep may be, ms  [13] bookings that follow
+-- ARGV[14] since when its calls fail, ms ('0': they do not any more, '': as before)
 -- then each: what and whose, by, since ('clock': one that starts or stops; '': counts; ms: counts unless older)
 -- then field, value ('': remove it), …
 -- Returns {committed 0|1, now ms, record, ingest}
@@ -12,7 +14,7 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local ingest = redis.call('HMGET', KEYS[10], 'beat', 'floor', 'lost', 'rewound')
 if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then return { 0, now, redis.call('HGETALL', KEYS[1]), ingest } end
 
-local fields = 14 + 3 * ARGV[13]
+local fields = 15 + 3 * ARGV[13]
 for i = fields, #ARGV, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
@@ -24,8 +26,10 @@ if ARGV[3] == '1' then
 end
 redis.call('HINCRBY', KEYS[1], 'rev', 1)
 
+if ARGV[14] == '0' then redis.call('ZREM', KEYS[12], ARGV[2]) elseif ARGV[14] ~= '' then redis.call('ZADD', KEYS[12], ARGV[14], ARGV[2]) end
+
 -- A clock is the number of pods for which it runs, and the sum of their ends minus that of their beginnings.
-for i = 14, fields - 1, 3 do
+for i = 15, fields - 1, 3 do
   local what, by, since = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   if since == 'clock' then redis.call('HINCRBY', KEYS[11], 'ms.' .. what, -by * (now - ARGV[11])) end
   if since == 'clock' or since == '' or now - since <= tonumber(ARGV[12]) then redis.call('HINCRBY', KEYS[11], what, by) end
