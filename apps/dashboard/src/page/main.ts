@@ -30,6 +30,7 @@ const state: State = {
 };
 
 const drawn = new Charts();
+let page: State['page'] = null;
 let planned = 0;
 let unsaid: ReturnType<typeof setTimeout> | undefined;
 
@@ -40,19 +41,19 @@ function change(news: Partial<State>): void {
 }
 
 /**
- * Where somebody points into the list, its rows keep their places: who is new comes last, and who has gone stays. A press
- * must not meet another session than the one that was aimed at.
+ * The list as it is drawn. Where somebody points into it its rows keep their places: who is new comes last, and who has gone
+ * stays. A press must not meet another session than the one that was aimed at.
  */
-function steady(page: State['page']): State['page'] {
+function steady(drawn: State['page'], page: State['page']): State['page'] {
   const aimed = document.querySelector('.sessions tbody:hover, .sessions tbody:focus-within');
-  if (!aimed || !page || !state.page) return page;
+  if (!aimed || !page || !drawn) return page;
   const fresh = new Map(page.items.map((session) => [session.uuid, session]));
-  const kept = state.page.items.map((session) => fresh.get(session.uuid) ?? session);
+  const kept = drawn.items.map((session) => fresh.get(session.uuid) ?? session);
   for (const { uuid } of kept) fresh.delete(uuid);
   return { ...page, items: [...kept, ...fresh.values()] };
 }
 
-const live = new Live(({ page, ...news }) => change(page === undefined ? news : { ...news, page: steady(page) }));
+const live = new Live(change);
 
 /** What is shown of another list is none of this one. */
 function show(looking: Looking): void {
@@ -76,10 +77,10 @@ function say(said: string): void {
 
 /** Shows a session as an answer has it; the stream follows within half a second. */
 function shown(session: Session): void {
-  const { page, opened: open } = state;
-  const items = page?.items.map((one) => (one.uuid === session.uuid ? session : one));
+  const { page: listed, opened: open } = state;
+  const items = listed?.items.map((one) => (one.uuid === session.uuid ? session : one));
   change({
-    page: page && items ? { ...page, items } : page,
+    page: listed && items ? { ...listed, items } : listed,
     opened: open?.uuid === session.uuid ? { ...open, session } : open,
   });
 }
@@ -107,6 +108,7 @@ function draw(): void {
   planned = 0;
   const now = Date.now() + state.ahead;
   const { deleting, looking, said } = state;
+  page = steady(page, state.page);
   const closeSession = () => state.looking.session && look({ session: '' });
   const span = (wanted: Span) => drawn.show(wanted).then(() => change({}));
   const press = state.overview?.identity.role === 'operator' ? { ask, busy: state.busy } : null;
@@ -115,7 +117,7 @@ function draw(): void {
       <main>
         ${health(state)} ${totals(state, (status) => look({ status, cursors: [] }))}
         <div class="wide">${charts(drawn.span, span)} ${upcoming(state, now, (session) => look({ session }))}</div>
-        ${list(state, now, press, look)}
+        ${list({ ...state, page }, now, press, look)}
       </main>
       ${opened(state, now, press, closeSession)}
       ${confirmation(
