@@ -13,7 +13,7 @@ export interface Looking {
 }
 
 /** Whether what is shown is true now. */
-export type Link = 'live' | 'connecting' | 'lost' | 'refused';
+type Link = 'live' | 'connecting' | 'lost' | 'refused';
 
 export interface State {
   looking: Looking;
