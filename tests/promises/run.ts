@@ -37,7 +37,7 @@ export interface Plan {
   /** Whether the faults are the session-manager's alone, so that users must not notice. */
   readonly usersUntouched: boolean;
   readonly chaos: (world: World, random: Random) => Promise<void>;
-  /** How much must have been checked, per promise: a check that saw nothing proves nothing. */
+  /** How much must have been checked, per promise: a check that saw nothing proves nothing. Well below what chance has brought. */
   readonly atLeast: Partial<Record<PromiseNumber, Readonly<Record<string, number>>>>;
 }
 
