@@ -14,8 +14,15 @@ export interface AppProcess {
 
 /** Starts `apps/<app>` with this environment and nothing else. */
 export function startApp(app: string, env: Record<string, string>): AppProcess {
-  const entry = fileURLToPath(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url));
-  const child = spawn(process.execPath, [entry], { env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  return startEntry(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url), env);
+}
+
+/** Starts Node on a file, with this environment and nothing else. */
+export function startEntry(entry: URL, env: Record<string, string>): AppProcess {
+  const child = spawn(process.execPath, [fileURLToPath(entry)], {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk) => {

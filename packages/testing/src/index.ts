@@ -1,4 +1,4 @@
-export { type AppProcess, startApp } from './app-process.ts';
+export { type AppProcess, startApp, startEntry } from './app-process.ts';
 export { type Certificate, makeCertificate, opensslFound } from './certificate.ts';
 export { numberOption, runCommand, WrongArgument } from './command-line.ts';
 export { eventFrames, nextEvent } from './event-frames.ts';

@@ -1,0 +1,49 @@
+import { buildApi } from '@sandman/api';
+import { PolicyBook } from '@sandman/core';
+import { SessionService } from '@sandman/lifecycle';
+import { answers, connectRedis, createLogger, createMetrics, readEnv } from '@sandman/runtime';
+import { SessionManagerClient } from '@sandman/session-manager';
+import { RedisJournal, RedisSessionStore } from '@sandman/store';
+import { alarmsOf, type Way } from './ways.ts';
+
+// Sandman's API, in which each ping moves its alarm as `BENCH_WAY` does. Else it is configured as the API is.
+const env = readEnv(process.env, [
+  'REDIS_URL',
+  'KEY_PREFIX',
+  'LOG_LEVEL',
+  'HOST',
+  'PORT',
+  'API_KEYS',
+  'SESSION_MANAGER_URL',
+  'SESSION_MANAGER_API_KEY',
+  'SESSION_MANAGER_TIMEOUT',
+]);
+const logger = createLogger(env.LOG_LEVEL, 'api');
+const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
+const alarms = alarmsOf(process.env.BENCH_WAY as Way, redis, env.KEY_PREFIX);
+const timeout = env.SESSION_MANAGER_TIMEOUT;
+const policies = new PolicyBook();
+const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: 1, slack: 0 });
+const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: 1 });
+const app = await buildApi({
+  service: new SessionService({ store, alarms, defaultPolicy: policies.default, unarmed: (err) => logger.error({ err }, 'alarm') }),
+  sessionManager: new SessionManagerClient({
+    url: env.SESSION_MANAGER_URL,
+    apiKey: env.SESSION_MANAGER_API_KEY,
+    timeout,
+    connections: 1,
+    onResult: () => {},
+  }),
+  journal,
+  podPrice: null,
+  policies,
+  apiKeys: env.API_KEYS,
+  rateLimit: null,
+  timeout,
+  metrics: createMetrics(),
+  logger,
+  requestSpans: null,
+  fleet: { sessions: () => store.count(), backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }), books: () => journal.books() },
+  ready: () => answers(redis),
+});
+await app.listen({ host: env.HOST, port: env.PORT });

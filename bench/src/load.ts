@@ -1,0 +1,39 @@
+import autocannon from 'autocannon';
+
+const CONNECTIONS = 64;
+
+export interface Load {
+  readonly perSecond: number;
+  /** Of an answer, ms. */
+  readonly p50: number;
+  readonly p99: number;
+  /** All that were answered. */
+  readonly answered: number;
+}
+
+/**
+ * Sends pings over 64 connections, each the next as soon as it has its answer.
+ *
+ * @param next the uuid to ping
+ * @throws Error unless all are taken
+ */
+export async function ping(url: string, apiKey: string, seconds: number, next: () => string): Promise<Load> {
+  const startedAt = performance.now();
+  const result = await autocannon({
+    url,
+    connections: CONNECTIONS,
+    duration: seconds,
+    headers: { 'x-api-key': apiKey },
+    requests: [
+      {
+        method: 'POST',
+        setupRequest: (request) => ({ ...request, path: `/v1/sessions/${next()}/activity` }),
+      },
+    ],
+  });
+  const took = (performance.now() - startedAt) / 1_000;
+  if (result.errors > 0 || result.non2xx > 0 || result['2xx'] === 0) {
+    throw new Error(`${url}: of ${result['2xx']} pings ${result.non2xx} were refused and ${result.errors} failed`);
+  }
+  return { perSecond: result['2xx'] / took, p50: result.latency.p50, p99: result.latency.p99, answered: result['2xx'] };
+}

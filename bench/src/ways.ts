@@ -1,0 +1,81 @@
+import type { Alarm, AlarmClock, AlarmRef } from '@sandman/core';
+import { AlarmQueues, jobId } from '@sandman/queue';
+import { Queue } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+
+/** What else one would do about a ping. Each has one alarm to move, where Sandman has two. */
+export const WAYS = ['changeDelay', 'remove + add', 'deduplication', 'ZSET'] as const;
+export type Way = (typeof WAYS)[number];
+
+/** The delayed job of each session is moved by each ping. */
+class ChangeDelay extends AlarmQueues {
+  override async move(ref: AlarmRef, at: number, now: number): Promise<boolean> {
+    return ref.name === 'delete' || (await super.move(ref, at, now));
+  }
+}
+
+/** Each ping removes the delayed job and adds it anew. */
+class RemoveAndAdd extends AlarmQueues {
+  override async move(ref: AlarmRef, at: number, now: number): Promise<boolean> {
+    if (ref.name === 'delete') return true;
+    const queue = this.byShard[0]!.sleep;
+    await queue.remove(jobId(ref));
+    await queue.add('sleep', {}, { jobId: jobId(ref), delay: at - now });
+    return true;
+  }
+}
+
+/** Each ping adds a job that replaces the session's former one, as BullMQ's debounce mode does it. */
+class Deduplication extends AlarmQueues {
+  readonly #queue: Queue;
+
+  constructor(redis: Redis | Cluster, prefix: string) {
+    super(redis, prefix, 1, () => {});
+    this.#queue = new Queue('debounced', { connection: redis, prefix: `{${prefix}}`, streams: { events: { maxLen: 100 } } });
+  }
+
+  override async arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void> {
+    for (const { name, at } of alarms) await this.move({ name, uuid, n }, at, now);
+  }
+
+  override async move({ name, uuid }: AlarmRef, at: number, now: number): Promise<boolean> {
+    if (name === 'delete') return true;
+    const delay = at - now;
+    await this.#queue.add('sleep', { uuid }, { delay, deduplication: { id: uuid, ttl: delay, extend: true, replace: true } });
+    return true;
+  }
+
+  override async close(): Promise<void> {
+    await Promise.all([super.close(), this.#queue.close()]);
+  }
+}
+
+/** Each ping writes when it came into one sorted set, through which somebody else looks every now and then. */
+class LastActivity extends AlarmQueues {
+  readonly #redis: Redis | Cluster;
+  readonly #key: string;
+
+  constructor(redis: Redis | Cluster, prefix: string) {
+    super(redis, prefix, 1, () => {});
+    this.#redis = redis;
+    this.#key = `{${prefix}}:last-activity`;
+  }
+
+  override async arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void> {
+    for (const { name, at } of alarms) await this.move({ name, uuid, n }, at, now);
+  }
+
+  override async move({ name, uuid }: AlarmRef, _: number, now: number): Promise<boolean> {
+    if (name === 'sleep') await this.#redis.zadd(this.#key, now, uuid);
+    return true;
+  }
+}
+
+/** @param way none: Sandman's own */
+export function alarmsOf(way: Way | null, redis: Redis | Cluster, prefix: string): AlarmClock & { close(): Promise<void> } {
+  if (way === 'changeDelay') return new ChangeDelay(redis, prefix, 1, () => {});
+  if (way === 'remove + add') return new RemoveAndAdd(redis, prefix, 1, () => {});
+  if (way === 'deduplication') return new Deduplication(redis, prefix);
+  if (way === 'ZSET') return new LastActivity(redis, prefix);
+  return new AlarmQueues(redis, prefix, 1, () => {});
+}

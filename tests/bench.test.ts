@@ -1,0 +1,76 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const ENTRY = fileURLToPath(new URL('../bench/src/main.ts', import.meta.url));
+/** Of one benchmark that only shows that it runs, in ms, on a machine that has other things to do. */
+const SMOKE_MS = 240_000;
+
+interface Figure {
+  readonly group: string;
+  readonly what: string;
+  readonly rounds: readonly number[];
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+function bench(...args: string[]) {
+  return spawnSync(process.execPath, [ENTRY, ...args], { encoding: 'utf8', timeout: SMOKE_MS });
+}
+
+let out: string;
+beforeAll(() => {
+  out = mkdtempSync(join(tmpdir(), 'sandman-bench-'));
+});
+afterAll(() => rmSync(out, { recursive: true }));
+
+// How fast anything was says nothing here: other tests run beside it.
+describe('benchmarks run, and what they write can be read', () => {
+  it(
+    'pings',
+    () => {
+      const { status, stdout, stderr } = bench('pings', '--smoke', '--out', out);
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+      const { name, machine, figures } = JSON.parse(readFileSync(join(out, 'pings.json'), 'utf8')) as {
+        name: string;
+        machine: { node: string; redis: string };
+        figures: Figure[];
+      };
+      expect(name).toBe('pings');
+      expect(machine).toMatchObject({ node: process.version, redis: expect.stringMatching(/^\d/) });
+      expect(new Set(figures.map(({ group }) => group))).toEqual(new Set(['200 sessions', '400 sessions']));
+      const pinged = figures.filter(({ what }) => !what.includes(':') && !what.includes('÷')).map(({ what }) => what);
+      expect(new Set(pinged)).toEqual(
+        new Set(['floor', 'Sandman', 'Sandman, 25 % slack', 'changeDelay', 'remove + add', 'deduplication', 'ZSET']),
+      );
+      for (const { what, rounds, median, least, most } of figures) {
+        expect(rounds, what).toHaveLength(1);
+        expect([least, most], what).toEqual([median, median]);
+        expect(median, what).toBeGreaterThan(0);
+        expect(stdout).toContain(what);
+      }
+      // A contestant that does not do its job would be fast.
+      const moves = (what: string) =>
+        figures.filter((figure) => figure.what === `${what}: further scripts per ping`).map(({ median }) => median);
+      for (const way of ['changeDelay', 'deduplication']) for (const each of moves(way)) expect(each, way).toBeGreaterThanOrEqual(1);
+      for (const each of moves('remove + add')) expect(each).toBeGreaterThanOrEqual(2);
+    },
+    SMOKE_MS,
+  );
+
+  it.each([
+    [['nonsense'], 'nonsense is none of pings'],
+    [['--rounds', '0'], '--rounds must be a whole number from 1 to 100'],
+    [['--loud'], "Unknown option '--loud'"],
+  ])('%j is refused in one line', (args, said) => {
+    const { status, stdout, stderr } = bench(...args);
+    expect(stderr).toContain(said);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  });
+});
