@@ -12,6 +12,7 @@ const SMOKE_MS = 240_000;
 interface Figure {
   readonly group: string;
   readonly what: string;
+  readonly unit: string;
   readonly rounds: readonly number[];
   readonly median: number;
   readonly least: number;
@@ -28,43 +29,60 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(out, { recursive: true }));
 
+/** What one benchmark wrote; it must have shown the same. */
+function smoke(name: string): Figure[] {
+  const { status, stdout, stderr } = bench(name, '--smoke', '--out', out);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  const result = JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8'));
+  expect(result).toMatchObject({ name, machine: { node: process.version, redis: expect.stringMatching(/^\d/) }, scale: { rounds: 1 } });
+  const figures: Figure[] = result.figures;
+  for (const { what, rounds, median, least, most } of figures) {
+    expect(rounds, what).toHaveLength(1);
+    expect([least, most], what).toEqual([median, median]);
+    expect(median, what).toBeGreaterThan(0);
+    expect(stdout).toContain(what);
+  }
+  return figures;
+}
+
 // How fast anything was says nothing here: other tests run beside it.
 describe('benchmarks run, and what they write can be read', () => {
   it(
     'pings',
     () => {
-      const { status, stdout, stderr } = bench('pings', '--smoke', '--out', out);
-      expect(stderr).toBe('');
-      expect(status).toBe(0);
-      const { name, machine, figures } = JSON.parse(readFileSync(join(out, 'pings.json'), 'utf8')) as {
-        name: string;
-        machine: { node: string; redis: string };
-        figures: Figure[];
-      };
-      expect(name).toBe('pings');
-      expect(machine).toMatchObject({ node: process.version, redis: expect.stringMatching(/^\d/) });
+      const figures = smoke('pings');
       expect(new Set(figures.map(({ group }) => group))).toEqual(new Set(['200 sessions', '400 sessions']));
-      const pinged = figures.filter(({ what }) => !what.includes(':') && !what.includes('÷')).map(({ what }) => what);
-      expect(new Set(pinged)).toEqual(
-        new Set(['floor', 'Sandman', 'Sandman, 25 % slack', 'changeDelay', 'remove + add', 'deduplication', 'ZSET']),
-      );
-      for (const { what, rounds, median, least, most } of figures) {
-        expect(rounds, what).toHaveLength(1);
-        expect([least, most], what).toEqual([median, median]);
-        expect(median, what).toBeGreaterThan(0);
-        expect(stdout).toContain(what);
-      }
+      const pinged = figures.filter(({ unit }) => unit === 'pings/s').map(({ what }) => what);
+      const all = ['floor', 'Sandman', 'Sandman, 25 % slack', 'changeDelay', 'remove + add', 'deduplication', 'ZSET'];
+      expect(new Set(pinged)).toEqual(new Set(all));
       // A contestant that does not do its job would be fast.
-      const moves = (what: string) =>
-        figures.filter((figure) => figure.what === `${what}: further scripts per ping`).map(({ median }) => median);
+      const moves = (what: string) => figures.filter((one) => one.what === `${what}: further scripts per ping`).map(({ median }) => median);
       for (const way of ['changeDelay', 'deduplication']) for (const each of moves(way)) expect(each, way).toBeGreaterThanOrEqual(1);
       for (const each of moves('remove + add')) expect(each).toBeGreaterThanOrEqual(2);
     },
     SMOKE_MS,
   );
 
+  it(
+    'memory',
+    () => {
+      const figures = smoke('memory');
+      for (const [group, some] of Map.groupBy(figures, (one) => one.group)) {
+        const parts = some.filter(({ what }) => what.startsWith('of that: '));
+        expect(parts, group).toHaveLength(8);
+        const whole = some.find(({ what }) => what === 'a session, all told')?.median ?? 0;
+        expect(
+          parts.reduce((sum, { median }) => sum + median, 0),
+          group,
+        ).toBeLessThan(whole);
+      }
+    },
+    SMOKE_MS,
+  );
+
   it.each([
-    [['nonsense'], 'nonsense is none of pings'],
+    [['nonsense'], 'nonsense is none of pings, memory'],
     [['--rounds', '0'], '--rounds must be a whole number from 1 to 100'],
     [['--loud'], "Unknown option '--loud'"],
   ])('%j is refused in one line', (args, said) => {

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import { numberOption, runCommand, WrongArgument } from '@sandman/testing';
 import type { Benchmark, Scale } from './benchmark.ts';
+import { memory } from './memory.ts';
 import { pings } from './pings.ts';
 import { table, writeResult } from './report.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [pings];
+const BENCHMARKS: readonly Benchmark[] = [pings, memory];
 
 /** As it is published. */
 const WHOLE: Scale = { rounds: 5, seconds: 8, small: 20_000, large: 1_000_000 };
