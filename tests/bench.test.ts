@@ -46,7 +46,7 @@ function smoke(name: string): Figure[] {
   return figures;
 }
 
-// How fast anything was says nothing here: other tests run beside it.
+// How fast anything was says nothing here: fleets are tiny, and rounds are one.
 describe('benchmarks run, and what they write can be read', () => {
   it(
     'pings',
