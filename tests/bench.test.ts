@@ -4,20 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Figure } from '../bench/src/figures.ts';
 
 const ENTRY = fileURLToPath(new URL('../bench/src/main.ts', import.meta.url));
 /** Of one benchmark that only shows that it runs, in ms, on a machine that has other things to do. */
 const SMOKE_MS = 240_000;
-
-interface Figure {
-  readonly group: string;
-  readonly what: string;
-  readonly unit: string;
-  readonly rounds: readonly number[];
-  readonly median: number;
-  readonly least: number;
-  readonly most: number;
-}
 
 function bench(...args: string[]) {
   return spawnSync(process.execPath, [ENTRY, ...args], { encoding: 'utf8', timeout: SMOKE_MS });
