@@ -12,9 +12,10 @@ export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registr
     labelNames: ['method', 'route', 'status'],
     registers: [registry],
   });
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode };
     seconds.observe(labels, reply.elapsedTime / 1_000);
+    done();
   });
 }
 
