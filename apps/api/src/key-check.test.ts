@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { keyCheck } from './key-check.ts';
 
@@ -9,7 +10,12 @@ vi.mock(import('node:crypto'), async (original) => {
 const compared = vi.mocked(timingSafeEqual);
 
 const KEYS = ['the-first-key-of-all', 'another-key-that-is-longer-than-that', 'and-a-third-one-here'];
-const check = keyCheck(KEYS);
+const hook = keyCheck(KEYS);
+/** Settles as the hook has it. */
+const check = (headers: Record<string, string>) =>
+  new Promise<void>((resolve, reject) => {
+    hook.call({} as FastifyInstance, { headers } as unknown as FastifyRequest, {} as FastifyReply, (error) => (error ? reject(error) : resolve()));
+  });
 
 beforeEach(() => {
   compared.mockClear();
@@ -20,7 +26,7 @@ afterEach(() => {
   for (const [known, given] of compared.mock.calls) expect([known.byteLength, given.byteLength]).toEqual([32, 32]);
 });
 
-test.each(KEYS)('%s is right', (key) => expect(check({ headers: { 'x-api-key': key } })).resolves.toBeUndefined());
+test.each(KEYS)('%s is right', (key) => expect(check({ 'x-api-key': key })).resolves.toBeUndefined());
 
 test.each([
   ['no key', {}],
@@ -32,4 +38,4 @@ test.each([
   ['a key by another scheme', { authorization: `Basic ${KEYS[0]}` }],
   ['a wrong key before a right one', { 'x-api-key': 'wrong', authorization: `Bearer ${KEYS[0]}` }],
   ['a very long key', { 'x-api-key': 'x'.repeat(10_000) }],
-])('%s is wrong', (_, headers) => expect(check({ headers })).rejects.toMatchObject({ code: 'unauthorized' }));
+])('%s is wrong', (_, headers) => expect(check(headers)).rejects.toMatchObject({ code: 'unauthorized' }));

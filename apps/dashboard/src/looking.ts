@@ -16,7 +16,6 @@ import type { Alarm, Opened, SessionPage } from './wire.ts';
 /** Sessions on a page of the list: what a screen holds, however many there are. */
 const PAGE = 50;
 /** Of a user's sessions, those looked through for a status, in a look: who has more is paged through them. */
-const MOST = 500;
 
 export interface LookedFor {
   /** A user, or a session's uuid; empty: everybody. */
@@ -40,7 +39,7 @@ export async function pageOf(store: RedisSessionStore, { find, status, cursor }:
     return { items: items.map(view), nextCursor };
   }
   const [{ items, cursor: nextCursor }, named] = await Promise.all([
-    store.list({ userId: find, status }, PAGE, cursor, MOST),
+    store.list({ userId: find, status }, PAGE, cursor),
     cursor === null && UUID.test(find) ? store.read(find) : null,
   ]);
   const found = items.map(view);

@@ -78,7 +78,7 @@ export const ListQuery = Type.Object(
     userId: Type.Optional(UserId),
     status: Type.Optional(Status),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, default: 100 })),
-    cursor: Type.Optional(Type.String({ maxLength: 256 })),
+    cursor: Type.Optional(Type.String({ maxLength: 2_048 })),
   },
   strict,
 );

@@ -3,6 +3,18 @@ import { type Status, shardOf, shardTag } from '@sandman/core';
 /** Events kept per shard, at least; enough for a consumer to be away for a while. */
 export const EVENTS_CAP = 100_000;
 
+/** Stands between the two parts of a place; no uuid holds it. */
+const BETWEEN = '\0';
+
+/** A session's place in the index of its status: beside the others of its user. */
+export function placeOf(userId: string, uuid: string): string {
+  return `${userId}${BETWEEN}${uuid}`;
+}
+
+export function uuidAt(place: string): string {
+  return place.slice(place.lastIndexOf(BETWEEN) + 1);
+}
+
 /** The keys of one shard. All carry its hash tag, so that a script reaches them on a Redis Cluster too. */
 export class ShardKeys {
   readonly #tag: string;
@@ -15,17 +27,9 @@ export class ShardKeys {
     return `${this.#tag}:session:${uuid}`;
   }
 
-  history(uuid: string): string {
-    return `${this.#tag}:history:${uuid}`;
-  }
-
+  /** The sessions of one status, by user: the members are places ({@link placeOf}). */
   status(status: Status): string {
     return `${this.#tag}:status:${status}`;
-  }
-
-  /** A user's sessions: the live ones, or those deleted and not forgotten yet. */
-  owned(userId: string, deleted: boolean): string {
-    return `${this.#tag}:${deleted ? 'gone' : 'user'}:${userId}`;
   }
 
   get unarmed(): string {

@@ -28,16 +28,41 @@ it('knows whose calls fail, the longest-suffering first, until they go well or n
   expect(early.failingSince).toBe(1_000);
 });
 
-it('a list that looks through so many at most gives what it found, and where to go on', async () => {
+it('a user’s sessions of one status are found, however many of other statuses there are', async () => {
   const store = on.store(1);
   for (let i = 0; i < 12; i++) await create(store, `s${String(i).padStart(2, '0')}`);
   const { record } = await store.read('s09');
   await put(store, record!, { wanted: 'asleep', pod: 'asleep', cause: 'manual' });
-  const filter = { userId: 'ada', status: 'sleeping' } as const;
-  const first = await store.list(filter, 4, null, 8);
-  expect(first.items).toEqual([]);
-  const second = await store.list(filter, 4, first.cursor, 8);
-  expect(second.items.map(({ record }) => record.uuid)).toEqual(['s09']);
-  expect(second.cursor).toBeNull();
-  expect((await store.list(filter, 4, null)).items).toHaveLength(1);
+  const { items, cursor } = await store.list({ userId: 'ada', status: 'sleeping' }, 4, null);
+  expect(items.map(({ record }) => record.uuid)).toEqual(['s09']);
+  expect(cursor).toBeNull();
+});
+
+// A name that begins another, one with the byte that ends a name, and letters that strings and bytes put in different orders.
+const USERS = ['ad', 'ada', 'ada\0x', 'ada\x01', 'Zoë', 'zoe', '\u{ff5e}', '\u{1f600}', 'ä'.repeat(255)];
+
+it('whatever users are called, each has its own sessions, and a list meets all of them', async () => {
+  const store = on.store(2);
+  const own = new Map(USERS.map((userId, i) => [userId, [`s${i}a`, `s${i}b`, `s${i}c`]]));
+  for (const [userId, uuids] of own) for (const uuid of uuids) await create(store, uuid, userId);
+  // Of each user one sleeps, so that a page comes from two indexes.
+  for (const [, [uuid]] of own) {
+    const { record } = await store.read(uuid!);
+    await put(store, record!, { wanted: 'asleep', pod: 'asleep', cause: 'manual' });
+  }
+  const all = async (filter: { userId?: string }) => {
+    const found: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await store.list(filter, 2, cursor);
+      found.push(...page.items.map(({ record }) => record.uuid));
+      cursor = page.cursor;
+    } while (cursor);
+    return found.sort();
+  };
+  for (const [userId, uuids] of own) {
+    expect(await all({ userId }), userId).toEqual(uuids);
+    expect((await store.ofUser(userId)).map(({ record }) => record.uuid).sort(), userId).toEqual(uuids);
+  }
+  expect(await all({})).toEqual([...own.values()].flat().sort());
 });

@@ -1,14 +1,9 @@
 import { type Filter, InvalidInput, LIVE_STATUSES, type LiveReading, type Page, type Reading, statusOf } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
-import type { Keyspace, ShardKeys } from './keys.ts';
+import { type Keyspace, placeOf, type ShardKeys, uuidAt } from './keys.ts';
 import { loadScript } from './script.ts';
 
 const page = loadScript('page');
-
-function indexes(keys: ShardKeys, { userId, status }: Filter): string[] {
-  if (userId !== undefined) return [keys.owned(userId, status === 'deleted')];
-  return (status ? [status] : LIVE_STATUSES).map((one) => keys.status(one));
-}
 
 function fits({ record }: Reading, { userId, status }: Filter): boolean {
   if (!record || (userId !== undefined && record.userId !== userId)) return false;
@@ -16,12 +11,42 @@ function fits({ record }: Reading, { userId, status }: Filter): boolean {
   return status ? shown === status : shown !== 'deleted';
 }
 
-/** Up to `limit` uuids of one shard, in order, after `last` ('': from the first). */
-export async function pageOf(redis: Redis | Cluster, keys: ShardKeys, filter: Filter, last: string, limit: number): Promise<string[]> {
-  return (await page(redis, indexes(keys, filter), [last ? `(${last}` : '-', limit])) as string[];
+/** Where a user's places begin and end: behind the name comes the byte 0, and nothing of another's before the byte 1. */
+function span(userId: string | undefined): readonly [string, string] {
+  return userId === undefined ? ['-', '+'] : [`[${placeOf(userId, '')}`, `(${userId}\x01`];
 }
 
-/** A place in a list: a shard, and the last uuid given from it. */
+/** Up to `limit` places of one shard, in order, after `last` ('': from the first). */
+export async function pageOf(
+  redis: Redis | Cluster,
+  keys: ShardKeys,
+  { userId, status }: Filter,
+  last: string,
+  limit: number,
+): Promise<string[]> {
+  const indexes = (status ? [status] : LIVE_STATUSES).map((one) => keys.status(one));
+  const [first, end] = span(userId);
+  const found = (await page(redis, indexes, [last ? `(${last}` : first, end, limit])) as string[][];
+  if (found.length === 1) return found[0]!;
+  // In the order of their bytes, as Redis has them; that of JavaScript's strings, and of Lua's, is another.
+  const places = found.flat().map((place) => ({ place, bytes: Buffer.from(place) }));
+  places.sort((a, b) => a.bytes.compare(b.bytes));
+  return places.slice(0, limit).map(({ place }) => place);
+}
+
+/** All places of a user's live sessions in one shard. */
+export async function everyPlaceOf(redis: Redis | Cluster, keys: ShardKeys, userId: string): Promise<string[]> {
+  const everything = -1;
+  return (
+    (await page(
+      redis,
+      LIVE_STATUSES.map((status) => keys.status(status)),
+      [...span(userId), everything],
+    )) as string[][]
+  ).flat();
+}
+
+/** Where a list is: a shard, and the last place given from it. */
 interface Position {
   readonly shard: number;
   readonly after: string;
@@ -29,7 +54,7 @@ interface Position {
 
 function decodeCursor(cursor: string | null, shards: number): Position {
   if (cursor === null) return { shard: 0, after: '' };
-  const match = /^(\d{1,4}):([A-Za-z0-9_-]{0,64})$/.exec(Buffer.from(cursor, 'base64url').toString());
+  const match = /^(\d{1,4}):(|.+\0[A-Za-z0-9_-]{1,64})$/s.exec(Buffer.from(cursor, 'base64url').toString());
   if (!match || Number(match[1]) >= shards) throw new InvalidInput('cursor', 'must be the nextCursor of an earlier answer');
   return { shard: Number(match[1]), after: match[2]! };
 }
@@ -38,7 +63,7 @@ function encodeCursor({ shard, after }: Position): string {
   return Buffer.from(`${shard}:${after}`).toString('base64url');
 }
 
-/** Up to `limit` sessions in the order of shard and uuid, from `cursor` on, among the next `most` that may fit. */
+/** Up to `limit` sessions in the order of shard, user and uuid, from `cursor` on. */
 export async function listPage(
   redis: Redis | Cluster,
   keyspace: Keyspace,
@@ -46,21 +71,18 @@ export async function listPage(
   filter: Filter,
   limit: number,
   cursor: string | null,
-  most: number,
 ): Promise<Page> {
   const items: LiveReading[] = [];
-  let looked = 0;
   let position = decodeCursor(cursor, keyspace.shards.length);
   for (;;) {
     const wanted = limit - items.length;
     const keys = keyspace.shards[position.shard]!;
-    const uuids = await pageOf(redis, keys, filter, position.after, wanted);
-    const readings = await Promise.all(uuids.map(read));
-    looked += uuids.length;
+    const places = await pageOf(redis, keys, filter, position.after, wanted);
+    const readings = await Promise.all(places.map((place) => read(uuidAt(place))));
     items.push(...readings.filter((reading): reading is LiveReading => fits(reading, filter)));
-    if (uuids.length === wanted) position = { ...position, after: uuids.at(-1)! };
+    if (places.length === wanted) position = { ...position, after: places.at(-1)! };
     else if (position.shard + 1 < keyspace.shards.length) position = { shard: position.shard + 1, after: '' };
     else return { items, cursor: null };
-    if (items.length === limit || looked >= most) return { items, cursor: encodeCursor(position) };
+    if (items.length === limit) return { items, cursor: encodeCursor(position) };
   }
 }

@@ -25,11 +25,15 @@ function decodeIngest(reply: IngestReply): Ingest {
   return { beat: beat!, floor: floor!, lost: lost!, rewound: rewound! };
 }
 
-/** @param reply HGETALL's: field, value, … */
-export function decodeRecord(uuid: string, reply: readonly string[], ingest: IngestReply): SessionRecord | null {
-  if (reply.length === 0) return null;
+/** An empty table of Lua's, as cjson writes it. */
+const NO_RECORD = '{}';
+
+/** @param json an array: field, value, … */
+export function decodeRecord(uuid: string, json: string, ingest: IngestReply): SessionRecord | null {
+  if (json === NO_RECORD) return null;
+  const fields = JSON.parse(json) as string[];
   const flat: Flat = {};
-  for (let i = 0; i < reply.length; i += 2) flat[reply[i]!] = reply[i + 1]!;
+  for (let i = 0; i < fields.length; i += 2) flat[fields[i]!] = fields[i + 1]!;
   const text = (field: string) => flat[field] ?? '';
   const number = (field: string) => Number(flat[field] ?? 0);
   const duration = (field: string) => (flat[field] === 'never' ? null : number(field));

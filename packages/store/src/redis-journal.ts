@@ -1,19 +1,11 @@
 import { InvalidInput, type Status } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import { addBooks, type Book } from './books.ts';
+import { type Change, decodeChanges } from './changes.ts';
 import { EVENTS_CAP, Keyspace } from './keys.ts';
 import { loadScript } from './script.ts';
 
 const clocked = loadScript('clocked');
-
-/** A change of status. `from` is empty where a life began. */
-export interface Change {
-  /** ms */
-  readonly at: number;
-  readonly from: Status | '';
-  readonly to: Status;
-  readonly cause: string;
-}
 
 export interface StatusEvent extends Change {
   readonly uuid: string;
@@ -48,11 +40,7 @@ export class RedisJournal {
 
   /** The last changes of a session, newest first; none where it is not known. */
   async history(uuid: string): Promise<Change[]> {
-    const lines = await this.#redis.lrange(this.#keys.of(uuid).history(uuid), 0, -1);
-    return lines.map((line) => {
-      const [at, from, to, cause] = line.split(' ') as [string, Status | '', Status, string];
-      return { at: Number(at), from, to, cause };
-    });
+    return decodeChanges((await this.#redis.hget(this.#keys.of(uuid).session(uuid), 'changes')) ?? '');
   }
 
   /** The books by policy, each clock as it stands now, in ms. */

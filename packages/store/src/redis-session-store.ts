@@ -23,13 +23,14 @@ import {
 } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import { encodeBookings } from './books.ts';
-import { EVENTS_CAP, Keyspace } from './keys.ts';
-import { listPage, pageOf } from './list.ts';
+import { CHANGES_BYTES, encodeChange } from './changes.ts';
+import { EVENTS_CAP, Keyspace, placeOf, uuidAt } from './keys.ts';
+import { everyPlaceOf, listPage, pageOf } from './list.ts';
 import { decodeRecord, encodePatch, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
+import { Touches } from './touches.ts';
 
 const read = loadScript('read');
-const touch = loadScript('touch');
 const commit = loadScript('commit');
 const renew = loadScript('renew');
 const unmark = loadScript('unmark');
@@ -38,8 +39,6 @@ const bury = loadScript('bury');
 const beat = loadScript('beat');
 const clocked = loadScript('clocked');
 
-/** Changes kept per session. */
-const HISTORY_CAP = 20;
 const BATCH = 100;
 
 export interface StoreOptions {
@@ -56,7 +55,7 @@ export class RedisSessionStore implements SessionStore {
   readonly shards: number;
   readonly #redis: Redis | Cluster;
   readonly #keys: Keyspace;
-  readonly #slack: number;
+  readonly #touches: readonly Touches[];
   readonly #memories: readonly ShardMemory[];
 
   constructor(redis: Redis | Cluster, { prefix, shards, slack }: StoreOptions) {
@@ -64,24 +63,20 @@ export class RedisSessionStore implements SessionStore {
     this.#memories = Array.from({ length: shards }, () => new ShardMemory(() => performance.now()));
     this.#redis = redis;
     this.#keys = new Keyspace(prefix, shards);
-    this.#slack = slack;
+    this.#touches = this.#keys.shards.map((keys) => new Touches(redis, keys, slack));
   }
 
   async read(uuid: string): Promise<Reading> {
     const keys = this.#keys.of(uuid);
-    const [now, fields, ingest] = (await read(this.#redis, [keys.session(uuid), keys.ingest], [])) as [number, string[], IngestReply];
-    return { now, record: decodeRecord(uuid, fields, ingest) };
+    const [now, json, ingest] = (await read(this.#redis, [keys.session(uuid), keys.ingest], [])) as [number, string, IngestReply];
+    return { now, record: decodeRecord(uuid, json, ingest) };
   }
 
   async touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult> {
-    const field = kind === 'user' ? 'lastActivity' : 'lastBackground';
-    const keys = this.#keys.of(uuid);
-    const reply = await touch(this.#redis, [keys.session(uuid), keys.ingest], [field, at ?? '', this.#slack]);
-    const [touched, now, fields, ingest, sleep, remove] = reply as [number, number, string[], IngestReply, number, number];
-    const record = decodeRecord(uuid, fields, ingest);
-    if (!touched || !record) return { kind: 'dormant', now, record };
-    this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
-    return { kind: 'touched', now, record, moved: { sleep: sleep === 1, delete: remove === 1 } };
+    const shard = shardOf(uuid, this.shards);
+    const result = await this.#touches[shard]!.touch(uuid, kind, at);
+    if (result.kind === 'touched') this.#memories[shard]!.wrote(result.record);
+    return result;
   }
 
   async commit(uuid: string, base: SessionRecord | null, { patch, alarms, lease = 0 }: Commit): Promise<CommitResult> {
@@ -92,31 +87,29 @@ export class RedisSessionStore implements SessionStore {
     const anchor = Math.max(next.lastActivity, next.lastBackground);
     const written = alarms ? { ...patch, sleepAnchor: anchor, deleteAnchor: anchor } : patch;
     const keys = this.#keys.of(uuid);
-    const owner = keys.owned(next.userId, to === 'deleted');
+    const { cause, userId } = next;
     const reply = await commit(
       this.#redis,
       [
         keys.session(uuid),
         keys.unarmed,
         keys.events,
-        keys.history(uuid),
         keys.tombstones,
         keys.status(from || to),
         keys.status(to),
-        base ? keys.owned(base.userId, from === 'deleted') : owner,
-        owner,
         keys.ingest,
         keys.savings,
         keys.failing,
       ],
       [
-        ...[base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, next.cause, next.userId, EVENTS_CAP, HISTORY_CAP],
+        ...[base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, cause, userId, EVENTS_CAP],
+        ...[placeOf(base?.userId ?? userId, uuid), placeOf(userId, uuid), encodeChange({ from, to, cause }), CHANGES_BYTES],
         ...encodeBookings(bookings(base, next), patch.failingSince ?? ''),
         ...encodePatch(written),
       ],
     );
-    const [committed, now, fields, ingest] = reply as [number, number, string[], IngestReply];
-    const record = decodeRecord(uuid, fields, ingest);
+    const [committed, now, json, ingest] = reply as [number, number, string, IngestReply];
+    const record = decodeRecord(uuid, json, ingest);
     if (!committed || !record) return { kind: 'conflict', now, record };
     this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
     return { kind: 'committed', now, record };
@@ -125,8 +118,8 @@ export class RedisSessionStore implements SessionStore {
   async renew(uuid: string, token: string, lease: number): Promise<Reading> {
     const keys = this.#keys.of(uuid);
     const reply = await renew(this.#redis, [keys.session(uuid), keys.ingest], [token, lease]);
-    const [now, fields, ingest] = reply as [number, string[], IngestReply];
-    return { now, record: decodeRecord(uuid, fields, ingest) };
+    const [now, json, ingest] = reply as [number, string, IngestReply];
+    return { now, record: decodeRecord(uuid, json, ingest) };
   }
 
   async beat(shard: number, open: boolean): Promise<Beat> {
@@ -149,10 +142,10 @@ export class RedisSessionStore implements SessionStore {
   async walk(shard: number, limit: number): Promise<LiveReading[]> {
     const keys = this.#keys.shards[shard]!;
     const last = (await this.#redis.get(keys.walk)) ?? '';
-    const uuids = await pageOf(this.#redis, keys, {}, last, limit);
+    const places = await pageOf(this.#redis, keys, {}, last, limit);
     // The next round begins where this one ends.
-    await (uuids.length === limit ? this.#redis.set(keys.walk, uuids.at(-1)!) : this.#redis.del(keys.walk));
-    const readings = await Promise.all(uuids.map((uuid) => this.read(uuid)));
+    await (places.length === limit ? this.#redis.set(keys.walk, places.at(-1)!) : this.#redis.del(keys.walk));
+    const readings = await Promise.all(places.map((place) => this.read(uuidAt(place))));
     return readings.filter((reading): reading is LiveReading => reading.record !== null);
   }
 
@@ -184,8 +177,8 @@ export class RedisSessionStore implements SessionStore {
   async #bury(uuid: string): Promise<number> {
     const keys = this.#keys.of(uuid);
     const userId = (await this.#redis.hget(keys.session(uuid), 'userId')) ?? '';
-    const names = [keys.session(uuid), keys.history(uuid), keys.tombstones, keys.status('deleted'), keys.owned(userId, true)];
-    return (await bury(this.#redis, names, [uuid, TOMBSTONE_MS])) as number;
+    const names = [keys.session(uuid), keys.tombstones, keys.status('deleted')];
+    return (await bury(this.#redis, names, [uuid, TOMBSTONE_MS, placeOf(userId, uuid)])) as number;
   }
 
   async count(): Promise<Record<LiveStatus, number>> {
@@ -206,9 +199,8 @@ export class RedisSessionStore implements SessionStore {
     return { now: ways[0]![0], beatAgo: known.length < beats.length ? null : Math.max(...known) };
   }
 
-  /** @param most how many are looked through for those that fit; a page may then be short, or empty, and not the last one */
-  list(filter: Filter, limit: number, cursor: string | null, most = Number.POSITIVE_INFINITY): Promise<Page> {
-    return listPage(this.#redis, this.#keys, (uuid) => this.read(uuid), filter, limit, cursor, most);
+  list(filter: Filter, limit: number, cursor: string | null): Promise<Page> {
+    return listPage(this.#redis, this.#keys, (uuid) => this.read(uuid), filter, limit, cursor);
   }
 
   /** The sessions whose calls to the session-manager fail, the longest-suffering first, and how many there are. */
@@ -226,8 +218,8 @@ export class RedisSessionStore implements SessionStore {
 
   /** The user's live sessions. */
   async ofUser(userId: string): Promise<LiveReading[]> {
-    const uuids = await Promise.all(this.#keys.shards.map((keys) => this.#redis.zrange(keys.owned(userId, false), '0', '-1')));
-    const readings = await Promise.all(uuids.flat().map((uuid) => this.read(uuid)));
+    const places = await Promise.all(this.#keys.shards.map((keys) => everyPlaceOf(this.#redis, keys, userId)));
+    const readings = await Promise.all(places.flat().map((place) => this.read(uuidAt(place))));
     return readings.filter((reading): reading is LiveReading => reading.record?.userId === userId && reading.record.pod !== 'gone');
   }
 }

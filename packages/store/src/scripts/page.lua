@@ -1,12 +1,7 @@
--- One page of several indexes merged by uuid: a session that changes its status meanwhile keeps its place.
+-- One page of several indexes, read at one moment: a session that changes its status meanwhile is in one of them.
 -- KEYS[…] indexes
--- ARGV[1] where to begin, as ZRANGEBYLEX writes it  [2] how many
--- Returns uuids in order
+-- ARGV[1] where to begin, as ZRANGEBYLEX writes it  [2] where to end  [3] how many of each at most
+-- Returns the members of each index, in order
 local found = {}
-for i = 1, #KEYS do
-  for _, uuid in ipairs(redis.call('ZRANGEBYLEX', KEYS[i], ARGV[1], '+', 'LIMIT', 0, ARGV[2])) do found[#found + 1] = uuid end
-end
-table.sort(found)
-local page = {}
-for i = 1, math.min(#found, tonumber(ARGV[2])) do page[i] = found[i] end
-return page
+for i = 1, #KEYS do found[i] = redis.call('ZRANGEBYLEX', KEYS[i], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3]) end
+return found

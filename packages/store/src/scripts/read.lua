@@ -1,9 +1,9 @@
 -- A record, the clock, and what the shard knows of the pings' way in.
 -- KEYS[1] session  [2] ingest
--- Returns {now ms, record as field, value, …, ingest as beat, floor, lost, rewound}
+-- Returns {now ms, record as JSON: field, value, …, ingest: beat, floor, lost, rewound}
 local t = redis.call('TIME')
 return {
   t[1] * 1000 + math.floor(t[2] / 1000),
-  redis.call('HGETALL', KEYS[1]),
+  cjson.encode(redis.call('HGETALL', KEYS[1])),
   redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound'),
 }

@@ -1,25 +1,50 @@
--- Activity on a session that is wanted awake; on any other it writes nothing.
--- KEYS[1] session  [2] ingest
--- ARGV[1] field: lastActivity or lastBackground   ARGV[2] when, ms, or '' for now   ARGV[3] slack, percent
--- Returns {touched 0|1, now ms, record, ingest, sleep alarm moved 0|1, delete alarm moved 0|1}
+-- Activity on sessions that are wanted awake; on any other it writes nothing.
+-- KEYS[1] ingest  [2…] sessions
+-- ARGV[1] slack, percent  then of each session: field (lastActivity or lastBackground), when (ms, or '' for now)
+-- Returns {now ms, ingest, of each session: {touched 0|1, record, sleep alarm moved 0|1, delete alarm moved 0|1}, or why it could not be}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local ingest = redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound')
-local f = redis.call('HMGET', KEYS[1], 'wanted', 'sleepAfter', 'deleteAfter', 'sleepAnchor', 'deleteAnchor', ARGV[1])
-if f[1] ~= 'awake' then return { 0, now, redis.call('HGETALL', KEYS[1]), ingest, 0, 0 } end
-
 -- Rounded up, so that a whole idle time has passed at the deadline and never a fraction of a ms less.
 local ceiling = t[1] * 1000 + math.ceil(t[2] / 1000)
-local at = math.max(math.min(tonumber(ARGV[2]) or ceiling, ceiling), tonumber(f[6]) or 0)
-local sleepAfter, deleteAfter = tonumber(f[2]), tonumber(f[3])
-local set = { ARGV[1], at }
-local function moves(anchor, after)
-  return after and at - (tonumber(anchor) or 0) > after * ARGV[3] / 100 and 1 or 0
+local slack = ARGV[1] / 100
+
+local function touch(key, field, asked)
+  local record = redis.call('HGETALL', key)
+  local place = {}
+  for i = 1, #record, 2 do place[record[i]] = i + 1 end
+  local function get(name) return record[place[name]] end
+  if get('wanted') ~= 'awake' then return { 0, cjson.encode(record), 0, 0 } end
+
+  local set = {}
+  local function put(name, value)
+    local text = string.format('%.0f', value)
+    set[#set + 1] = name
+    set[#set + 1] = text
+    if not place[name] then
+      place[name] = #record + 2
+      record[#record + 1] = name
+    end
+    record[place[name]] = text
+  end
+  local at = math.max(math.min(tonumber(asked) or ceiling, ceiling), tonumber(get(field)) or 0)
+  local function move(anchor, after)
+    if not after or at - (tonumber(get(anchor)) or 0) <= after * slack then return 0 end
+    put(anchor, at)
+    return 1
+  end
+  local sleepAfter, deleteAfter = tonumber(get('sleepAfter')), tonumber(get('deleteAfter'))
+  put(field, at)
+  put('rev', get('rev') + 1)
+  local sleep = move('sleepAnchor', sleepAfter)
+  local delete = move('deleteAnchor', deleteAfter and deleteAfter + (sleepAfter or 0))
+  redis.call('HSET', key, unpack(set))
+  return { 1, cjson.encode(record), sleep, delete }
 end
-local sleep = moves(f[4], sleepAfter)
-local delete = moves(f[5], deleteAfter and deleteAfter + (sleepAfter or 0))
-if sleep == 1 then set[#set + 1] = 'sleepAnchor'; set[#set + 1] = at end
-if delete == 1 then set[#set + 1] = 'deleteAnchor'; set[#set + 1] = at end
-redis.call('HSET', KEYS[1], unpack(set))
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
-return { 1, now, redis.call('HGETALL', KEYS[1]), ingest, sleep, delete }
+
+local answer = { now, redis.call('HMGET', KEYS[1], 'beat', 'floor', 'lost', 'rewound') }
+for i = 2, #KEYS do
+  -- What is wrong with one session is no other's fault.
+  local done, result = pcall(touch, KEYS[i], ARGV[2 * i - 2], ARGV[2 * i - 1])
+  answer[i + 1] = done and result or tostring(type(result) == 'table' and result.err or result)
+end
+return answer
