@@ -1,3 +1,4 @@
+import { FIELDS } from '@sandman/store';
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -109,7 +110,10 @@ it('each live session has one delayed sleep and one delayed delete job, and ping
     }
   };
   // The pings say they are later than the slack of 1 %: nothing need be waited for.
-  await redis.hset(`{${stack.prefix}:0}:session:${uuid}`, { sleepAnchor: Date.now() - 3_600_000, deleteAnchor: Date.now() - 3_600_000 });
+  await redis.hset(`{${stack.prefix}:0}:session:${uuid}`, {
+    [FIELDS.sleepAnchor]: Date.now() - 3_600_000,
+    [FIELDS.deleteAnchor]: Date.now() - 3_600_000,
+  });
   await new Promise((resolve) => setTimeout(resolve, 50));
   const score = async (name: string) =>
     Number((await redis.zrange(`{${stack.prefix}:0}:${name}:delayed`, '0', '-1', 'WITHSCORES')).at(-1)) / 4096;

@@ -16,7 +16,7 @@ const tag = `{${env.KEY_PREFIX}:0}`;
 const app = Fastify();
 app.post('/v1/sessions/:uuid/activity', async (request, reply) => {
   const { uuid } = request.params as { uuid: string };
-  await redis.evalsha(sha, 2, `${tag}:ingest`, `${tag}:session:${uuid}`, 1, 'lastActivity', '');
+  await redis.evalsha(sha, 2, `${tag}:ingest`, `${tag}:session:${uuid}`, 1, 'a', '');
   return reply.code(202).header('content-type', 'application/json; charset=utf-8').send(answer);
 });
 app.get('/readyz', () => 'ok');

@@ -15,9 +15,7 @@ const TAG = `{${PREFIX}:0}`;
 async function ownKeys(redis: Redis, uuid: string): Promise<Record<string, string>> {
   const n = await redis.hget(`${TAG}:session:${uuid}`, 'n');
   return {
-    record: `${TAG}:session:${uuid}`,
-    history: `${TAG}:history:${uuid}`,
-    'index of its user': `${TAG}:user:${uuid}@example.com`,
+    'record, with its history': `${TAG}:session:${uuid}`,
     'sleep job': `${TAG}:sleep:sleep-${uuid}-${n}`,
     'delete job': `${TAG}:delete:delete-${uuid}-${n}`,
   };
@@ -27,7 +25,7 @@ async function ownKeys(redis: Redis, uuid: string): Promise<Record<string, strin
 const SHARED = {
   'place among the sleep jobs': `${TAG}:sleep:delayed`,
   'place among the delete jobs': `${TAG}:delete:delayed`,
-  'index of its status': `${TAG}:status:active`,
+  'index by status and user': `${TAG}:status:active`,
 } as const;
 
 async function bytesOf(redis: Redis, key: string): Promise<number> {

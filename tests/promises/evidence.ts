@@ -1,4 +1,4 @@
-import { readRecorder, type Write } from './recorder.ts';
+import { named, readRecorder, type Write } from './recorder.ts';
 import { type Deed, type Idle, isAcknowledged, type Users } from './users.ts';
 import { type Fault, type Outage, type Stopped, TAG, type World } from './world.ts';
 
@@ -86,7 +86,7 @@ export async function present(world: World): Promise<Map<string, Pick<Life, 'rec
   const { items } = await world.sim<{ items: { uuid: string; replicas: number }[] }>('GET', '/sim/pods');
   const replicas = new Map(items.map((pod) => [pod.uuid, pod.replicas]));
   const keys = await world.direct.keys(`${prefix}*`);
-  const records = await Promise.all(keys.map((key) => world.direct.hgetall(key)));
+  const records = await Promise.all(keys.map(async (key) => named(await world.direct.hgetall(key))));
   return new Map(
     keys.map((key, i) => {
       const uuid = key.slice(prefix.length);

@@ -1,6 +1,19 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FIELDS } from '@sandman/store';
 import { CLOCK_KEY, TAG } from './world.ts';
+
+const NAMES = new Map<string, string>(Object.entries(FIELDS).map(([name, short]) => [short, name]));
+
+/** The field that is called so in Redis. */
+function nameOf(short: string): string {
+  return NAMES.get(short) ?? short;
+}
+
+/** A record as it stands in Redis, its fields by their names. */
+export function named(record: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(record).map(([short, value]) => [nameOf(short), value]));
+}
 
 /** What one script wrote into one session's record. */
 export interface Write {
@@ -72,8 +85,8 @@ export function readRecorder(dir: string): Write[] {
         const into = step ?? alone;
         const write = into.get(uuid) ?? { set: {}, removed: [] };
         into.set(uuid, write);
-        if (command === 'HDEL') write.removed.push(...rest);
-        else for (let i = 0; i < rest.length; i += 2) write.set[rest[i]!] = rest[i + 1]!;
+        if (command === 'HDEL') write.removed.push(...rest.map(nameOf));
+        else for (let i = 0; i < rest.length; i += 2) write.set[nameOf(rest[i]!)] = rest[i + 1]!;
         close(alone);
       }
     }

@@ -37,17 +37,11 @@ export function total(metrics: string, series: string): number {
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
-/** Record, history and index of its owner, as some of them take on average. */
+/** A record, as some of them take on average. */
 async function meanTombstone(redis: Redis, tag: string): Promise<number> {
   const uuids = (await redis.call('ZRANDMEMBER', `${tag}:tombstones`, SAMPLE)) as string[];
-  const each = uuids.map(async (uuid) => {
-    const record = `${tag}:session:${uuid}`;
-    const keys = [record, `${tag}:history:${uuid}`, `${tag}:gone:${await redis.hget(record, 'userId')}`];
-    const bytes = await Promise.all(keys.map((key) => redis.memory('USAGE', key)));
-    return bytes.reduce<number>((sum, one) => sum + Number(one), 0);
-  });
-  const bytes = await Promise.all(each);
-  return bytes.reduce((sum, one) => sum + one, 0) / Math.max(1, uuids.length);
+  const bytes = await Promise.all(uuids.map((uuid) => redis.memory('USAGE', `${tag}:session:${uuid}`)));
+  return bytes.reduce<number>((sum, one) => sum + Number(one), 0) / Math.max(1, uuids.length);
 }
 
 /**

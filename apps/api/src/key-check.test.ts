@@ -14,7 +14,9 @@ const hook = keyCheck(KEYS);
 /** Settles as the hook has it. */
 const check = (headers: Record<string, string>) =>
   new Promise<void>((resolve, reject) => {
-    hook.call({} as FastifyInstance, { headers } as unknown as FastifyRequest, {} as FastifyReply, (error) => (error ? reject(error) : resolve()));
+    hook.call({} as FastifyInstance, { headers } as unknown as FastifyRequest, {} as FastifyReply, (error) =>
+      error ? reject(error) : resolve(),
+    );
   });
 
 beforeEach(() => {

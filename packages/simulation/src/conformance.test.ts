@@ -1,5 +1,5 @@
 import { BEAT_STALE_MS, birth, PolicyBook, type Reading, type SessionRecord, type SessionStore, TOMBSTONE_MS } from '@sandman/core';
-import { RedisSessionStore } from '@sandman/store';
+import { FIELDS, RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, redisForTests } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -70,14 +70,14 @@ class Pair {
   async forget({ uuid, rev }: SessionRecord): Promise<void> {
     const stored = this.#state.records.get(uuid)!;
     this.#state.records.set(uuid, { ...stored, rev: rev - 1 });
-    await redis.hset(`${this.#tag}:session:${uuid}`, 'rev', rev - 1);
+    await redis.hset(`${this.#tag}:session:${uuid}`, FIELDS.rev, rev - 1);
   }
 
   /** As though it had been deleted a day ago. */
   async age({ uuid }: SessionRecord): Promise<void> {
     const deletedAt = this.#clock.now - TOMBSTONE_MS - 2_000;
     this.#state.records.set(uuid, { ...this.#state.records.get(uuid)!, deletedAt });
-    await redis.hset(`${this.#tag}:session:${uuid}`, 'deletedAt', deletedAt);
+    await redis.hset(`${this.#tag}:session:${uuid}`, FIELDS.deletedAt, deletedAt);
     await redis.zadd(`${this.#tag}:tombstones`, deletedAt, uuid);
   }
 

@@ -2,6 +2,7 @@ import { BEAT_STALE_MS, type Beat, type Ingest, type SessionRecord, shardOf } fr
 import { waitFor } from '@sandman/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Keyspace } from './keys.ts';
+import { FIELDS } from './record.ts';
 import type { RedisSessionStore } from './redis-session-store.ts';
 import { create, put, useRedis } from './store.fixture.ts';
 
@@ -110,7 +111,11 @@ describe('a heartbeat', () => {
 
 describe('a Redis that came back with older data', () => {
   const write = async () => (await put(store, record, { holdUntil: 1 }, true)).record;
-  const set = (fields: Record<string, number>) => on.redis.hset(keys().session('a'), fields);
+  const set = (fields: { rev?: number; n?: number }) =>
+    on.redis.hset(
+      keys().session('a'),
+      Object.fromEntries(Object.entries(fields).map(([name, value]) => [FIELDS[name as 'rev' | 'n'], value])),
+    );
 
   it.each<[string, (last: SessionRecord) => Promise<unknown>]>([
     ['its last write is missing', ({ rev }) => set({ rev: rev - 1 })],

@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { addBooks, type Book } from './books.ts';
 import { type Change, decodeChanges } from './changes.ts';
 import { EVENTS_CAP, Keyspace } from './keys.ts';
+import { FIELDS } from './record.ts';
 import { loadScript } from './script.ts';
 
 const clocked = loadScript('clocked');
@@ -40,7 +41,7 @@ export class RedisJournal {
 
   /** The last changes of a session, newest first; none where it is not known. */
   async history(uuid: string): Promise<Change[]> {
-    return decodeChanges((await this.#redis.hget(this.#keys.of(uuid).session(uuid), 'changes')) ?? '');
+    return decodeChanges((await this.#redis.hget(this.#keys.of(uuid).session(uuid), FIELDS.changes)) ?? '');
   }
 
   /** The books by policy, each clock as it stands now, in ms. */

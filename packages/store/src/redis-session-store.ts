@@ -26,7 +26,7 @@ import { encodeBookings } from './books.ts';
 import { CHANGES_BYTES, encodeChange } from './changes.ts';
 import { EVENTS_CAP, Keyspace, placeOf, uuidAt } from './keys.ts';
 import { everyPlaceOf, listPage, pageOf } from './list.ts';
-import { decodeRecord, encodePatch, type IngestReply } from './record.ts';
+import { decodeRecord, encodePatch, FIELDS, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
 import { Touches } from './touches.ts';
 
@@ -176,7 +176,7 @@ export class RedisSessionStore implements SessionStore {
 
   async #bury(uuid: string): Promise<number> {
     const keys = this.#keys.of(uuid);
-    const userId = (await this.#redis.hget(keys.session(uuid), 'userId')) ?? '';
+    const userId = (await this.#redis.hget(keys.session(uuid), FIELDS.userId)) ?? '';
     const names = [keys.session(uuid), keys.tombstones, keys.status('deleted')];
     return (await bury(this.#redis, names, [uuid, TOMBSTONE_MS, placeOf(userId, uuid)])) as number;
   }

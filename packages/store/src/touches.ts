@@ -1,7 +1,7 @@
-import { type ActivityKind, type TouchResult } from '@sandman/core';
+import type { ActivityKind, TouchResult } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import type { ShardKeys } from './keys.ts';
-import { decodeRecord, type IngestReply } from './record.ts';
+import { decodeRecord, FIELDS, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
 
 const touch = loadScript('touch');
@@ -54,7 +54,7 @@ export class Touches {
 
   async #call(asked: readonly Asked[]): Promise<void> {
     const keys = [this.#keys.ingest, ...asked.map(({ uuid }) => this.#keys.session(uuid))];
-    const args = asked.flatMap(({ kind, at }) => [kind === 'user' ? 'lastActivity' : 'lastBackground', at ?? '']);
+    const args = asked.flatMap(({ kind, at }) => [kind === 'user' ? FIELDS.lastActivity : FIELDS.lastBackground, at ?? '']);
     const [now, ingest, ...answers] = (await touch(this.#redis, keys, [this.#slack, ...args])) as [number, IngestReply, ...Answer[]];
     for (const [i, { uuid, resolve, reject }] of asked.entries()) {
       const answer = answers[i]!;

@@ -6,7 +6,7 @@
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local gap = 0
-local witness = redis.call('HMGET', KEYS[2], 'rev', 'n')
+local witness = redis.call('HMGET', KEYS[2], 'r', 'n')
 local rev, n = tonumber(witness[1]) or 0, tonumber(witness[2]) or 0
 -- Others may have raised its rev since, but nobody can draw an older number.
 local rewound = rev < tonumber(ARGV[1]) or n < tonumber(ARGV[2]) or (ARGV[1] ~= '0' and rev == tonumber(ARGV[1]) and n ~= tonumber(ARGV[2]))

@@ -3,7 +3,7 @@
 -- ARGV[1] uuid  [2] age, ms  [3] its place in the index
 -- Returns 1 when forgotten
 local t = redis.call('TIME')
-local deletedAt = tonumber(redis.call('HGET', KEYS[1], 'deletedAt'))
+local deletedAt = tonumber(redis.call('HGET', KEYS[1], 'x'))
 if not deletedAt or deletedAt > t[1] * 1000 - ARGV[2] then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])

@@ -22,7 +22,7 @@ end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local ingest = redis.call('HMGET', KEYS[7], 'beat', 'floor', 'lost', 'rewound')
-if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then
+if (redis.call('HGET', KEYS[1], 'r') or '0') ~= ARGV[1] then
   return { 0, now, cjson.encode(redis.call('HGETALL', KEYS[1])), ingest }
 end
 
@@ -30,13 +30,13 @@ local fields = 18 + 3 * ARGV[16]
 for i = fields, #ARGV, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 end
-if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'actionUntil', now + ARGV[4]) end
+if ARGV[4] ~= '0' then redis.call('HSET', KEYS[1], 'tu', now + ARGV[4]) end
 if ARGV[3] == '1' then
   -- Never a number that was there before, not even for a uuid that came back.
   redis.call('HSET', KEYS[1], 'n', math.max((tonumber(redis.call('HGET', KEYS[1], 'n')) or 0) + 1, now))
   redis.call('ZADD', KEYS[2], now, ARGV[2])
 end
-redis.call('HINCRBY', KEYS[1], 'rev', 1)
+redis.call('HINCRBY', KEYS[1], 'r', 1)
 
 if ARGV[17] == '0' then redis.call('ZREM', KEYS[9], ARGV[2]) elseif ARGV[17] ~= '' then redis.call('ZADD', KEYS[9], ARGV[17], ARGV[2]) end
 
@@ -54,7 +54,7 @@ if from ~= to then
   if to == 'deleted' then redis.call('ZADD', KEYS[4], now, ARGV[2]) else redis.call('ZREM', KEYS[4], ARGV[2]) end
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[9], '*',
     'uuid', ARGV[2], 'userId', ARGV[8], 'at', now, 'from', from, 'to', to, 'cause', ARGV[7])
-  local changes = base36(now) .. ARGV[12] .. (redis.call('HGET', KEYS[1], 'changes') or '')
-  redis.call('HSET', KEYS[1], 'changes', string.sub(changes, 1, ARGV[13]))
+  local changes = base36(now) .. ARGV[12] .. (redis.call('HGET', KEYS[1], 'ch') or '')
+  redis.call('HSET', KEYS[1], 'ch', string.sub(changes, 1, ARGV[13]))
 end
 return { 1, now, cjson.encode(redis.call('HGETALL', KEYS[1])), ingest }

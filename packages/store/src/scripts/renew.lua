@@ -4,8 +4,8 @@
 -- Returns {now ms, record, ingest}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'actionUntil', now + ARGV[2])
-  redis.call('HINCRBY', KEYS[1], 'rev', 1)
+if redis.call('HGET', KEYS[1], 't') == ARGV[1] then
+  redis.call('HSET', KEYS[1], 'tu', now + ARGV[2])
+  redis.call('HINCRBY', KEYS[1], 'r', 1)
 end
 return { now, cjson.encode(redis.call('HGETALL', KEYS[1])), redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound') }

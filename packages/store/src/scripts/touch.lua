@@ -1,7 +1,9 @@
 -- Activity on sessions that are wanted awake; on any other it writes nothing.
 -- KEYS[1] ingest  [2…] sessions
--- ARGV[1] slack, percent  then of each session: field (lastActivity or lastBackground), when (ms, or '' for now)
+-- ARGV[1] slack, percent  then of each session: field (lastActivity's or lastBackground's), when (ms, or '' for now)
 -- Returns {now ms, ingest, of each session: {touched 0|1, record, sleep alarm moved 0|1, delete alarm moved 0|1}, or why it could not be}
+local WANTED, REV, SLEEP_AFTER, DELETE_AFTER, SLEEP_ANCHOR, DELETE_ANCHOR = 'w', 'r', 's', 'd', 'sa', 'da'
+
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- Rounded up, so that a whole idle time has passed at the deadline and never a fraction of a ms less.
@@ -13,7 +15,7 @@ local function touch(key, field, asked)
   local place = {}
   for i = 1, #record, 2 do place[record[i]] = i + 1 end
   local function get(name) return record[place[name]] end
-  if get('wanted') ~= 'awake' then return { 0, cjson.encode(record), 0, 0 } end
+  if get(WANTED) ~= 'awake' then return { 0, cjson.encode(record), 0, 0 } end
 
   local set = {}
   local function put(name, value)
@@ -32,11 +34,11 @@ local function touch(key, field, asked)
     put(anchor, at)
     return 1
   end
-  local sleepAfter, deleteAfter = tonumber(get('sleepAfter')), tonumber(get('deleteAfter'))
+  local sleepAfter, deleteAfter = tonumber(get(SLEEP_AFTER)), tonumber(get(DELETE_AFTER))
   put(field, at)
-  put('rev', get('rev') + 1)
-  local sleep = move('sleepAnchor', sleepAfter)
-  local delete = move('deleteAnchor', deleteAfter and deleteAfter + (sleepAfter or 0))
+  put(REV, get(REV) + 1)
+  local sleep = move(SLEEP_ANCHOR, sleepAfter)
+  local delete = move(DELETE_ANCHOR, deleteAfter and deleteAfter + (sleepAfter or 0))
   redis.call('HSET', key, unpack(set))
   return { 1, cjson.encode(record), sleep, delete }
 end
