@@ -152,11 +152,11 @@ export class MemoryStore implements SessionStore {
 
   list(filter: Filter, limit: number, cursor: string | null): Promise<Page> {
     return this.#on.command(() => {
-      const match = /^(\d{1,4}):([A-Za-z0-9_-]{0,64})$/.exec(cursor === null ? '0:' : Buffer.from(cursor, 'base64url').toString());
+      const match = /^(\d{1,4}):(|.+\0[A-Za-z0-9_-]{1,64})$/s.exec(cursor === null ? '0:' : Buffer.from(cursor, 'base64url').toString());
       if (match?.[1] !== '0') throw new InvalidInput('cursor', 'must be the nextCursor of an earlier answer');
-      const uuids = this.#uuids(filter).filter((uuid) => uuid > match[2]!);
+      const uuids = this.#uuids(filter).filter((uuid) => this.#place(uuid) > match[2]!);
       const page = uuids.slice(0, limit);
-      const more = page.length === limit ? Buffer.from(`0:${page.at(-1)}`).toString('base64url') : null;
+      const more = page.length === limit ? Buffer.from(`0:${this.#place(page.at(-1)!)}`).toString('base64url') : null;
       return { items: page.map((uuid) => this.#live(uuid)), cursor: more };
     });
   }
@@ -186,9 +186,9 @@ export class MemoryStore implements SessionStore {
     return this.#on.command(() => {
       const { state } = this.#on;
       const page = this.#uuids({})
-        .filter((uuid) => uuid > state.walk)
+        .filter((uuid) => this.#place(uuid) > state.walk)
         .slice(0, limit);
-      state.walk = page.length === limit ? page.at(-1)! : '';
+      state.walk = page.length === limit ? this.#place(page.at(-1)!) : '';
       return page.map((uuid) => this.#live(uuid));
     });
   }
@@ -251,9 +251,12 @@ export class MemoryStore implements SessionStore {
       const shown: Status = statusOf(stored);
       return (userId === undefined || stored.userId === userId) && (status ? shown === status : shown !== 'deleted');
     };
-    return [...this.#on.state.records.values()]
-      .filter(fits)
-      .map(({ uuid }) => uuid)
-      .sort();
+    const found = [...this.#on.state.records.values()].filter(fits).map(({ uuid }) => ({ uuid, place: this.#place(uuid) }));
+    return found.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ uuid }) => uuid);
+  }
+
+  /** Sessions are in the order of their users' names and their own; the byte 0 ends a name. */
+  #place(uuid: string): string {
+    return `${this.#on.state.records.get(uuid)?.userId}\0${uuid}`;
   }
 }

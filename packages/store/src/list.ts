@@ -16,7 +16,7 @@ function span(userId: string | undefined): readonly [string, string] {
   return userId === undefined ? ['-', '+'] : [`[${placeOf(userId, '')}`, `(${userId}\x01`];
 }
 
-/** Up to `limit` places of one shard, in order, after `last` ('': from the first). */
+/** Up to `limit` places of one shard (Infinity: all), in order, after `last` ('': from the first). */
 export async function pageOf(
   redis: Redis | Cluster,
   keys: ShardKeys,
@@ -26,24 +26,12 @@ export async function pageOf(
 ): Promise<string[]> {
   const indexes = (status ? [status] : LIVE_STATUSES).map((one) => keys.status(one));
   const [first, end] = span(userId);
-  const found = (await page(redis, indexes, [last ? `(${last}` : first, end, limit])) as string[][];
+  const found = (await page(redis, indexes, [last ? `(${last}` : first, end, Number.isFinite(limit) ? limit : -1])) as string[][];
   if (found.length === 1) return found[0]!;
   // In the order of their bytes, as Redis has them; that of JavaScript's strings, and of Lua's, is another.
   const places = found.flat().map((place) => ({ place, bytes: Buffer.from(place) }));
   places.sort((a, b) => a.bytes.compare(b.bytes));
   return places.slice(0, limit).map(({ place }) => place);
-}
-
-/** All places of a user's live sessions in one shard. */
-export async function everyPlaceOf(redis: Redis | Cluster, keys: ShardKeys, userId: string): Promise<string[]> {
-  const everything = -1;
-  return (
-    (await page(
-      redis,
-      LIVE_STATUSES.map((status) => keys.status(status)),
-      [...span(userId), everything],
-    )) as string[][]
-  ).flat();
 }
 
 /** Where a list is: a shard, and the last place given from it. */

@@ -25,7 +25,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { encodeBookings } from './books.ts';
 import { CHANGES_BYTES, encodeChange } from './changes.ts';
 import { EVENTS_CAP, Keyspace, placeOf, uuidAt } from './keys.ts';
-import { everyPlaceOf, listPage, pageOf } from './list.ts';
+import { listPage, pageOf } from './list.ts';
 import { decodeRecord, encodePatch, FIELDS, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
 import { Touches } from './touches.ts';
@@ -218,7 +218,7 @@ export class RedisSessionStore implements SessionStore {
 
   /** The user's live sessions. */
   async ofUser(userId: string): Promise<LiveReading[]> {
-    const places = await Promise.all(this.#keys.shards.map((keys) => everyPlaceOf(this.#redis, keys, userId)));
+    const places = await Promise.all(this.#keys.shards.map((keys) => pageOf(this.#redis, keys, { userId }, '', Number.POSITIVE_INFINITY)));
     const readings = await Promise.all(places.flat().map((place) => this.read(uuidAt(place))));
     return readings.filter((reading): reading is LiveReading => reading.record?.userId === userId && reading.record.pod !== 'gone');
   }
