@@ -44,7 +44,7 @@ it('what the sweep had to mend is told, and that it goes round', async () => {
   const { uuid } = await stack.create('unlucky', 'balanced');
   const { record } = await new RedisSessionStore(redis, { prefix: stack.prefix, shards: 1, slack: 1 }).read(uuid);
   const alarms = new AlarmQueues(redis, stack.prefix, 1, () => {});
-  await alarms.disarm(uuid, record!.n);
+  await alarms.disarm(uuid, record!.n, ['sleep', 'delete']);
   await stack.addWorker();
   const repair = await waitFor('it is mended', async () => (await roster.repairs()).find((one) => one.uuid === uuid), 25_000);
   expect(repair).toMatchObject({ kind: 'missing', count: 1 });

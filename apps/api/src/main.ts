@@ -81,6 +81,7 @@ await runProcess('api', async () => {
     store,
     surroundings,
     every: BEAT_MS,
+    clock: alarms,
     // What sheds takes no pings: that must not count as their users' silence.
     open: () => !app.isShedding(),
     gap: (shard, ms) => logger.warn({ shard, ms }, 'no API could take pings: the end of that counts as activity'),

@@ -95,7 +95,7 @@ it('alarms that are due and that nobody takes up are known by how long', async (
   await on3.begin('s1');
   expect(await on3.alarms.late()).toEqual({ sleep: 0, delete: 0, wake: 0 });
   const { record } = await on3.service.sleep('s1');
-  await on3.alarms.disarm('s1', record.n);
+  await on3.alarms.disarm('s1', record.n, ['wake', 'sleep', 'delete']);
   const { now } = await on3.store.read('s1');
   await on3.alarms.arm('s1', record.n, [{ name: 'wake', at: now }], now);
   const late = await waitFor('it is late', async () => {

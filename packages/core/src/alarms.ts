@@ -41,6 +41,11 @@ export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
   return alarms;
 }
 
+/** The names of the alarms that were armed under a record's number, and perhaps more. */
+export function alarmNamesOf(record: SessionRecord): readonly AlarmName[] {
+  return record.wanted === 'gone' ? ALARM_NAMES : [...new Set([mainAlarm(record), 'delete'] as const)];
+}
+
 /**
  * Where a running alarm of the current number moves itself when there is nothing to do before `until`: to its own
  * place, or, where that has passed or is none, to the next look.

@@ -1,5 +1,5 @@
 import { deadlines } from './deadlines.ts';
-import { BEAT_MS, couldPing, foresee } from './ingest.ts';
+import { couldPing, foresee, nextBeat } from './ingest.ts';
 import { type Action, HEALTHY, type Patch, type SessionRecord } from './session.ts';
 
 /** What a look at a record decides. Every step but `rest` and `over` is a commit of its own; then one looks again. */
@@ -52,7 +52,7 @@ export function look(record: SessionRecord, now: number): Decision {
 
   // A deadline that has passed waits for the next heartbeat; in a gap it can only be a later one.
   const ahead = deadlines({ ...record, ingest: foresee(record.ingest, now) });
-  const afterBeat = (at: number | null) => (at !== null && now >= at ? now + BEAT_MS : at);
+  const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(record.ingest, now) : at);
   const pending = [
     record.wanted === 'gone' ? null : afterBeat(ahead.deleteAt),
     maySleep ? afterBeat(ahead.sleepAt) : null,

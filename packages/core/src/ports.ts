@@ -1,4 +1,4 @@
-import type { Alarm, AlarmRef } from './alarms.ts';
+import type { Alarm, AlarmName, AlarmRef } from './alarms.ts';
 import type { Outcome } from './outcomes.ts';
 import type { Action, ActivityKind, LiveStatus, Patch, SessionRecord, Status } from './session.ts';
 
@@ -99,8 +99,10 @@ export interface AlarmClock {
   arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void>;
   /** Moves an alarm out, leaves it where it already runs; false where there is none. */
   move(ref: AlarmRef, at: number, now: number): Promise<boolean>;
-  /** Removes a session's alarms of an older number, best effort. */
-  disarm(uuid: string, n: number): Promise<void>;
+  /** Removes a session's alarms of these names and this number, best effort. */
+  disarm(uuid: string, n: number, names: readonly AlarmName[]): Promise<void>;
+  /** When the next sleep or delete of a shard rings, in ms of this machine's clock; null where there is none. */
+  due(shard: number): Promise<number | null>;
   /** When the alarm will ring, in ms; 0 where it waits or runs already, null where there is none. */
   rings(ref: AlarmRef): Promise<number | null>;
 }

@@ -1,4 +1,12 @@
-import { type AlarmClock, alarmsOf, type LiveReading, type SessionStore } from '@sandman/core';
+import {
+  type AlarmClock,
+  type AlarmName,
+  alarmNamesOf,
+  alarmsOf,
+  type LiveReading,
+  type SessionRecord,
+  type SessionStore,
+} from '@sandman/core';
 
 /** What arms the alarms that a commit drew. */
 export class Arming {
@@ -13,13 +21,23 @@ export class Arming {
   /**
    * Adds the jobs that the record's alarm number stands for, takes its mark away, and removes those of `older`.
    * Adding twice is harmless; dying in between leaves the mark, and whoever watches the marks comes here again.
+   *
+   * @param older the record before the number was drawn
+   * @param ringing the alarm that rings just now: its job ends by itself
    */
-  async arm({ record, now }: LiveReading, older = 0): Promise<void> {
+  async arm({ record, now }: LiveReading, older: SessionRecord | null = null, ringing?: AlarmName): Promise<void> {
     const { uuid, n } = record;
-    await this.#clock.arm(uuid, n, alarmsOf(record, now), now);
+    const alarms = alarmsOf(record, now);
+    await this.#clock.arm(uuid, n, alarms, now);
+    const old = older && older.n !== n ? { n: older.n, names: alarmNamesOf(older).filter((name) => name !== ringing) } : null;
+    const [valid] = await Promise.all([this.#store.unmark(uuid, n), old && this.#clock.disarm(uuid, old.n, old.names)]);
     // Somebody drew a newer number while we armed, and looked for these jobs before they were there.
-    if (!(await this.#store.unmark(uuid, n))) await this.#clock.disarm(uuid, n);
-    if (older !== 0 && older !== n) await this.#clock.disarm(uuid, older);
+    if (!valid)
+      await this.#clock.disarm(
+        uuid,
+        n,
+        alarms.map(({ name }) => name),
+      );
   }
 
   /** Moves out the alarms whose deadlines a touch moved by more than the slack. */

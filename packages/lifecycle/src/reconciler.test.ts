@@ -8,22 +8,28 @@ import { type Observer, Reconciler } from './reconciler.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
-/** What is told of decisions when `record` is looked at `idle` ms after T0, and its commit ends like this; then the pod is gone. */
+/** What is told of decisions when `record` is looked at `idle` ms after T0 and its commit ends like this; the pod turns out to be gone. */
 async function decisions(record: SessionRecord, idle: number, kind: CommitResult['kind'] = 'committed'): Promise<unknown[]> {
   const surroundings = new VirtualTime();
   const told: unknown[] = [];
   const store = storeThat({
     read: async () => ({ record, now: T0 + idle }),
-    commit: async (_, base, { patch }) => ({ kind, record: { ...base!, ...patch, pod: 'gone' }, now: T0 + idle }),
+    // Who comes before has found out that the pod is gone; so does whoever calls.
+    commit: async (_, base, { patch }) => ({
+      kind,
+      record: { ...base!, ...(kind === 'conflict' ? { pod: 'gone' } : patch) },
+      now: T0 + idle,
+    }),
+    unmark: async () => true,
   });
   const reconciler = new Reconciler({
     store,
-    arming: new Arming(store, only<AlarmClock>({})),
-    pods: only<PodControl>({}),
+    arming: new Arming(store, only<AlarmClock>({ arm: async () => {}, disarm: async () => {} })),
+    pods: only<PodControl>({ call: async () => ({ kind: 'gone' }) }),
     permits: new Permits(1, null, surroundings),
     circuit: new Circuit(surroundings, () => {}),
     bounds: { doubt: 60_000 },
-    observer: only<Observer>({ decided: (...what) => void told.push(what) }),
+    observer: only<Observer>({ decided: (...what) => void told.push(what), acted: () => {} }),
     surroundings,
   });
   expect(await reconciler.handle({ uuid: 'a', name: 'sleep', n: record.n })).toEqual({ kind: 'completed' });
@@ -37,5 +43,5 @@ it('tells of a sleep and of a delete that it decided on, and why', async () => {
 
 it('tells of no decision that somebody came before, nor of a doubt', async () => {
   expect(await decisions(session(), DAY_MS / 2, 'conflict')).toEqual([]);
-  expect(await decisions(session({ action: 'wake', token: 'another', actionUntil: T0 }), 1)).toEqual([]);
+  expect(await decisions(session({ action: 'wake', token: 'another', actionUntil: T0 }), 1, 'conflict')).toEqual([]);
 });

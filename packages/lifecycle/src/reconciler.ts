@@ -10,6 +10,7 @@ import {
   type Decision,
   deadlines,
   end,
+  type LiveReading,
   look,
   type Outcome,
   type Patch,
@@ -18,6 +19,7 @@ import {
   restingPlace,
   type SessionRecord,
   type SessionStore,
+  SOON_MS,
   suspect,
   takeOver,
 } from '@sandman/core';
@@ -33,8 +35,27 @@ const RENEW_MS = 2_500;
 const STALE_MS = 1_000;
 /** How soon an alarm rings again whose handling failed, in ms. */
 const AFTER_ERROR_MS = 1_000;
+/** What is due so soon is waited for, in ms: a few times, so that nobody who pings all the while keeps an alarm running. */
+const SHORT_MS = 2 * SOON_MS;
+const SHORT_WAITS = 3;
+/** A decision that has stood in line for longer is made again, in ms. */
+const FRESH_MS = 100;
 
 const COMPLETED: AlarmEnd = { kind: 'completed' };
+
+/** A reading, and when it was taken, as `surroundings.elapsed()` has it. */
+interface Seen extends Reading {
+  readonly at: number;
+}
+
+/** What asks for a call, at once or after a commit. */
+type Pursuit = Extract<Decision, { kind: 'want' | 'act' }>;
+
+/** The call that a decision comes to; null where it comes to none at once. */
+function callOf(record: SessionRecord, decision: Decision, now: number): Action | null {
+  const then = decision.kind === 'want' ? look({ ...record, ...decision.patch }, now) : decision;
+  return then.kind === 'act' ? then.action : null;
+}
 
 /** What is worth counting, and telling. */
 export interface Observer {
@@ -80,30 +101,45 @@ export class Reconciler {
 
   async #handle({ uuid, name, n }: AlarmRef): Promise<AlarmEnd> {
     const { store, observer, surroundings } = this.#on;
-    let reading = await store.read(uuid);
-    let readAt = surroundings.elapsed();
-    for (;;) {
-      const { record } = reading;
+    let seen = this.#seen(await store.read(uuid));
+    for (let waits = 0; ; ) {
+      const { record } = seen;
       // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
       if (!record || n < record.n) return COMPLETED;
-      const now = reading.now + Math.floor(surroundings.elapsed() - readAt);
+      const now = this.#now(seen);
       const decision = look(record, now);
       if (decision.kind === 'over') return COMPLETED;
       if (decision.kind === 'rest') {
         if (decision.until === null) return COMPLETED;
+        if (decision.until <= now + SHORT_MS && waits++ < SHORT_WAITS) {
+          await surroundings.pause(decision.until - now);
+          seen = this.#seen(await store.read(uuid));
+          continue;
+        }
         // What only waits for a heartbeat rang in time.
         if (record.action === '' && decision.until > now + BEAT_MS) observer.early(name);
         return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };
       }
-      const next = decision.kind === 'act' ? await this.#act(record, decision.action) : await this.#decide(record, decision, now);
+      const next =
+        decision.kind === 'want' || decision.kind === 'act'
+          ? await this.#pursue({ ...seen, record }, decision, name)
+          : await this.#decide(record, decision, now);
       if (typeof next === 'number') return { kind: 'again', ms: next };
-      reading = next;
-      readAt = surroundings.elapsed();
+      seen = this.#seen(next);
     }
   }
 
+  #seen(reading: Reading): Seen {
+    return { ...reading, at: this.#on.surroundings.elapsed() };
+  }
+
+  /** Redis' clock, never ahead of it. */
+  #now({ now, at }: Seen): number {
+    return now + Math.floor(this.#on.surroundings.elapsed() - at);
+  }
+
   async #decide(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>, now: number): Promise<Reading> {
-    const { store, bounds, observer } = this.#on;
+    const { store, bounds } = this.#on;
     const patch =
       decision.kind === 'want'
         ? decision.patch
@@ -111,44 +147,61 @@ export class Reconciler {
           ? suspect(record, now, bounds)
           : takeOver(record, now, bounds);
     const result = await store.commit(record.uuid, record, { patch, alarms: false });
-    if (decision.kind === 'want' && result.kind === 'committed') {
-      const { wanted, uuid, cause } = result.record;
-      observer.decided(wanted === 'gone' ? 'delete' : 'sleep', uuid, cause);
-    }
+    if (result.kind === 'committed') this.#observeDecision(decision, result.record);
     return result;
   }
 
-  /** One call to the session-manager, under the record's lock from its commit to its result; or how long to wait for the circuit, in ms. */
-  async #act(record: SessionRecord, action: Action): Promise<Reading | number> {
-    const { permits, circuit } = this.#on;
+  #observeDecision({ kind }: Pick<Decision, 'kind'>, { wanted, uuid, cause }: SessionRecord): void {
+    if (kind === 'want') this.#on.observer.decided(wanted === 'gone' ? 'delete' : 'sleep', uuid, cause);
+  }
+
+  /**
+   * One call to the session-manager, under the record's lock from its commit to its result; what is decided anew is
+   * written in that same commit. Answers how long to wait, in ms, where the circuit is open.
+   */
+  async #pursue(seen: Seen & LiveReading, decision: Pursuit, ringing: AlarmName): Promise<Reading | number> {
+    const { store, permits, circuit } = this.#on;
+    const action = callOf(seen.record, decision, this.#now(seen));
+    const wait = action === null ? 0 : circuit.wait(action);
+    // What is wanted can be seen, though the call must wait.
+    if (action === null || wait > 0) return decision.kind === 'want' ? this.#decide(seen.record, decision, this.#now(seen)) : wait;
     // Before the commit: what waits in line after it would be a stale call.
-    const wait = circuit.wait(action);
-    if (wait > 0) return wait;
     const release = await permits.acquire(action === 'wake');
     try {
+      let { record } = seen;
+      if (this.#now(seen) - seen.now > FRESH_MS) {
+        // It stood in line: what was decided then may be wrong now. Whoever finds it right has not stood there for nothing.
+        const fresh = this.#seen(await store.read(record.uuid));
+        const again = fresh.record && look(fresh.record, this.#now(fresh));
+        if (!fresh.record || again?.kind !== decision.kind || callOf(fresh.record, again, this.#now(fresh)) !== action) return fresh;
+        record = fresh.record;
+        decision = again;
+      }
       if (!circuit.enter()) return circuit.wait(action);
-      return await this.#call(record, action);
+      return await this.#call(record, decision, action, ringing);
     } finally {
       release();
     }
   }
 
-  async #call(record: SessionRecord, action: Action): Promise<Reading> {
+  async #call(record: SessionRecord, decision: Pursuit, action: Action, ringing: AlarmName): Promise<Reading> {
     const { store, bounds, surroundings, circuit } = this.#on;
     const { uuid, pod: podBefore } = record;
     const token = surroundings.id();
     const committedAt = surroundings.elapsed();
-    const begun = await store.commit(uuid, record, { patch: begin(action, token), alarms: false, lease: LEASE_MS });
-    const begunAt = surroundings.elapsed();
+    const wanted = decision.kind === 'want' ? decision.patch : {};
+    const begun = await store.commit(uuid, record, { patch: { ...wanted, ...begin(action, token) }, alarms: false, lease: LEASE_MS });
     // A conflict that shows our own token is our own commit, sent again after a reconnect.
     if (begun.record?.token !== token) return begun;
+    const seen = { ...this.#seen(begun), record: begun.record };
+    this.#observeDecision(decision, seen.record);
     if (surroundings.elapsed() - committedAt > STALE_MS) {
-      return await this.#settle(uuid, token, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
+      return await this.#settle(seen, ringing, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
     }
-    const outcome = circuit.judge(uuid, await this.#send(begun.record, action, committedAt + STALE_MS));
-    if (outcome.kind === 'done') this.#observeLateness(record, action, begun.now + surroundings.elapsed() - begunAt);
+    const outcome = circuit.judge(uuid, await this.#send(seen.record, action, committedAt + STALE_MS));
+    if (outcome.kind === 'done') this.#observeLateness({ ...record, ...wanted }, action, this.#now(seen));
     const chance = surroundings.chance();
-    return await this.#settle(uuid, token, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
+    return await this.#settle(seen, ringing, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
   }
 
   /** Of what was decided because nobody came: how long after its deadline it was done. */
@@ -175,22 +228,19 @@ export class Reconciler {
   }
 
   /** Applies a result to the record as it is now, however often somebody touches it meanwhile, and arms what it needs. */
-  async #settle(uuid: string, token: string, patch: (record: SessionRecord, now: number) => Patch): Promise<Reading> {
-    const { store, arming, surroundings } = this.#on;
-    let current: Reading = await store.read(uuid);
-    let readAt = surroundings.elapsed();
-    for (;;) {
+  async #settle(begun: Seen & LiveReading, ringing: AlarmName, patch: (record: SessionRecord, now: number) => Patch): Promise<Reading> {
+    const { store, arming } = this.#on;
+    const { token } = begun.record;
+    for (let current: Seen = begun; ; ) {
       const { record } = current;
       // Taken over, or already applied by our own commit that was sent twice: either way no longer ours.
       if (record?.token !== token) return current;
-      const now = current.now + Math.floor(surroundings.elapsed() - readAt);
-      const result = await store.commit(record.uuid, record, { patch: patch(record, now), alarms: true });
+      const result = await store.commit(record.uuid, record, { patch: patch(record, this.#now(current)), alarms: true });
       if (result.kind === 'committed') {
-        await arming.arm(result, record.n);
+        await arming.arm(result, record, ringing);
         return result;
       }
-      current = result;
-      readAt = surroundings.elapsed();
+      current = this.#seen(result);
     }
   }
 }

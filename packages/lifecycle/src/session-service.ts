@@ -113,7 +113,7 @@ export class SessionService {
         if (!again) this.#asked(uuid, { action: cause === 'created' ? 'create' : 'adopt', cause });
         else if (again.alarms) this.#asked(uuid, { action: 'wake', cause: 'activity' });
         else if (policy) this.#asked(uuid, { action: 'policy', cause: 'manual' });
-        if (alarms) await this.#arm(result, record?.n);
+        if (alarms) await this.#arm(result, record);
         return { created: !tracked, reading: result };
       }
       ({ record, now } = result);
@@ -140,7 +140,7 @@ export class SessionService {
       if (result.kind === 'committed') {
         const woke = change.patch.wanted === 'awake';
         if (woke) this.#asked(uuid, { action: 'wake', cause });
-        if (change.alarms) await this.#arm(result, record.n);
+        if (change.alarms) await this.#arm(result, record);
         return { ...result, woke };
       }
       // Of many who come at once the first one wakes it; for the others a touch will do.
@@ -233,7 +233,7 @@ export class SessionService {
       const result = await this.#store.commit(uuid, record, change);
       if (result.kind === 'committed') {
         if (asked) this.#asked(uuid, asked);
-        if (change.alarms) await this.#arm(result, record.n);
+        if (change.alarms) await this.#arm(result, record);
         return result;
       }
       ({ record, now } = result);
@@ -241,7 +241,7 @@ export class SessionService {
   }
 
   /** The change is written and will be acknowledged: that arming failed is no reason to say it was not. */
-  async #arm(reading: LiveReading, older?: number): Promise<void> {
+  async #arm(reading: LiveReading, older: SessionRecord | null): Promise<void> {
     await this.#arming.arm(reading, older).catch(this.#unarmed);
   }
 

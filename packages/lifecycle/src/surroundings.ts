@@ -14,18 +14,25 @@ export interface Surroundings {
 /**
  * Repeats a round every `ms`, at once for the first time; a slow one is not overtaken by the next.
  *
+ * @param round if it answers a number, that is in how many ms the next one should come, where that is sooner
  * @param failed told of what a round throws; the next one comes all the same
  * @returns what ends it, after the round that runs
  */
 export function repeat(
   { every }: Surroundings,
   ms: number,
-  round: () => Promise<void>,
+  round: () => Promise<unknown>,
   failed: (error: unknown) => void,
 ): () => Promise<void> {
   let running: Promise<void> | null = null;
+  let stopped = false;
+  let forget = () => {};
   const start = () => {
+    forget();
     running ??= round()
+      .then((soon) => {
+        if (typeof soon === 'number' && soon < ms && !stopped) forget = every(soon, start);
+      })
       .catch(failed)
       .finally(() => {
         running = null;
@@ -34,7 +41,9 @@ export function repeat(
   const stop = every(ms, start);
   start();
   return async () => {
+    stopped = true;
     stop();
+    forget();
     await running;
   };
 }

@@ -59,7 +59,7 @@ export class Sweep {
     const redrawn = await store.commit(record.uuid, record, { patch: {}, alarms: true });
     if (redrawn.kind !== 'committed') return;
     repaired(fault, record.uuid);
-    await arming.arm(redrawn, record.n);
+    await arming.arm(redrawn, record);
   }
 
   async #faultOf({ record, now }: LiveReading): Promise<Fault | null> {

@@ -68,8 +68,15 @@ export class AlarmQueues implements AlarmClock {
     return true;
   }
 
-  async disarm(uuid: string, n: number): Promise<void> {
-    await Promise.all(ALARM_NAMES.map((name) => this.#queue(uuid, name).remove(jobId({ name, uuid, n }))));
+  async disarm(uuid: string, n: number, names: readonly AlarmName[]): Promise<void> {
+    await Promise.all(names.map((name) => this.#queue(uuid, name).remove(jobId({ name, uuid, n }))));
+  }
+
+  async due(shard: number): Promise<number | null> {
+    const { sleep, delete: remove } = this.#shards[shard]!;
+    const firsts = await Promise.all([sleep, remove].map((queue) => this.#redis.zrange(queue.toKey('delayed'), '0', '0', 'WITHSCORES')));
+    const dues = firsts.flatMap(([, score]) => (score === undefined ? [] : Number(score) / SCORE_PER_MS));
+    return dues.length === 0 ? null : Math.min(...dues);
   }
 
   async rings(ref: AlarmRef): Promise<number | null> {

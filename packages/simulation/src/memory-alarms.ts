@@ -1,4 +1,4 @@
-import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmEnd, type AlarmRef } from '@sandman/core';
+import type { Alarm, AlarmClock, AlarmEnd, AlarmRef } from '@sandman/core';
 import type { SimulatedProcess } from './process.ts';
 import type { Random } from './random.ts';
 import type { Command, SimulatedRedis } from './redis.ts';
@@ -84,13 +84,18 @@ export class SimulatedQueue {
           return job !== undefined;
         });
       },
-      disarm: (uuid, n) =>
+      disarm: (uuid, n, names) =>
         command(() => {
           // BullMQ does not remove a job that runs.
-          for (const name of ALARM_NAMES) {
+          for (const name of names) {
             const id = idOf({ name, uuid, n });
             if (this.#jobs.get(id)?.state === 'delayed') this.#jobs.delete(id);
           }
+        }),
+      due: () =>
+        command(() => {
+          const dues = [...this.#jobs.values()].filter(({ ref, state }) => ref.name !== 'wake' && state === 'delayed').map(({ at }) => at);
+          return dues.length === 0 ? null : Math.min(...dues);
         }),
       rings: (ref) =>
         command(() => {
