@@ -111,7 +111,8 @@ export class MemoryStore implements SessionStore {
       const { state, clock } = this.#on;
       const { now } = clock();
       const stored = state.records.get(uuid) ?? null;
-      if ((stored?.rev ?? 0) !== (base?.rev ?? 0)) return { kind: 'conflict', ...this.#reading(uuid) };
+      if ((stored?.rev ?? 0) !== (base?.rev ?? 0) || (stored?.token ?? '') !== (base?.token ?? ''))
+        return { kind: 'conflict', ...this.#reading(uuid) };
       const fresh = { rev: 0, n: 0, sleepAnchor: 0, deleteAnchor: 0, deletedAt: 0 };
       const next = { ...fresh, ...stored, ...patch, uuid } as Stored;
       const anchor = Math.max(next.lastActivity, next.lastBackground);

@@ -25,7 +25,7 @@ export const MUTANTS: readonly Mutant[] = [
     'commits-without-compare',
     'a decision is committed against rev',
     STORE,
-    'if ((stored?.rev ?? 0) !== (base?.rev ?? 0))',
+    "if ((stored?.rev ?? 0) !== (base?.rev ?? 0) || (stored?.token ?? '') !== (base?.token ?? ''))",
     'if (false)',
   ),
   mutant(

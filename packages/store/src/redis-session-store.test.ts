@@ -1,6 +1,7 @@
 import { type SessionRecord, TOMBSTONE_MS } from '@sandman/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Keyspace } from './keys.ts';
+import { FIELDS } from './record.ts';
 import type { RedisSessionStore } from './redis-session-store.ts';
 import * as fixture from './store.fixture.ts';
 
@@ -22,6 +23,14 @@ describe('commit', () => {
     const late = await store.commit('a', record, { patch: { wanted: 'gone' }, alarms: true });
     expect(late).toMatchObject({ kind: 'conflict', record: { wanted: 'awake', pod: 'unknown', rev: record.rev + 1 } });
     await expect(create('a', 'eve')).rejects.toThrow('not created');
+  });
+
+  it('tells a rev that comes twice, as it may where Redis has forgotten something, by its token', async () => {
+    const { record } = await create('a');
+    const begun = await put(record, { action: 'sleep', token: 'mine' });
+    await on.redis.hset(new Keyspace(on.prefix, 3).of('a').session('a'), FIELDS.token, 'another');
+    const end = await store.commit('a', begun.record, { patch: { action: '', token: '' }, alarms: false });
+    expect(end).toMatchObject({ kind: 'conflict', record: { rev: begun.record.rev, token: 'another' } });
   });
 
   it('reads back what it wrote, and forgets what is none', async () => {

@@ -102,7 +102,7 @@ export class RedisSessionStore implements SessionStore {
         keys.failing,
       ],
       [
-        ...[base?.rev ?? 0, uuid, alarms ? 1 : 0, lease, from, to, cause, userId, EVENTS_CAP],
+        ...[`${base?.rev ?? 0} ${base?.token ?? ''}`, uuid, alarms ? 1 : 0, lease, from, to, cause, userId, EVENTS_CAP],
         ...[placeOf(base?.userId ?? userId, uuid), placeOf(userId, uuid), encodeChange({ from, to, cause }), CHANGES_BYTES],
         ...encodeBookings(bookings(base, next), patch.failingSince ?? ''),
         ...encodePatch(written),

@@ -1,7 +1,7 @@
 -- Writes a decision if nobody wrote since the record it was made on; logs a change of status in the same step.
 -- KEYS[1] session  [2] unarmed  [3] events  [4] tombstones  [5] index of the old status  [6] of the new  [7] ingest
 -- KEYS[8] savings  [9] those whose calls fail, by since when
--- ARGV[1] rev it was made on ('0': no record)  [2] uuid  [3] draw alarms 0|1  [4] lease, ms ('0': none)
+-- ARGV[1] what it was made on: rev and token ('0 ': no record)  [2] uuid  [3] draw alarms 0|1  [4] lease, ms ('0': none)
 -- ARGV[5] old status ('': none)  [6] new status  [7] cause  [8] owner  [9] cap of the events stream
 -- ARGV[10] its place in the old index  [11] in the new  [12] the change as the record keeps it  [13] bytes of changes kept
 -- ARGV[14] where the books' clocks begin, ms  [15] how old a regret's sleep may be, ms  [16] bookings that follow
@@ -22,7 +22,9 @@ end
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local ingest = redis.call('HMGET', KEYS[7], 'beat', 'floor', 'lost', 'rewound')
-if (redis.call('HGET', KEYS[1], 'r') or '0') ~= ARGV[1] then
+-- Where Redis has forgotten something a rev may come twice; a token does not.
+local seen = redis.call('HMGET', KEYS[1], 'r', 't')
+if (seen[1] or '0') .. ' ' .. (seen[2] or '') ~= ARGV[1] then
   return { 0, now, cjson.encode(redis.call('HGETALL', KEYS[1])), ingest }
 end
 
