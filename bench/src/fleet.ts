@@ -1,22 +1,54 @@
-import { type AlarmClock, PolicyBook } from '@sandman/core';
+import { type AlarmClock, deadlines, type Policy, PolicyBook } from '@sandman/core';
 import { SessionService } from '@sandman/lifecycle';
+import { AlarmQueues } from '@sandman/queue';
 import { RedisSessionStore } from '@sandman/store';
-import type { Cluster, Redis } from 'ioredis';
+import { type RedisServer, startRedis } from '@sandman/testing';
+import { type Cluster, Redis } from 'ioredis';
 import type { Context } from './benchmark.ts';
 
 /** Sessions made at once. */
 const AT_ONCE = 500;
 const TOLD_EVERY = 100_000;
+/** Coprime to any fleet's size that is not a multiple of it, so that all are met, and none in the order of its making. */
+const STRIDE = 7_919;
 
 /** The uuid of a fleet's session: 8 characters, as the session-manager gives them. */
 export function uuidOf(index: number): string {
   return index.toString(36).padStart(8, '0');
 }
 
+/** Whose turn it is: all of a fleet, one after the other, then again. */
+export class Turns {
+  readonly #size: number;
+  #turn = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  readonly next = (): string => {
+    this.#turn = (this.#turn + STRIDE) % this.#size;
+    return uuidOf(this.#turn);
+  };
+
+  /** The next ones, whose turn it stays. */
+  ahead(count: number): string[] {
+    return Array.from({ length: count }, (_, i) => uuidOf((this.#turn + (i + 1) * STRIDE) % this.#size));
+  }
+}
+
+export interface Filling {
+  /** The first session's index. */
+  readonly from?: number;
+  /** Of each session; the default policy where there is none. */
+  readonly policyOf?: (index: number) => Policy;
+}
+
 /**
- * Makes sessions under the default policy, as an API does.
+ * Makes sessions as an API does.
  *
  * @param alarms where their alarms are set
+ * @returns by uuid, when each is to fall asleep, ms
  */
 export async function fillFleet(
   redis: Redis | Cluster,
@@ -24,25 +56,79 @@ export async function fillFleet(
   alarms: AlarmClock,
   size: number,
   { progress }: Pick<Context, 'progress'>,
-): Promise<void> {
+  { from = 0, policyOf }: Filling = {},
+): Promise<Map<string, number>> {
   const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
-  const policy = new PolicyBook().default;
+  const defaultPolicy = new PolicyBook().default;
   const service = new SessionService({
     store,
     alarms,
-    defaultPolicy: policy,
+    defaultPolicy,
     unarmed(error) {
       throw error;
     },
   });
+  const due = new Map<string, number>();
   let begun = 0;
-  let made = 0;
   const one = async () => {
     while (begun < size) {
-      const uuid = uuidOf(begun++);
-      await service.track(uuid, { userId: `${uuid}@example.com`, workspaceUrl: `https://${uuid}.pods.example.com`, policy });
-      if (++made % TOLD_EVERY === 0) progress(`${prefix}: ${made.toLocaleString('en')} of ${size.toLocaleString('en')} sessions`);
+      const index = begun++;
+      const uuid = uuidOf(from + index);
+      const policy = policyOf?.(index) ?? defaultPolicy;
+      const { record } = await service.track(uuid, {
+        userId: `${uuid}@example.com`,
+        workspaceUrl: `https://${uuid}.pods.example.com`,
+        policy,
+      });
+      due.set(uuid, deadlines(record).sleepAt ?? 0);
+      if (due.size % TOLD_EVERY === 0) progress(`${due.size.toLocaleString('en')} of ${size.toLocaleString('en')} sessions are made`);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, one));
+  return due;
+}
+
+/** Idle sessions in a Redis of their own. */
+export interface Fleet {
+  readonly redis: RedisServer;
+  readonly prefix: string;
+  readonly size: number;
+  /** What they take, right after they were made, with all that Redis needs beside them, bytes. */
+  readonly bytes: number;
+}
+
+const PREFIX = 'sandman';
+
+export async function usedMemory(redis: Redis): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
+}
+
+/** The fleets that benchmarks share: a million sessions take minutes to make. */
+export class Fleets {
+  readonly #made = new Map<number, Promise<Fleet>>();
+
+  of(size: number, context: Context): Promise<Fleet> {
+    const made = this.#made.get(size) ?? this.#make(size, context);
+    this.#made.set(size, made);
+    return made;
+  }
+
+  async #make(size: number, context: Context): Promise<Fleet> {
+    context.progress(`a fleet of ${size.toLocaleString('en')} sessions is being made`);
+    const server = await startRedis();
+    const redis = new Redis(server.url, { enableAutoPipelining: true });
+    const alarms = new AlarmQueues(redis, PREFIX, 1, () => {});
+    try {
+      const before = await usedMemory(redis);
+      await fillFleet(redis, PREFIX, alarms, size, context);
+      return { redis: server, prefix: PREFIX, size, bytes: (await usedMemory(redis)) - before };
+    } finally {
+      await alarms.close();
+      redis.disconnect();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#made.values()].map(async (made) => (await made).redis.stop()));
+  }
 }

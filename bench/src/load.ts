@@ -37,3 +37,33 @@ export async function ping(url: string, apiKey: string, seconds: number, next: (
   }
   return { perSecond: result['2xx'] / took, p50: result.latency.p50, p99: result.latency.p99, answered: result['2xx'] };
 }
+
+/** Events in a call, and calls at once. */
+const A_CALL = 1_000;
+const CALLS = 4;
+
+/**
+ * Sends events in batches, each as soon as one before it was answered.
+ *
+ * @returns how many were taken per second
+ * @throws Error unless all are
+ */
+export async function sendBatches(url: string, apiKey: string, seconds: number, next: () => string): Promise<number> {
+  const from = performance.now();
+  let taken = 0;
+  const send = async () => {
+    while (performance.now() - from < seconds * 1_000) {
+      const events = Array.from({ length: A_CALL }, () => ({ uuid: next() }));
+      const answer = await fetch(`${url}/v1/activity`, {
+        method: 'POST',
+        headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
+        body: JSON.stringify({ events }),
+      });
+      const { accepted } = (await answer.json()) as { accepted?: number };
+      if (accepted !== A_CALL) throw new Error(`${url}: ${answer.status}, ${accepted} of ${A_CALL} events were taken`);
+      taken += accepted;
+    }
+  };
+  await Promise.all(Array.from({ length: CALLS }, send));
+  return taken / ((performance.now() - from) / 1_000);
+}

@@ -1,9 +1,13 @@
+import { RedisSessionStore } from '@sandman/store';
 import { askRedis, type RedisServer, startRedis } from '@sandman/testing';
-import type { Benchmark, Context } from './benchmark.ts';
-import { API_KEY, Contestant, type Kind } from './contestants.ts';
+import { Redis } from 'ioredis';
+import { type Benchmark, type Context, shownSize } from './benchmark.ts';
+import { type Contestant, type Kind, startContestant, withOwnFleet } from './contestants.ts';
 import { type Figure, figure, type Goal, interleave, ratio } from './figures.ts';
-import { ping } from './load.ts';
-import { WAYS } from './ways.ts';
+import { type Fleet, Turns, uuidOf } from './fleet.ts';
+import { type Load, ping } from './load.ts';
+import { API_KEY } from './processes.ts';
+import { alarmsOf, WAYS, type Way } from './ways.ts';
 
 const FLOOR = 'floor';
 const SANDMAN = 'Sandman';
@@ -33,83 +37,160 @@ const ANSWER = JSON.stringify({
 });
 
 /** Before it counts, s: until the code is compiled. */
-const WARM_UP_S = 2;
+const WARM_UP_S = 4;
+/** More pings a second than any of them takes. */
+const MOST_PER_SECOND = 15_000;
+/** The default policy's. */
+const SLEEP_AFTER_MS = 900_000;
 
 interface Work {
-  /** Scripts that Redis ran. */
-  readonly scripts: number;
-  /** Its processor time, s. */
+  /** Alarms that were put in another place, per ping. */
+  readonly moves: number;
+  /** Redis' processor time per ping, µs. */
   readonly cpu: number;
 }
+export type Measured = Load & Work;
 
-/** What Redis has done so far. */
+/** What Redis has done so far: alarms that BullMQ has put in their places, and seconds. */
 async function workOf(redis: RedisServer): Promise<Work> {
   return askRedis(redis, async (connection) => {
     const info = await connection.info('everything');
     const number = (pattern: RegExp) => Number(pattern.exec(info)?.[1] ?? 0);
-    const scripts = number(/cmdstat_evalsha:calls=(\d+)/) + number(/cmdstat_eval:calls=(\d+)/);
-    return { scripts, cpu: number(/used_cpu_user:([\d.]+)/) + number(/used_cpu_sys:([\d.]+)/) };
+    return {
+      // Its scripts ask once for the place of each delayed job, and nobody else does.
+      moves: number(/cmdstat_zrevrangebyscore:calls=(\d+)/),
+      cpu: number(/used_cpu_user:([\d.]+)/) + number(/used_cpu_sys:([\d.]+)/),
+    };
   });
 }
 
+/** Pings for some seconds, and what Redis had to do for them. */
+export async function measure({ url, next }: Pick<Contestant, 'url' | 'next'>, redis: RedisServer, seconds: number): Promise<Measured> {
+  const before = await workOf(redis);
+  const load = await ping(url, API_KEY, seconds, next);
+  const after = await workOf(redis);
+  return {
+    ...load,
+    moves: (after.moves - before.moves) / load.answered,
+    cpu: ((after.cpu - before.cpu) / load.answered) * 1e6,
+  };
+}
+
 /** What the floor is compared with, and what else one would use. */
-function goalsOf(kind: string, isLarge: boolean): Goal | undefined {
+function goalOf(kind: string, isLarge: boolean): Goal | undefined {
   if (kind === SANDMAN) return { atLeast: isLarge ? 0.5 : 0.8 };
   if (kind === SLACK && isLarge) return { atLeast: 0.8 };
   return undefined;
 }
-const TIMES_OF_A_WAY: Readonly<Record<(typeof WAYS)[number], number | null>> = {
-  'remove + add': 2.5,
-  deduplication: 2,
-  changeDelay: 1.3,
-  ZSET: null,
-};
+const TIMES_OF_A_WAY: Readonly<Record<Way, number | null>> = { 'remove + add': 2.5, deduplication: 2, changeDelay: 1.3, ZSET: null };
 
-async function at(size: number, isLarge: boolean, context: Context): Promise<Figure[]> {
-  const { rounds, seconds } = context.scale;
-  const group = `${size.toLocaleString('en')} sessions`;
+function figuresOf(group: string, measured: Readonly<Record<string, Measured[]>>, isLarge: boolean): Figure[] {
+  const names = Object.keys(measured);
+  const per = (name: string, what: 'perSecond' | 'p99' | keyof Work) => measured[name]!.map((one) => one[what]);
+  const rates = (name: string) => per(name, 'perSecond');
+  return [
+    ...names.map((name) => figure(group, name, 'pings/s', rates(name))),
+    ...names.slice(1).map((name) => ratio(group, `${name} ÷ floor`, rates(name), rates(FLOOR), goalOf(name, isLarge))),
+    ...WAYS.map((way) => {
+      const times = isLarge ? null : TIMES_OF_A_WAY[way];
+      return ratio(group, `Sandman ÷ ${way}`, rates(SANDMAN), rates(way), times === null ? undefined : { atLeast: times });
+    }),
+    ...names.map((name) => figure(group, `${name}: 99 % are answered within`, 'ms', per(name, 'p99'))),
+    ...names.map((name) => figure(group, `${name}: alarms moved per ping`, '', per(name, 'moves'))),
+    ...names.map((name) => figure(group, `${name}: Redis’ processor time per ping`, 'µs', per(name, 'cpu'))),
+  ];
+}
+
+async function compare(
+  group: string,
+  contestants: ReadonlyMap<string, Contestant>,
+  redis: RedisServer,
+  { scale, progress }: Context,
+  prepare: (name: string) => Promise<void> = async () => {},
+): Promise<Record<string, Measured[]>> {
+  for (const contestant of contestants.values()) await measure(contestant, redis, Math.min(WARM_UP_S, scale.seconds));
+  return interleave([...contestants.keys()], scale.rounds, async (name, round) => {
+    await prepare(name);
+    const measured = await measure(contestants.get(name)!, redis, scale.seconds);
+    const rate = Math.round(measured.perSecond).toLocaleString('en');
+    progress(`${group}, round ${round + 1} of ${scale.rounds}, ${name}: ${rate} pings/s`);
+    return measured;
+  });
+}
+
+/** Each contestant with sessions of its own. */
+async function small(context: Context): Promise<Figure[]> {
+  const group = shownSize(context.scale.small);
   const redis = await startRedis();
   const contestants = new Map<string, Contestant>();
   try {
-    for (const kind of KINDS) contestants.set(kind.name, await Contestant.start(kind, redis.url, size, ANSWER, context));
-    for (const { url, next } of contestants.values()) await ping(url, API_KEY, Math.min(WARM_UP_S, seconds), next);
-    const names = KINDS.map(({ name }) => name);
-    const measured = await interleave(names, rounds, async (name, round) => {
-      const { url, next } = contestants.get(name)!;
-      const before = await workOf(redis);
-      const load = await ping(url, API_KEY, seconds, next);
-      const after = await workOf(redis);
-      context.progress(`${group}, round ${round + 1} of ${rounds}, ${name}: ${Math.round(load.perSecond).toLocaleString('en')} pings/s`);
-      return {
-        ...load,
-        moves: (after.scripts - before.scripts - load.answered) / load.answered,
-        cpu: ((after.cpu - before.cpu) / load.answered) * 1e6,
-      };
-    });
-    const per = (name: string, what: 'perSecond' | 'p99' | 'moves' | 'cpu') => measured[name]!.map((one) => one[what]);
-    const rates = (name: string) => per(name, 'perSecond');
-    return [
-      ...names.map((name) => figure(group, name, 'pings/s', rates(name))),
-      ...names.map((name) => figure(group, `${name}: 99 % are answered within`, 'ms', per(name, 'p99'))),
-      ...names.map((name) => figure(group, `${name}: further scripts per ping`, '', per(name, 'moves'))),
-      ...names.map((name) => figure(group, `${name}: Redis’ processor time per ping`, 'µs', per(name, 'cpu'))),
-      ...names.slice(1).map((name) => ratio(group, `${name} ÷ floor`, rates(name), rates(FLOOR), goalsOf(name, isLarge))),
-      ...WAYS.map((way) => {
-        const times = isLarge ? null : TIMES_OF_A_WAY[way];
-        return ratio(group, `Sandman ÷ ${way}`, rates(SANDMAN), rates(way), times === null ? undefined : { atLeast: times });
-      }),
-    ];
+    for (const kind of KINDS) {
+      context.progress(`${kind.name}: ${group} are being made`);
+      contestants.set(kind.name, await withOwnFleet(kind, redis.url, context.scale.small, ANSWER, context));
+    }
+    return figuresOf(group, await compare(group, contestants, redis, context), false);
   } finally {
     await Promise.all([...contestants.values()].map((contestant) => contestant.stop()));
     await redis.stop();
   }
 }
 
+/** Gives each session of a fleet what a way needs to have. */
+async function prepareWay(way: Way, { redis: { url }, prefix, size }: Fleet): Promise<void> {
+  // The other two move the jobs that are there.
+  if (way !== 'deduplication' && way !== 'ZSET') return;
+  const redis = new Redis(url, { enableAutoPipelining: true });
+  const alarms = alarmsOf(way, redis, prefix);
+  const now = Date.now();
+  for (let from = 0; from < size; from += 1_000) {
+    const some = Array.from({ length: Math.min(1_000, size - from) }, (_, i) => uuidOf(from + i));
+    await Promise.all(some.map((uuid) => alarms.arm(uuid, 0, [{ name: 'sleep', at: now + SLEEP_AFTER_MS }], now)));
+  }
+  await alarms.close();
+  redis.disconnect();
+}
+
+/**
+ * Pings half of these sessions: of a million that come to their turns every two minutes or so, a slack of 25 % (225 s)
+ * moves the alarms of every second one.
+ */
+async function pingHalf({ redis: { url }, prefix }: Fleet, uuids: readonly string[]): Promise<void> {
+  const redis = new Redis(url);
+  const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 0 });
+  const half = uuids.filter((_, i) => i % 2 === 0);
+  for (let from = 0; from < half.length; from += 1_000) {
+    await Promise.all(half.slice(from, from + 1_000).map((uuid) => store.touch(uuid, 'user', null)));
+  }
+  redis.disconnect();
+}
+
+/**
+ * All on one fleet, for a million sessions take minutes to make: whoever takes the ping, the session's last one lies so
+ * far back that its alarm must move.
+ */
+async function large(context: Context): Promise<Figure[]> {
+  const { scale, progress } = context;
+  const fleet = await context.fleets.of(scale.large, context);
+  const group = shownSize(fleet.size);
+  progress(`${group}: what the other ways need is being made`);
+  for (const way of WAYS) await prepareWay(way, fleet);
+  const turns = new Turns(fleet.size);
+  const contestants = new Map<string, Contestant>();
+  try {
+    for (const kind of KINDS) {
+      contestants.set(kind.name, { ...(await startContestant(kind, fleet.redis.url, fleet.prefix, ANSWER)), next: turns.next });
+    }
+    const measured = await compare(group, contestants, fleet.redis, context, async (name) => {
+      if (name === SLACK) await pingHalf(fleet, turns.ahead(Math.min(fleet.size, scale.seconds * MOST_PER_SECOND)));
+    });
+    return figuresOf(group, measured, true);
+  } finally {
+    await Promise.all([...contestants.values()].map((contestant) => contestant.stop()));
+  }
+}
+
 export const pings: Benchmark = {
   name: 'pings',
   about: 'Pings over HTTP, one API process, 64 connections, spread over all sessions',
-  async run(context) {
-    const { small, large } = context.scale;
-    return [...(await at(small, false, context)), ...(await at(large, true, context))];
-  },
+  run: async (context) => [...(await small(context)), ...(await large(context))],
 };

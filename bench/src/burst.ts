@@ -1,0 +1,123 @@
+import { PolicyBook } from '@sandman/core';
+import { AlarmQueues } from '@sandman/queue';
+import { type RedisServer, startRedis, waitFor } from '@sandman/testing';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { type Benchmark, type Context, shownSize } from './benchmark.ts';
+import { type Figure, figure, interleave, ratio } from './figures.ts';
+import { fillFleet, uuidOf } from './fleet.ts';
+import { Journal } from './journal.ts';
+import { BARE_QUEUE, type Running, runEntry, runSandman, type Settings } from './processes.ts';
+
+const BARE = 'bare BullMQ and POST';
+const ONE = 'Sandman, 1 worker';
+const TWO = 'Sandman, 2 workers';
+
+/** Sessions are made in this time, ms for each; all must be there before they are due. */
+const MAKING_MS = 1;
+const LEAD_MS = 2_000;
+const DRAINED_MS = 120_000;
+const DAY_MS = 86_400_000;
+
+type Policies = (index: number) => ReturnType<PolicyBook['resolve']>;
+
+/** Policies under which sessions fall asleep at these times, if nobody comes: ms from the epoch. */
+export function dueAt(at: (index: number) => number): Policies {
+  return (index) => ({
+    ...new PolicyBook().default,
+    name: 'custom',
+    sleepAfter: Math.max(1, Math.round(at(index)) - Date.now()),
+    deleteAfter: DAY_MS,
+  });
+}
+
+/** When as many sessions as are to be made will all be there, ms. */
+export function soon(count: number): number {
+  return Date.now() + LEAD_MS + count * MAKING_MS;
+}
+
+/** @throws Error where it took longer than until `at` to make them */
+function inTime(at: number): void {
+  if (Date.now() > at) throw new Error('The sessions were due before all of them were made');
+}
+
+/** How long Sandman takes for as many sessions as are due at once, until it knows of each that it sleeps, s. */
+export async function burstOf(redisUrl: string, prefix: string, from: number, count: number, context: Context): Promise<number> {
+  const redis = new Redis(redisUrl, { enableAutoPipelining: true });
+  const alarms = new AlarmQueues(redis, prefix, 1, () => {});
+  try {
+    const asleep = () => redis.zcard(`{${prefix}:0}:status:sleeping`);
+    const before = await asleep();
+    const at = soon(count);
+    await fillFleet(redis, prefix, alarms, count, context, { from, policyOf: dueAt(() => at) });
+    inTime(at);
+    await waitFor(`${count} sleep`, async () => (await asleep()) >= before + count, at - Date.now() + DRAINED_MS);
+    return (Date.now() - at) / 1_000;
+  } finally {
+    await alarms.close();
+    redis.disconnect();
+  }
+}
+
+/** The same for BullMQ alone: until the session-manager has been told of each. */
+async function bareBurst({ redisUrl, prefix, sessionManager = '' }: Settings, from: number, count: number): Promise<number> {
+  const redis = new Redis(redisUrl, { enableAutoPipelining: true });
+  const queue = new Queue(BARE_QUEUE, { connection: redis, prefix: `{${prefix}}` });
+  try {
+    const at = soon(count);
+    const uuids = Array.from({ length: count }, (_, i) => uuidOf(from + i));
+    for (let i = 0; i < count; i += 1_000) {
+      const jobs = uuids.slice(i, i + 1_000).map((uuid) => ({ name: 'sleep', data: {}, opts: { jobId: uuid, delay: at - Date.now() } }));
+      await queue.addBulk(jobs);
+    }
+    inTime(at);
+    await new Journal(sessionManager).all(uuids, at - Date.now() + DRAINED_MS);
+    return (Date.now() - at) / 1_000;
+  } finally {
+    await queue.close();
+    redis.disconnect();
+  }
+}
+
+export const burst: Benchmark = {
+  name: 'burst',
+  about: 'Sessions that are due at once, until all sleep, beside a BullMQ worker whose job is one bare POST',
+  async run(context): Promise<Figure[]> {
+    const { rounds, due } = context.scale;
+    const group = shownSize(due, 'due at once');
+    const running: Running[] = [];
+    let redis: RedisServer | null = null;
+    try {
+      redis = await startRedis();
+      const sessionManager = await runEntry('session-manager', { redisUrl: redis.url, prefix: '' });
+      running.push(sessionManager);
+      const settings = (prefix: string): Settings => ({ redisUrl: redis!.url, prefix, sessionManager: sessionManager.url });
+      running.push(await runEntry('bare-worker', settings('bare')));
+      for (const [prefix, workers] of [
+        ['one', 1],
+        ['two', 2],
+      ] as const) {
+        running.push(await runSandman('api', settings(prefix)));
+        for (let i = 0; i < workers; i++) running.push(await runSandman('worker', settings(prefix)));
+      }
+      const { url } = redis;
+      const took = await interleave([BARE, ONE, TWO] as const, rounds, async (name, round) => {
+        const from = round * due;
+        const seconds =
+          name === BARE
+            ? await bareBurst(settings('bare'), from, due)
+            : await burstOf(url, name === ONE ? 'one' : 'two', from, due, { ...context, progress: () => {} });
+        context.progress(`${group}, round ${round + 1} of ${rounds}, ${name}: ${seconds.toFixed(1)} s`);
+        return seconds;
+      });
+      return [
+        ...Object.entries(took).map(([name, seconds]) => figure(group, name, 's', seconds)),
+        ratio(group, `speed of ${ONE} ÷ ${BARE}`, took[BARE], took[ONE], { atLeast: 0.5 }),
+        ratio(group, `speed of ${TWO} ÷ ${BARE}`, took[BARE], took[TWO]),
+      ];
+    } finally {
+      await Promise.all(running.map((one) => one.stop()));
+      await redis?.stop();
+    }
+  },
+};

@@ -1,0 +1,182 @@
+import { AlarmQueues } from '@sandman/queue';
+import { type RedisServer, startRedis } from '@sandman/testing';
+import { Redis } from 'ioredis';
+import type { Benchmark, Context } from './benchmark.ts';
+import { dueAt, soon } from './burst.ts';
+import { type Figure, figure, type Goal, interleave } from './figures.ts';
+import { fillFleet, uuidOf } from './fleet.ts';
+import { Journal } from './journal.ts';
+import { type Running, runEntry, runSandman, type Settings } from './processes.ts';
+
+const SANDMAN = 'Sandman';
+const POLLER = 'poller, 50 ms';
+const SCAN = '5-minute scan';
+
+/** Redis' own timers a second: what the design wants, and what Redis comes with. */
+const HZ = [100, 10] as const;
+const RATES = [10, 200, 1_000] as const;
+const POLL_MS = 50;
+const LATEST_MS = 60_000;
+/** Sessions that are due between two looks of the slow scan. */
+const SCANNED = 1_000;
+
+/** p99 at 200 a second, ms. */
+const MOST_LATE: Readonly<Record<(typeof HZ)[number], number>> = { 100: 25, 10: 120 };
+
+interface Late {
+  readonly p50: number;
+  readonly p99: number;
+  readonly most: number;
+}
+
+/** @param late one or more, ms */
+function spread(late: readonly number[]): Late {
+  const sorted = late.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  return { p50: at(0.5), p99: at(0.99), most: sorted.at(-1)! };
+}
+
+/** One Redis, one session-manager, and those who tell it of sleeps. */
+class Stage {
+  readonly #running: Running[] = [];
+  readonly #redis: RedisServer;
+  readonly #client: Redis;
+  readonly #alarms: AlarmQueues;
+  readonly #journal: Journal;
+  #made = 0;
+
+  private constructor(redis: RedisServer, sessionManager: Running) {
+    this.#redis = redis;
+    this.#running.push(sessionManager);
+    this.#client = new Redis(redis.url, { enableAutoPipelining: true });
+    this.#alarms = new AlarmQueues(this.#client, SANDMAN, 1, () => {});
+    this.#journal = new Journal(sessionManager.url);
+  }
+
+  static async open(hz: number): Promise<Stage> {
+    const redis = await startRedis({ settings: ['--hz', `${hz}`] });
+    return new Stage(redis, await runEntry('session-manager', { redisUrl: redis.url, prefix: '' }));
+  }
+
+  get #settings(): Settings {
+    return { redisUrl: this.#redis.url, prefix: SANDMAN, sessionManager: this.#running[0]!.url };
+  }
+
+  async startSandman(): Promise<void> {
+    this.#running.push(await runSandman('api', this.#settings), await runSandman('worker', this.#settings));
+  }
+
+  async startPoller(ms: number): Promise<void> {
+    this.#running.push(await runEntry('poller', { ...this.#settings, env: { BENCH_EVERY: `${ms}` } }));
+  }
+
+  /** How late sessions are put to sleep, of which so many are due each second. */
+  async sandman(rate: number, count: number, context: Context): Promise<Late> {
+    const first = soon(count);
+    const policyOf = dueAt((i) => first + (i * 1_000) / rate);
+    const due = await fillFleet(this.#client, SANDMAN, this.#alarms, count, context, { from: this.#take(count), policyOf });
+    return this.#late(due);
+  }
+
+  /** The same for what stands in a sorted set. @param first when the first one is due, ms */
+  async polled(rate: number, count: number, first = soon(count), timeout = LATEST_MS): Promise<Late> {
+    const from = this.#take(count);
+    const due = new Map(Array.from({ length: count }, (_, i) => [uuidOf(from + i), first + (i * 1_000) / rate]));
+    await this.#client.zadd(`${SANDMAN}:due`, ...[...due].flatMap(([uuid, at]) => [at, uuid]));
+    return this.#late(due, timeout);
+  }
+
+  async close(): Promise<void> {
+    await this.#alarms.close();
+    this.#client.disconnect();
+    await Promise.all(this.#running.map((one) => one.stop()));
+    await this.#redis.stop();
+  }
+
+  #take(count: number): number {
+    this.#made += count;
+    return this.#made - count;
+  }
+
+  async #late(due: ReadonlyMap<string, number>, timeout = LATEST_MS): Promise<Late> {
+    await this.#journal.all(due.keys(), Math.max(...due.values()) - Date.now() + timeout);
+    return spread([...due].map(([uuid, at]) => this.#journal.arrivals.get(uuid)! - at));
+  }
+}
+
+function figuresOf(group: string, name: string, late: readonly Late[], goal?: Goal): Figure[] {
+  return [
+    figure(
+      group,
+      `${name}: p50`,
+      'ms',
+      late.map(({ p50 }) => p50),
+    ),
+    figure(
+      group,
+      `${name}: p99`,
+      'ms',
+      late.map(({ p99 }) => p99),
+      goal,
+    ),
+    figure(
+      group,
+      `${name}: most`,
+      'ms',
+      late.map(({ most }) => most),
+    ),
+  ];
+}
+
+async function at(hz: (typeof HZ)[number], context: Context): Promise<Figure[]> {
+  const { rounds, seconds } = context.scale;
+  const figures: Figure[] = [];
+  const [sandman, poller] = [await Stage.open(hz), await Stage.open(hz)];
+  try {
+    await sandman.startSandman();
+    await poller.startPoller(POLL_MS);
+    for (const rate of RATES) {
+      const group = `${rate.toLocaleString('en')} due/s, hz ${hz}`;
+      const count = rate * seconds;
+      const late = await interleave([SANDMAN, POLLER] as const, rounds, async (name, round) => {
+        const found = await (name === SANDMAN
+          ? sandman.sandman(rate, count, { ...context, progress: () => {} })
+          : poller.polled(rate, count));
+        context.progress(`${group}, round ${round + 1} of ${rounds}, ${name}: p99 ${Math.round(found.p99)} ms`);
+        return found;
+      });
+      const goal = rate === 200 ? { atMost: MOST_LATE[hz] } : undefined;
+      figures.push(...figuresOf(group, SANDMAN, late[SANDMAN], goal), ...figuresOf(group, POLLER, late[POLLER]));
+    }
+    return figures;
+  } finally {
+    await Promise.all([sandman.close(), poller.close()]);
+  }
+}
+
+/** One look of a scan, which finds what has become due since the one before. */
+async function scanned({ scan }: Context['scale']): Promise<Figure[]> {
+  const stage = await Stage.open(HZ[0]);
+  try {
+    await stage.startPoller(scan * 1_000);
+    const rate = SCANNED / scan;
+    // All but the last few are due before it looks.
+    return figuresOf(`${rate.toFixed(1)} due/s`, SCAN, [await stage.polled(rate, SCANNED, Date.now(), 3 * scan * 1_000)]);
+  } finally {
+    await stage.close();
+  }
+}
+
+export const lateness: Benchmark = {
+  name: 'lateness',
+  about: 'How late sessions are put to sleep, at 10, 200 and 1,000 due per second, beside a poller and a slow scan',
+  async run(context) {
+    // It does nothing but wait; meanwhile the others are measured.
+    const scan = scanned(context.scale);
+    scan.catch(() => {});
+    const figures: Figure[] = [];
+    for (const hz of HZ) figures.push(...(await at(hz, context)));
+    context.progress(`the scan that looks every ${context.scale.scan} s is waited for`);
+    return [...figures, ...(await scan)];
+  },
+};
