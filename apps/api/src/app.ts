@@ -1,10 +1,10 @@
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { InvalidInput, SandmanError } from '@sandman/core';
-import scalar from '@scalar/fastify-api-reference';
 import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify';
 import type { ApiDeps } from './deps.ts';
+import { serveDocs } from './docs.ts';
 import { secure } from './headers.ts';
 import { keyCheck } from './key-check.ts';
 import { shedOverload } from './overload.ts';
@@ -98,13 +98,7 @@ export async function buildApi(deps: ApiDeps) {
     },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
-  await app.register(async (pages) => {
-    secure(pages, 'pages');
-    await pages.register(scalar, {
-      routePrefix: '/docs',
-      configuration: { url: '/openapi.json', withDefaultFonts: false, telemetry: false },
-    });
-  });
+  serveDocs(app);
 
   measure(app, deps.metrics.registry);
   await app.register(probes, deps);

@@ -14,8 +14,8 @@ import {
 } from '@sandman/contracts';
 import { type ActivityKind, InvalidInput, type LiveReading } from '@sandman/core';
 import type { Taken } from '@sandman/lifecycle';
+import { Ajv } from 'ajv';
 import type { Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parseAt, parseMessage } from '../inputs.ts';
@@ -27,7 +27,7 @@ type Event = Static<typeof EventSchema>;
 export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
-  const event = Compile(EventSchema);
+  const isEvent = new Ajv().compile<Event>(EventSchema);
   const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
   /** Counts a signal by what became of it. */
@@ -67,8 +67,8 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
   );
 
   const take = async (given: unknown): Promise<void> => {
-    if (!event.Check(given)) throw new InvalidInput('event', 'must be {uuid or userId, at?, kind?}');
-    const { uuid, userId, at, kind = 'user' }: Event = given;
+    if (!isEvent(given)) throw new InvalidInput('event', 'must be {uuid or userId, at?, kind?}');
+    const { uuid, userId, at, kind = 'user' } = given;
     if ((uuid === undefined) === (userId === undefined)) throw new InvalidInput('event', 'must carry a uuid or a userId, and not both');
     if (uuid !== undefined) await counted(kind, service.activity(uuid, kind, parseAt(at)));
     else if (userId !== undefined) await counted(kind, service.activityOfUser(userId, kind, parseAt(at)));
