@@ -141,10 +141,9 @@ async function prepareWay(way: Way, { redis: { url }, prefix, size }: Fleet): Pr
   if (way !== 'deduplication' && way !== 'ZSET') return;
   const redis = new Redis(url, { enableAutoPipelining: true });
   const alarms = alarmsOf(way, redis, prefix);
-  const now = Date.now();
   for (let from = 0; from < size; from += 1_000) {
     const some = Array.from({ length: Math.min(1_000, size - from) }, (_, i) => uuidOf(from + i));
-    await Promise.all(some.map((uuid) => alarms.arm(uuid, 0, [{ name: 'sleep', at: now + SLEEP_AFTER_MS }], now)));
+    await Promise.all(some.map((uuid) => alarms.arm(uuid, 0, [{ name: 'sleep', at: Date.now() + SLEEP_AFTER_MS }])));
   }
   await alarms.close();
   redis.disconnect();

@@ -9,18 +9,18 @@ export type Way = (typeof WAYS)[number];
 
 /** The delayed job of each session is moved by each ping. */
 class ChangeDelay extends AlarmQueues {
-  override async move(ref: AlarmRef, at: number, now: number): Promise<boolean> {
-    return ref.name === 'delete' || (await super.move(ref, at, now));
+  override async move(ref: AlarmRef, at: number): Promise<boolean> {
+    return ref.name === 'delete' || (await super.move(ref, at));
   }
 }
 
 /** Each ping removes the delayed job and adds it anew. */
 class RemoveAndAdd extends AlarmQueues {
-  override async move(ref: AlarmRef, at: number, now: number): Promise<boolean> {
+  override async move(ref: AlarmRef, at: number): Promise<boolean> {
     if (ref.name === 'delete') return true;
     const queue = this.byShard[0]!.sleep;
     await queue.remove(jobId(ref));
-    await queue.add('sleep', {}, { jobId: jobId(ref), delay: at - now });
+    await queue.add('sleep', {}, { jobId: jobId(ref), delay: at - Date.now() });
     return true;
   }
 }
@@ -34,13 +34,13 @@ class Deduplication extends AlarmQueues {
     this.#queue = new Queue('debounced', { connection: redis, prefix: `{${prefix}}`, streams: { events: { maxLen: 100 } } });
   }
 
-  override async arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void> {
-    for (const { name, at } of alarms) await this.move({ name, uuid, n }, at, now);
+  override async arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void> {
+    for (const { name, at } of alarms) await this.move({ name, uuid, n }, at);
   }
 
-  override async move({ name, uuid }: AlarmRef, at: number, now: number): Promise<boolean> {
+  override async move({ name, uuid }: AlarmRef, at: number): Promise<boolean> {
     if (name === 'delete') return true;
-    const delay = at - now;
+    const delay = at - Date.now();
     await this.#queue.add('sleep', { uuid }, { delay, deduplication: { id: uuid, ttl: delay, extend: true, replace: true } });
     return true;
   }
@@ -61,12 +61,12 @@ class LastActivity extends AlarmQueues {
     this.#key = `{${prefix}}:last-activity`;
   }
 
-  override async arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void> {
-    for (const { name, at } of alarms) await this.move({ name, uuid, n }, at, now);
+  override async arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void> {
+    for (const { name } of alarms) await this.move({ name, uuid, n });
   }
 
-  override async move({ name, uuid }: AlarmRef, _: number, now: number): Promise<boolean> {
-    if (name === 'sleep') await this.#redis.zadd(this.#key, now, uuid);
+  override async move({ name, uuid }: AlarmRef): Promise<boolean> {
+    if (name === 'sleep') await this.#redis.zadd(this.#key, Date.now(), uuid);
     return true;
   }
 }

@@ -83,7 +83,7 @@ it('a session’s alarms are told with the times at which they ring, also after 
   const { record } = await on3.begin('s1', 'ada', { sleepAfter: '10m', deleteAfter: '1h' });
   const sleep = { name: 'sleep', uuid: 's1', n: record.n } as const;
   const { now } = await on3.store.read('s1');
-  await on3.alarms.move(sleep, now + 1_800_000, now);
+  await on3.alarms.move(sleep, now + 1_800_000);
   const { alarms } = await openedOf(on3, 's1');
   expect(alarms.map(({ name }) => name)).toEqual(['sleep', 'delete']);
   expect(Math.abs(alarms[0]!.at - now - 1_800_000)).toBeLessThan(2_000);
@@ -97,7 +97,7 @@ it('alarms that are due and that nobody takes up are known by how long', async (
   const { record } = await on3.service.sleep('s1');
   await on3.alarms.disarm('s1', record.n, ['wake', 'sleep', 'delete']);
   const { now } = await on3.store.read('s1');
-  await on3.alarms.arm('s1', record.n, [{ name: 'wake', at: now }], now);
+  await on3.alarms.arm('s1', record.n, [{ name: 'wake', at: now }]);
   const late = await waitFor('it is late', async () => {
     const found = await on3.alarms.late();
     return found.wake > 300 ? found : null;

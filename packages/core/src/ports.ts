@@ -93,12 +93,12 @@ export interface SessionStore {
   beat(shard: number, open: boolean): Promise<Beat>;
 }
 
-/** BullMQ, or what behaves like it. */
+/** BullMQ, or what behaves like it: an alarm rings when its worker's clock shows its time, which is one of Redis' clock. */
 export interface AlarmClock {
-  /** Adds what is missing; an alarm that exists is left as it is. `now` is the Redis clock that `at` counts on. */
-  arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void>;
+  /** Adds what is missing; an alarm that exists is left as it is. */
+  arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void>;
   /** Moves an alarm out, leaves it where it already runs; false where there is none. */
-  move(ref: AlarmRef, at: number, now: number): Promise<boolean>;
+  move(ref: AlarmRef, at: number): Promise<boolean>;
   /** Removes a session's alarms of these names and this number, best effort. */
   disarm(uuid: string, n: number, names: readonly AlarmName[]): Promise<void>;
   /** When the next sleep or delete of a shard rings, in ms of this machine's clock; null where there is none. */

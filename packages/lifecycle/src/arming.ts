@@ -28,7 +28,7 @@ export class Arming {
   async arm({ record, now }: LiveReading, older: SessionRecord | null = null, ringing?: AlarmName): Promise<void> {
     const { uuid, n } = record;
     const alarms = alarmsOf(record, now);
-    await this.#clock.arm(uuid, n, alarms, now);
+    await this.#clock.arm(uuid, n, alarms);
     const old = older && older.n !== n ? { n: older.n, names: alarmNamesOf(older).filter((name) => name !== ringing) } : null;
     const [valid] = await Promise.all([this.#store.unmark(uuid, n), old && this.#clock.disarm(uuid, old.n, old.names)]);
     // Somebody drew a newer number while we armed, and looked for these jobs before they were there.
@@ -45,7 +45,7 @@ export class Arming {
     if (!moved.sleep && !moved.delete) return;
     const { uuid, n } = record;
     const due = alarmsOf(record, now).filter(({ name }) => name !== 'wake' && moved[name]);
-    const found = await Promise.all(due.map(({ name, at }) => this.#clock.move({ name, uuid, n }, at, now)));
+    const found = await Promise.all(due.map(({ name, at }) => this.#clock.move({ name, uuid, n }, at)));
     if (found.includes(false)) await this.arm({ record, now });
   }
 

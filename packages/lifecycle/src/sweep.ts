@@ -3,7 +3,9 @@ import type { Arming } from './arming.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Sessions a visit looks at, and how often a shard is visited: 200 sessions per second and shard. */
-const PAGE = 1_000;
+const VISITED = 1_000;
+/** So many at once, for alarms that ring meanwhile must not wait: a thousand keep a worker busy for 100 ms. */
+const PAGE = 50;
 export const SWEEP_EVERY_MS = 5_000;
 /** How long a fault must last to be one, in ms: what is being armed just now is not missing. */
 const CONFIRM_MS = 5_000;
@@ -37,9 +39,13 @@ export class Sweep {
   /** One visit to a shard. Takes 5 s where something seems wrong, for a second look. */
   async visit(shard: number): Promise<void> {
     const { store, surroundings } = this.#on;
-    const readings = await store.walk(shard, PAGE);
-    const faults = await Promise.all(readings.map((reading) => this.#faultOf(reading)));
-    const suspects = readings.filter((_, i) => faults[i] !== null);
+    const suspects: LiveReading[] = [];
+    for (let visited = 0; visited < VISITED; visited += PAGE) {
+      const readings = await store.walk(shard, PAGE);
+      const faults = await Promise.all(readings.map((reading) => this.#faultOf(reading)));
+      suspects.push(...readings.filter((_, i) => faults[i] !== null));
+      if (readings.length < PAGE) break;
+    }
     if (suspects.length === 0) return;
     await surroundings.pause(CONFIRM_MS);
     // What a mark stands for is being armed, however long Redis or a pause may hold that up.

@@ -13,7 +13,7 @@ const SCORE_PER_MS = 0x1000;
 
 /** An alarm that is due carries the trace it was set in; one for later carries none, and begins its own when it rings. */
 class AlarmQueue extends Queue {
-  /** @param delay in ms */
+  /** @param delay in ms; what is due has none, or less */
   async arm(name: AlarmName, jobId: string, delay: number): Promise<void> {
     if (delay > 0) {
       // Without BullMQ's telemetry, which would keep the trace in the job for as long as it stands, and without the id
@@ -49,12 +49,14 @@ export class AlarmQueues implements AlarmClock {
     return this.#shards[shardOf(uuid, this.#shards.length)]![name];
   }
 
-  async arm(uuid: string, n: number, alarms: readonly Alarm[], now: number): Promise<void> {
-    await Promise.all(alarms.map(({ name, at }) => this.#queue(uuid, name).arm(name, jobId({ name, uuid, n }), Math.max(0, at - now))));
+  async arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void> {
+    await Promise.all(alarms.map(({ name, at }) => this.#queue(uuid, name).arm(name, jobId({ name, uuid, n }), at - Date.now())));
   }
 
-  async move(ref: AlarmRef, at: number, now: number): Promise<boolean> {
-    const delay = at - now;
+  async move(ref: AlarmRef, at: number): Promise<boolean> {
+    // BullMQ counts it from this machine's clock in the same tick, so that `at` is where the job will stand: neither the
+    // difference of that clock from Redis' nor the time since somebody read Redis' goes into it.
+    const delay = at - Date.now();
     // BullMQ takes NaN for "now", and an alarm is never moved in: what is due already needs no moving.
     if (!(delay > 0)) return true;
     try {

@@ -63,21 +63,21 @@ export class SimulatedQueue {
 
   /** One process' view. Job times are wall-clock times, so its skew is in them. */
   clockOf({ skew }: SimulatedProcess, command: Command): AlarmClock {
-    const later = (ms: number) => this.#timeline.now + Math.max(0, ms) + skew;
+    const place = (at: number) => Math.max(this.#timeline.now, at) + skew;
     return {
-      arm: (uuid, n, alarms: readonly Alarm[], now) =>
+      arm: (uuid, n, alarms: readonly Alarm[]) =>
         Promise.all(
           alarms.map(({ name, at }) => {
-            const due = later(at - now);
+            const due = place(at);
             return command(() => {
               const ref = { name, uuid, n };
               if (!this.#jobs.has(idOf(ref))) this.#delay(ref, due);
             });
           }),
         ).then(() => {}),
-      move: (ref, at, now) => {
-        if (!(at - now > 0)) return Promise.resolve(true);
-        const due = later(at - now);
+      move: (ref, at) => {
+        if (!(at > this.#timeline.now)) return Promise.resolve(true);
+        const due = place(at);
         return command(() => {
           const job = this.#jobs.get(idOf(ref));
           if (job?.state === 'delayed') this.#delay(ref, due);

@@ -62,8 +62,8 @@ export const MUTANTS: readonly Mutant[] = [
     'alarms-moved-by-an-old-clock',
     'a delay is computed in the tick that sets it',
     'lifecycle/src/arming.ts',
-    'this.#clock.move({ name, uuid, n }, at, now)',
-    'this.#clock.move({ name, uuid, n }, at, now - 30_000)',
+    'this.#clock.move({ name, uuid, n }, at)',
+    'this.#clock.move({ name, uuid, n }, at + 30_000)',
   ),
   mutant(
     'a-job-completes-too-soon',
