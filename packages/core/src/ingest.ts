@@ -13,7 +13,7 @@ export interface Ingest {
 /** How often an API beats when nothing is due, in ms: so long may what is decided on silence have to wait. */
 export const BEAT_MS = 100;
 /** How often it beats while alarms are due, in ms. */
-export const SOON_MS = 10;
+export const SOON_MS = 5;
 /** A silence of all APIs longer than this is a gap, in ms. */
 export const GAP_MS = 2_000;
 /** A beat that took longer than this to arrive says nothing, in ms. */
@@ -24,9 +24,9 @@ export function couldPing({ beat }: Ingest, at: number): boolean {
   return beat >= at;
 }
 
-/** How long to wait for a beat that is to come, in ms: a short while, then as long again as it has been silent. */
-export function nextBeat({ beat }: Ingest, now: number): number {
-  return Math.min(BEAT_MS, Math.max(SOON_MS, now - beat));
+/** How long to wait for a beat after a deadline has passed, in ms: a short while, then as long again as one has waited. */
+export function nextBeat(deadline: number, now: number): number {
+  return Math.min(BEAT_MS, Math.max(SOON_MS, now - deadline));
 }
 
 /** The shard's state as it will be at the earliest once a gap that lasts still is over; as it is where there is none. */

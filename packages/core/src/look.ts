@@ -52,7 +52,7 @@ export function look(record: SessionRecord, now: number): Decision {
 
   // A deadline that has passed waits for the next heartbeat; in a gap it can only be a later one.
   const ahead = deadlines({ ...record, ingest: foresee(record.ingest, now) });
-  const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(record.ingest, now) : at);
+  const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(at, now) : at);
   const pending = [
     record.wanted === 'gone' ? null : afterBeat(ahead.deleteAt),
     maySleep ? afterBeat(ahead.sleepAt) : null,

@@ -93,7 +93,10 @@ export interface SessionStore {
   beat(shard: number, open: boolean): Promise<Beat>;
 }
 
-/** BullMQ, or what behaves like it: an alarm rings when its worker's clock shows its time, which is one of Redis' clock. */
+/**
+ * BullMQ, or what behaves like it: an alarm rings when its worker's clock shows its time, which is one of Redis' clock, or a
+ * few ms before.
+ */
 export interface AlarmClock {
   /** Adds what is missing; an alarm that exists is left as it is. */
   arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void>;

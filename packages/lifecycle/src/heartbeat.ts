@@ -1,8 +1,11 @@
 import { type AlarmClock, type SessionStore, SOON_MS } from '@sandman/core';
 import { repeat, type Surroundings } from './surroundings.ts';
 
-/** Alarms that are due for longer than this are a backlog, in ms. */
-const BACKLOG_MS = 1_000;
+/**
+ * For how long after something was due beats come one right after the other, in ms: what was due shortly after it may
+ * have rung already, and can be seen no more.
+ */
+const HOT_MS = 20;
 
 export interface HeartbeatOptions {
   readonly store: SessionStore;
@@ -28,12 +31,22 @@ export interface HeartbeatOptions {
  */
 export function startHeartbeat({ store, surroundings, every, clock, open, gap, rewound, failed }: HeartbeatOptions): () => Promise<void> {
   const beats = Array.from({ length: store.shards }, (_, shard) => {
+    let coming = Number.POSITIVE_INFINITY;
+    let passed = Number.NEGATIVE_INFINITY;
     const beat = async () => {
       const [found, due] = await Promise.all([store.beat(shard, open()), clock?.due(shard) ?? null]);
       if (found.gap > 0) gap(shard, found.gap);
       if (found.rewound) rewound(shard);
+      if (coming <= found.now) {
+        passed = coming;
+        coming = Number.POSITIVE_INFINITY;
+      }
+      // It may have rung already, a little before its time.
+      coming = Math.min(coming, due ?? Number.POSITIVE_INFINITY);
+      const left = coming - found.now;
+      const isHot = Math.abs(left) < HOT_MS || found.now - passed < HOT_MS;
       // What has been due for longer waits for a worker, and not for a beat.
-      return due !== null && due > found.now - BACKLOG_MS ? Math.max(SOON_MS, due - found.now + 1) : every;
+      return isHot ? SOON_MS : left > 0 ? left + 1 : every;
     };
     return repeat(surroundings, every, beat, failed);
   });

@@ -19,7 +19,6 @@ import {
   restingPlace,
   type SessionRecord,
   type SessionStore,
-  SOON_MS,
   suspect,
   takeOver,
 } from '@sandman/core';
@@ -36,8 +35,8 @@ const STALE_MS = 1_000;
 /** How soon an alarm rings again whose handling failed, in ms. */
 const AFTER_ERROR_MS = 1_000;
 /** What is due so soon is waited for, in ms: a few times, so that nobody who pings all the while keeps an alarm running. */
-const SHORT_MS = 2 * SOON_MS;
-const SHORT_WAITS = 3;
+const SHORT_MS = 20;
+const SHORT_WAITS = 4;
 /** A decision that has stood in line for longer is made again, in ms. */
 const FRESH_MS = 100;
 

@@ -19,31 +19,41 @@ export interface Surroundings {
  * @returns what ends it, after the round that runs
  */
 export function repeat(
-  { every }: Surroundings,
+  { every, elapsed }: Surroundings,
   ms: number,
   round: () => Promise<unknown>,
   failed: (error: unknown) => void,
 ): () => Promise<void> {
   let running: Promise<void> | null = null;
   let stopped = false;
-  let forget = () => {};
+  let extra: { readonly at: number; readonly cancel: () => void } | null = null;
   const start = () => {
-    forget();
     running ??= round()
       .then((soon) => {
-        if (typeof soon === 'number' && soon < ms && !stopped) forget = every(soon, start);
+        if (typeof soon === 'number' && soon < ms && !stopped) startIn(soon);
       })
       .catch(failed)
       .finally(() => {
         running = null;
       });
   };
+  const startIn = (soon: number) => {
+    const at = elapsed() + soon;
+    if (extra && extra.at <= at) return;
+    extra?.cancel();
+    const cancel = every(soon, () => {
+      cancel();
+      extra = null;
+      start();
+    });
+    extra = { at, cancel };
+  };
   const stop = every(ms, start);
   start();
   return async () => {
     stopped = true;
     stop();
-    forget();
+    extra?.cancel();
     await running;
   };
 }

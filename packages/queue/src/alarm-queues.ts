@@ -2,7 +2,7 @@ import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmName, type AlarmRef
 import { Job, Queue, type Telemetry } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { jobId, parseJobId } from './names.ts';
-import { KEPT_EVENTS } from './options.ts';
+import { KEPT_EVENTS, LEAD_MS } from './options.ts';
 
 /** BullMQ's answers to `changeDelay`, as its script has them. */
 const NO_SUCH_JOB = -1;
@@ -50,13 +50,13 @@ export class AlarmQueues implements AlarmClock {
   }
 
   async arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void> {
-    await Promise.all(alarms.map(({ name, at }) => this.#queue(uuid, name).arm(name, jobId({ name, uuid, n }), at - Date.now())));
+    await Promise.all(alarms.map(({ name, at }) => this.#queue(uuid, name).arm(name, jobId({ name, uuid, n }), at - LEAD_MS - Date.now())));
   }
 
   async move(ref: AlarmRef, at: number): Promise<boolean> {
-    // BullMQ counts it from this machine's clock in the same tick, so that `at` is where the job will stand: neither the
+    // BullMQ counts it from this machine's clock in the same tick, so that the job stands where it should: neither the
     // difference of that clock from Redis' nor the time since somebody read Redis' goes into it.
-    const delay = at - Date.now();
+    const delay = at - LEAD_MS - Date.now();
     // BullMQ takes NaN for "now", and an alarm is never moved in: what is due already needs no moving.
     if (!(delay > 0)) return true;
     try {
@@ -78,14 +78,14 @@ export class AlarmQueues implements AlarmClock {
     const { sleep, delete: remove } = this.#shards[shard]!;
     const firsts = await Promise.all([sleep, remove].map((queue) => this.#redis.zrange(queue.toKey('delayed'), '0', '0', 'WITHSCORES')));
     const dues = firsts.flatMap(([, score]) => (score === undefined ? [] : Number(score) / SCORE_PER_MS));
-    return dues.length === 0 ? null : Math.min(...dues);
+    return dues.length === 0 ? null : Math.min(...dues) + LEAD_MS;
   }
 
   async rings(ref: AlarmRef): Promise<number | null> {
     const queue = this.#queue(ref.uuid, ref.name);
     // `job.delay` counts from a timestamp that `changeDelay` does not move: only the set of delayed jobs knows.
     const score = await this.#redis.zscore(queue.toKey('delayed'), jobId(ref));
-    if (score !== null) return Math.floor(Number(score) / SCORE_PER_MS);
+    if (score !== null) return Math.floor(Number(score) / SCORE_PER_MS) + LEAD_MS;
     const state = await queue.getJobState(jobId(ref));
     return state === 'waiting' || state === 'active' || state === 'prioritized' || state === 'delayed' ? 0 : null;
   }

@@ -3,7 +3,7 @@ import { ALARM_NAMES, type AlarmEnd, type AlarmRef, shardTag } from '@sandman/co
 import { DelayedError, type Job, type Telemetry, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { parseJobId } from './names.ts';
-import { RETRY_MS, WORKER_OPTIONS } from './options.ts';
+import { LEAD_MS, RETRY_MS, WORKER_OPTIONS } from './options.ts';
 
 /** Never throws: an error is a back-off in the record. */
 export type AlarmHandler = (alarm: AlarmRef) => Promise<AlarmEnd>;
@@ -13,7 +13,7 @@ const NOT_OURS = new Set([-1, -2, -3, -6]);
 
 /** Moves a running job to its next ring. Any error that left the processor would fail the job, and end the alarm. */
 async function ringAgain(job: Job, token: string | undefined, ms: number, onError: (error: Error) => void): Promise<void> {
-  const at = Date.now() + ms;
+  const at = Date.now() + (ms > LEAD_MS ? ms - LEAD_MS : ms);
   for (;;) {
     try {
       return await job.moveToDelayed(at, token);

@@ -1,6 +1,12 @@
 /** Nobody reads BullMQ's own event streams; each entry costs memory. */
 export const KEPT_EVENTS = 100;
 
+/**
+ * How long before its time an alarm rings, in ms: with `hz 100` Redis ends a blocking wait up to 10 ms late. Its handler
+ * waits for what is left, to the ms.
+ */
+export const LEAD_MS = 10;
+
 /** A killed worker's job runs again after at most the sum of these two, in ms. */
 const LOCK_MS = 5_000;
 const STALLED_CHECK_MS = 2_500;
