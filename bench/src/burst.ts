@@ -102,12 +102,14 @@ export const burst: Benchmark = {
         for (let i = 0; i < workers; i++) running.push(await runSandman('worker', settings(prefix)));
       }
       const { url } = redis;
+      const run = (name: (typeof CONTESTANTS)[number], from: number, count: number) =>
+        name === BARE
+          ? bareBurst(settings('bare'), from, count)
+          : burstOf(url, name === ONE ? 'one' : 'two', from, count, { ...context, progress: () => {} });
+      // Once for nothing, until the code is compiled.
+      for (const [i, name] of CONTESTANTS.entries()) await run(name, (rounds * 3 + i) * due, due);
       const took = await interleave(CONTESTANTS, rounds, async (name, round) => {
-        const from = (round * 3 + CONTESTANTS.indexOf(name)) * due;
-        const seconds =
-          name === BARE
-            ? await bareBurst(settings('bare'), from, due)
-            : await burstOf(url, name === ONE ? 'one' : 'two', from, due, { ...context, progress: () => {} });
+        const seconds = await run(name, (round * 3 + CONTESTANTS.indexOf(name)) * due, due);
         context.progress(`${group}, round ${round + 1} of ${rounds}, ${name}: ${seconds.toFixed(1)} s`);
         return seconds;
       });

@@ -99,7 +99,7 @@ export interface Fleet {
 
 const PREFIX = 'sandman';
 
-export async function usedMemory(redis: Redis): Promise<number> {
+async function usedMemory(redis: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
 }
 

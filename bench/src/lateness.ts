@@ -135,6 +135,8 @@ async function at(hz: (typeof HZ)[number], context: Context): Promise<Figure[]> 
   try {
     await sandman.startSandman();
     await poller.startPoller(POLL_MS);
+    // Once for nothing, until the code is compiled.
+    await sandman.sandman(RATES[1], RATES[1] * seconds, { ...context, progress: () => {} });
     for (const rate of RATES) {
       const group = `${rate.toLocaleString('en')} due/s, hz ${hz}`;
       const count = rate * seconds;

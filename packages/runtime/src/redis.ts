@@ -8,8 +8,11 @@ const REQUEST_MS = 800;
 /** How long a caller's connection may take to open, and a sentinel to answer, in ms: no failover is missed for longer. */
 const OPENING_MS = 1_000;
 
-/** Who uses a connection. Redis dead is an error in milliseconds to `request`, and something to wait for to `worker`. */
-export type RedisRole = 'request' | 'worker';
+/**
+ * Who uses a connection. Redis dead is an error in milliseconds to `request`, and something to wait for to the others:
+ * `worker`, BullMQ's own, and `records`, on which the commands of one turn travel together.
+ */
+export type RedisRole = 'request' | 'worker' | 'records';
 
 type ServerSettings = Omit<RedisOptions, 'replyMapping'>;
 
@@ -18,6 +21,19 @@ interface Settings {
   readonly server: ServerSettings;
   readonly cluster: ClusterSettings;
 }
+
+const WORKER: Settings = {
+  server: {
+    maxRetriesPerRequest: null,
+    reconnectOnError: (error) => (error.message.includes('READONLY') ? 2 : false),
+  },
+  cluster: {
+    maxRedirections: Number.POSITIVE_INFINITY,
+    // Commands that hang on a master that vanished are sent to its successor once the map names it.
+    slotsRefreshInterval: 2_000,
+    redisOptions: { maxRetriesPerRequest: null },
+  },
+};
 
 const ROLES: Record<RedisRole, Settings> = {
   request: {
@@ -45,18 +61,9 @@ const ROLES: Record<RedisRole, Settings> = {
       redisOptions: { commandTimeout: REQUEST_MS, connectTimeout: OPENING_MS },
     },
   },
-  worker: {
-    server: {
-      maxRetriesPerRequest: null,
-      reconnectOnError: (error) => (error.message.includes('READONLY') ? 2 : false),
-    },
-    cluster: {
-      maxRedirections: Number.POSITIVE_INFINITY,
-      // Commands that hang on a master that vanished are sent to its successor once the map names it.
-      slotsRefreshInterval: 2_000,
-      redisOptions: { maxRetriesPerRequest: null },
-    },
-  },
+  worker: WORKER,
+  // On a Cluster each command finds its way alone: what is redirected would take the others of its turn along.
+  records: { ...WORKER, server: { ...WORKER.server, enableAutoPipelining: true } },
 };
 
 function retryDelay(attempts: number): number {

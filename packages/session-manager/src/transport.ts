@@ -54,15 +54,33 @@ function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Pro
   });
 }
 
+/** Who wants to know when a request is sent, and by when that must be. */
+interface Watched {
+  readonly onSent: () => void;
+  readonly sendBy: number;
+}
+
+/** undici starts a request when it has a socket and is about to write: before that, nothing left this process. */
+const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const { onSent, sendBy } = (options as { opaque?: unknown }).opaque as Watched;
+  const start = handler.onRequestStart?.bind(handler);
+  handler.onRequestStart = (controller, context) => {
+    start?.(controller, context);
+    if (performance.now() > sendBy) controller.abort(new Error('too late to be sent'));
+    else onSent();
+  };
+  return dispatch(options, handler);
+};
+
 /** One HTTP exchange at a time on each socket, never repeated, and known to have been sent or not. */
 export class Transport {
   readonly #options: TransportOptions;
   readonly #origin: string;
   readonly #prefix: string;
   readonly #timeout: number;
-  readonly #lifecycle: Agent;
+  readonly #lifecycle: Dispatcher;
   /** Chats last as long as pods talk; on sockets of their own, as many as it takes, they keep no lifecycle call waiting. */
-  readonly #chats: Agent;
+  readonly #chats: Dispatcher;
 
   constructor(options: TransportOptions) {
     const { origin, pathname } = new URL(options.url);
@@ -79,8 +97,9 @@ export class Transport {
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: { timeout: Math.min(this.#timeout, CONNECT_MS) },
-    });
-    this.#chats = new Agent({ ...common, headersTimeout: this.#timeout, bodyTimeout: this.#timeout, connect: { timeout: this.#timeout } });
+    }).compose(watch);
+    const bounds = { headersTimeout: this.#timeout, bodyTimeout: this.#timeout, connect: { timeout: this.#timeout } };
+    this.#chats = new Agent({ ...common, ...bounds }).compose(watch);
   }
 
   /**
@@ -130,24 +149,16 @@ export class Transport {
   }
 
   #request(
-    agent: Agent,
+    agent: Dispatcher,
     call: Call,
     onSent: () => void,
     signal?: AbortSignal,
     sendBy = Number.POSITIVE_INFINITY,
-  ): Promise<Dispatcher.ResponseData> {
-    // undici starts a request when it has a socket and is about to write: before that, nothing left this process.
-    const watched = agent.compose((dispatch) => (options, handler) => {
-      const start = handler.onRequestStart?.bind(handler);
-      handler.onRequestStart = (controller, context) => {
-        start?.(controller, context);
-        if (performance.now() > sendBy) controller.abort(new Error('too late to be sent'));
-        else onSent();
-      };
-      return dispatch(options, handler);
-    });
+  ): Promise<Dispatcher.ResponseData<Watched>> {
     const json = call.body === undefined ? null : JSON.stringify(call.body);
-    const request = watched.request({
+    const watched: Watched = { onSent, sendBy };
+    const request = agent.request({
+      opaque: watched,
       origin: this.#origin,
       path: this.#prefix + call.path,
       method: call.method,
