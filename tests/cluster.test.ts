@@ -73,8 +73,11 @@ it('the main job runs for users on every master, and every process ends in time'
     const base = `http://127.0.0.1:${port}`;
     await waitFor('the dashboard is up', async () => (await fetch(`${base}/readyz`).catch(() => null))?.ok, PATIENCE_MS);
     const { headers } = await formLogin(base, 'admin', 'right');
-    const board = await fetch(`${base}/queues/api/queues`, { headers });
-    const { queues } = (await board.json()) as { queues: { counts: { delayed: number } }[] };
+    type Board = { queues?: { counts: { delayed: number } }[] };
+    const queues = await waitFor('the board has met every master', async () => {
+      const board = await fetch(`${base}/queues/api/queues`, { headers });
+      return ((await board.json()) as Board).queues;
+    });
     expect(queues).toHaveLength(3 * SHARDS);
     // Those of alarms that were replaced may still be there.
     expect(queues.reduce((sum, { counts }) => sum + counts.delayed, 0)).toBeGreaterThanOrEqual(2 * SESSIONS);

@@ -77,7 +77,8 @@ const ping = (body: string) =>
 
 it('more pings than can be taken: the rest is told to come back, and the process lives on', async () => {
   let over = false;
-  const flooding = flood(ping('{}')).finally(() => {
+  // Each as heavy as a few: so many small ones this process could not even send.
+  const flooding = flood(ping(`{}${' '.repeat(4_000)}`)).finally(() => {
     over = true;
   });
   const probes: number[] = [];

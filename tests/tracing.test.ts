@@ -126,7 +126,7 @@ describe('where traces are collected', () => {
     const options = await Promise.all(jobs.map((key) => client.hget(key, 'opts')));
     client.disconnect();
     expect(jobs.map((key) => key.split(':').at(-2)).toSorted()).toEqual(['delete', 'sleep']);
-    for (const text of options) expect(Object.keys(JSON.parse(text ?? '')).toSorted()).toEqual(['attempts', 'delay', 'jobId']);
+    for (const text of options) expect(Object.keys(JSON.parse(text ?? '')).toSorted()).toEqual(['attempts', 'delay']);
   });
 
   it('a caller’s own trace goes on', async () => {

@@ -7,6 +7,8 @@ import {
   type Bounds,
   begin,
   type Cause,
+  type Commit,
+  type CommitResult,
   type Decision,
   deadlines,
   end,
@@ -42,8 +44,9 @@ const FRESH_MS = 100;
 
 const COMPLETED: AlarmEnd = { kind: 'completed' };
 
-/** A reading, and when it was taken, as `surroundings.elapsed()` has it. */
+/** A reading, when it was asked for and when it came, as `surroundings.elapsed()` has it. */
 interface Seen extends Reading {
+  readonly askedAt: number;
   readonly at: number;
 }
 
@@ -99,8 +102,8 @@ export class Reconciler {
   }
 
   async #handle({ uuid, name, n }: AlarmRef): Promise<AlarmEnd> {
-    const { store, observer, surroundings } = this.#on;
-    let seen = this.#seen(await store.read(uuid));
+    const { observer, surroundings } = this.#on;
+    let seen = await this.#read(uuid);
     for (let waits = 0; ; ) {
       const { record } = seen;
       // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
@@ -112,7 +115,7 @@ export class Reconciler {
         if (decision.until === null) return COMPLETED;
         if (decision.until <= now + SHORT_MS && waits++ < SHORT_WAITS) {
           await surroundings.pause(decision.until - now);
-          seen = this.#seen(await store.read(uuid));
+          seen = await this.#read(uuid);
           continue;
         }
         // What only waits for a heartbeat rang in time.
@@ -124,12 +127,20 @@ export class Reconciler {
           ? await this.#pursue({ ...seen, record }, decision, name)
           : await this.#decide(record, decision, now);
       if (typeof next === 'number') return { kind: 'again', ms: next };
-      seen = this.#seen(next);
+      seen = next;
     }
   }
 
-  #seen(reading: Reading): Seen {
-    return { ...reading, at: this.#on.surroundings.elapsed() };
+  async #read(uuid: string): Promise<Seen> {
+    const { store, surroundings } = this.#on;
+    const askedAt = surroundings.elapsed();
+    return { ...(await store.read(uuid)), askedAt, at: surroundings.elapsed() };
+  }
+
+  async #commit(base: SessionRecord, commit: Commit): Promise<Seen & CommitResult> {
+    const { store, surroundings } = this.#on;
+    const askedAt = surroundings.elapsed();
+    return { ...(await store.commit(base.uuid, base, commit)), askedAt, at: surroundings.elapsed() };
   }
 
   /** Redis' clock, never ahead of it. */
@@ -137,15 +148,20 @@ export class Reconciler {
     return now + Math.floor(this.#on.surroundings.elapsed() - at);
   }
 
-  async #decide(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>, now: number): Promise<Reading> {
-    const { store, bounds } = this.#on;
+  /** Redis' clock, never behind it: what has happened by now has happened by then. */
+  #lateNow({ now, askedAt }: Seen): number {
+    return now + Math.ceil(this.#on.surroundings.elapsed() - askedAt);
+  }
+
+  async #decide(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>, now: number): Promise<Seen> {
+    const { bounds } = this.#on;
     const patch =
       decision.kind === 'want'
         ? decision.patch
         : decision.kind === 'suspect'
           ? suspect(record, now, bounds)
           : takeOver(record, now, bounds);
-    const result = await store.commit(record.uuid, record, { patch, alarms: false });
+    const result = await this.#commit(record, { patch, alarms: false });
     if (result.kind === 'committed') this.#observeDecision(decision, result.record);
     return result;
   }
@@ -158,8 +174,8 @@ export class Reconciler {
    * One call to the session-manager, under the record's lock from its commit to its result; what is decided anew is
    * written in that same commit. Answers how long to wait, in ms, where the circuit is open.
    */
-  async #pursue(seen: Seen & LiveReading, decision: Pursuit, ringing: AlarmName): Promise<Reading | number> {
-    const { store, permits, circuit } = this.#on;
+  async #pursue(seen: Seen & LiveReading, decision: Pursuit, ringing: AlarmName): Promise<Seen | number> {
+    const { permits, circuit } = this.#on;
     const action = callOf(seen.record, decision, this.#now(seen));
     const wait = action === null ? 0 : circuit.wait(action);
     // What is wanted can be seen, though the call must wait.
@@ -170,7 +186,7 @@ export class Reconciler {
       let { record } = seen;
       if (this.#now(seen) - seen.now > FRESH_MS) {
         // It stood in line: what was decided then may be wrong now. Whoever finds it right has not stood there for nothing.
-        const fresh = this.#seen(await store.read(record.uuid));
+        const fresh = await this.#read(record.uuid);
         const again = fresh.record && look(fresh.record, this.#now(fresh));
         if (!fresh.record || again?.kind !== decision.kind || callOf(fresh.record, again, this.#now(fresh)) !== action) return fresh;
         record = fresh.record;
@@ -183,16 +199,16 @@ export class Reconciler {
     }
   }
 
-  async #call(record: SessionRecord, decision: Pursuit, action: Action, ringing: AlarmName): Promise<Reading> {
-    const { store, bounds, surroundings, circuit } = this.#on;
+  async #call(record: SessionRecord, decision: Pursuit, action: Action, ringing: AlarmName): Promise<Seen> {
+    const { bounds, surroundings, circuit } = this.#on;
     const { uuid, pod: podBefore } = record;
     const token = surroundings.id();
-    const committedAt = surroundings.elapsed();
     const wanted = decision.kind === 'want' ? decision.patch : {};
-    const begun = await store.commit(uuid, record, { patch: { ...wanted, ...begin(action, token) }, alarms: false, lease: LEASE_MS });
+    const begun = await this.#commit(record, { patch: { ...wanted, ...begin(action, token) }, alarms: false, lease: LEASE_MS });
     // A conflict that shows our own token is our own commit, sent again after a reconnect.
     if (begun.record?.token !== token) return begun;
-    const seen = { ...this.#seen(begun), record: begun.record };
+    const seen = { ...begun, record: begun.record };
+    const committedAt = begun.askedAt;
     this.#observeDecision(decision, seen.record);
     if (surroundings.elapsed() - committedAt > STALE_MS) {
       return await this.#settle(seen, ringing, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
@@ -200,7 +216,11 @@ export class Reconciler {
     const outcome = circuit.judge(uuid, await this.#send(seen.record, action, committedAt + STALE_MS));
     if (outcome.kind === 'done') this.#observeLateness({ ...record, ...wanted }, action, this.#now(seen));
     const chance = surroundings.chance();
-    return await this.#settle(seen, ringing, (current, now) => end(current, { action, outcome, podBefore, chance }, now, bounds));
+    // How long a pod sleeps and a doubt lasts counts from when that has surely begun; a status is no newer than it surely is.
+    const clock = action === 'status' ? this.#now : this.#lateNow;
+    return await this.#settle(seen, ringing, (current) =>
+      end(current.record, { action, outcome, podBefore, chance }, clock.call(this, current), bounds),
+    );
   }
 
   /** Of what was decided because nobody came: how long after its deadline it was done. */
@@ -227,19 +247,19 @@ export class Reconciler {
   }
 
   /** Applies a result to the record as it is now, however often somebody touches it meanwhile, and arms what it needs. */
-  async #settle(begun: Seen & LiveReading, ringing: AlarmName, patch: (record: SessionRecord, now: number) => Patch): Promise<Reading> {
-    const { store, arming } = this.#on;
+  async #settle(begun: Seen & LiveReading, ringing: AlarmName, patch: (current: Seen & LiveReading) => Patch): Promise<Seen> {
+    const { arming } = this.#on;
     const { token } = begun.record;
     for (let current: Seen = begun; ; ) {
       const { record } = current;
       // Taken over, or already applied by our own commit that was sent twice: either way no longer ours.
       if (record?.token !== token) return current;
-      const result = await store.commit(record.uuid, record, { patch: patch(record, this.#now(current)), alarms: true });
+      const result = await this.#commit(record, { patch: patch({ ...current, record }), alarms: true });
       if (result.kind === 'committed') {
         await arming.arm(result, record, ringing);
         return result;
       }
-      current = this.#seen(result);
+      current = result;
     }
   }
 }

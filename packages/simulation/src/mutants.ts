@@ -105,7 +105,7 @@ export const MUTANTS: readonly Mutant[] = [
     'a-result-is-dropped-when-somebody-touched',
     'a refused result is applied again',
     RECONCILER,
-    '      current = this.#seen(result);\n',
+    '      current = result;\n',
     '      return result;\n',
   ),
   mutant(
