@@ -1,31 +1,18 @@
 import { createServer } from 'node:http';
 import { connectRedis, readEnv } from '@sandman/runtime';
 import { Worker } from 'bullmq';
-import { Agent } from 'undici';
+import { bareSleep } from './bare-sleep.ts';
 import { BARE_QUEUE } from './processes.ts';
 
 // A BullMQ worker whose job is one bare POST: what a burst costs at least.
 const env = readEnv(process.env, ['REDIS_URL', 'KEY_PREFIX', 'SESSION_MANAGER_URL', 'WORKER_CONCURRENCY', 'HOST', 'PORT']);
 const redis = connectRedis(env.REDIS_URL, 'worker', () => {});
-const agent = new Agent({ connections: env.WORKER_CONCURRENCY });
-new Worker(
-  BARE_QUEUE,
-  async ({ id }) => {
-    const { body } = await agent.request({
-      origin: env.SESSION_MANAGER_URL,
-      path: `/session/${id}/sleep`,
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{}',
-    });
-    await body.dump();
-  },
-  {
-    connection: redis,
-    prefix: `{${env.KEY_PREFIX}}`,
-    concurrency: env.WORKER_CONCURRENCY,
-    removeOnComplete: { count: 0 },
-    removeOnFail: { count: 0 },
-  },
-);
+const sleep = bareSleep(env.SESSION_MANAGER_URL, env.WORKER_CONCURRENCY);
+new Worker(BARE_QUEUE, ({ id }) => sleep(id ?? ''), {
+  connection: redis,
+  prefix: `{${env.KEY_PREFIX}}`,
+  concurrency: env.WORKER_CONCURRENCY,
+  removeOnComplete: { count: 0 },
+  removeOnFail: { count: 0 },
+});
 createServer((_, response) => response.end()).listen(env.PORT, env.HOST);

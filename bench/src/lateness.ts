@@ -105,27 +105,10 @@ class Stage {
 }
 
 function figuresOf(group: string, name: string, late: readonly Late[], goal?: Goal): Figure[] {
-  return [
-    figure(
-      group,
-      `${name}: p50`,
-      'ms',
-      late.map(({ p50 }) => p50),
-    ),
-    figure(
-      group,
-      `${name}: p99`,
-      'ms',
-      late.map(({ p99 }) => p99),
-      goal,
-    ),
-    figure(
-      group,
-      `${name}: most`,
-      'ms',
-      late.map(({ most }) => most),
-    ),
-  ];
+  return (['p50', 'p99', 'most'] as const).map((what) => {
+    const rounds = late.map((one) => one[what]);
+    return figure(group, `${name}: ${what}`, 'ms', rounds, what === 'p99' ? goal : undefined);
+  });
 }
 
 async function at(hz: (typeof HZ)[number], context: Context): Promise<Figure[]> {

@@ -36,8 +36,8 @@ const HELP = `Measures Sandman beside what else one would use, and beside what F
   --plots DIR    where plots go (default docs/images; with --smoke the same as --out)
   --help
 
-It needs redis-server on the PATH, and starts its own; a million sessions take some 3 GB. All of it takes an hour and a
-half, so leave the machine alone meanwhile.`;
+It needs redis-server on the PATH, and starts its own; a million sessions take some 3 GB. All of it takes about an
+hour, so leave the machine alone meanwhile.`;
 
 const DEFAULT_OUT = new URL('../results', import.meta.url).pathname;
 const DEFAULT_PLOTS = new URL('../../docs/images', import.meta.url).pathname;

@@ -2,7 +2,7 @@ import { deadlines } from './deadlines.ts';
 import { couldPing, foresee, nextBeat } from './ingest.ts';
 import { type Action, HEALTHY, type Patch, type SessionRecord } from './session.ts';
 
-/** What a look at a record decides. Every step but `rest` and `over` is a commit of its own; then one looks again. */
+/** What a look at a record decides. Every step but `rest` and `over` is a commit, a `want` with the call that follows at once; then one looks again. */
 export type Decision =
   /** The pod is gone: nothing more will ever be needed. */
   | { readonly kind: 'over' }

@@ -104,7 +104,7 @@ export interface AlarmClock {
   move(ref: AlarmRef, at: number): Promise<boolean>;
   /** Removes a session's alarms of these names and this number, best effort. */
   disarm(uuid: string, n: number, names: readonly AlarmName[]): Promise<void>;
-  /** When the next sleep or delete of a shard rings, in ms of this machine's clock; null where there is none. */
+  /** When the next sleep or delete of a shard is due, in ms of Redis' clock; null where none is set. */
   due(shard: number): Promise<number | null>;
   /** When the alarm will ring, in ms; 0 where it waits or runs already, null where there is none. */
   rings(ref: AlarmRef): Promise<number | null>;

@@ -32,12 +32,8 @@ export class Arming {
     const old = older && older.n !== n ? { n: older.n, names: alarmNamesOf(older).filter((name) => name !== ringing) } : null;
     const [valid] = await Promise.all([this.#store.unmark(uuid, n), old && this.#clock.disarm(uuid, old.n, old.names)]);
     // Somebody drew a newer number while we armed, and looked for these jobs before they were there.
-    if (!valid)
-      await this.#clock.disarm(
-        uuid,
-        n,
-        alarms.map(({ name }) => name),
-      );
+    const names = alarms.map(({ name }) => name);
+    if (!valid) await this.#clock.disarm(uuid, n, names);
   }
 
   /** Moves out the alarms whose deadlines a touch moved by more than the slack. */

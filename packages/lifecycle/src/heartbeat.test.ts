@@ -1,5 +1,5 @@
-import type { Beat } from '@sandman/core';
-import { beforeEach, expect, it } from 'vitest';
+import type { AlarmClock, Beat } from '@sandman/core';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { startHeartbeat } from './heartbeat.ts';
 import { Rounds, settled, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
 
@@ -87,4 +87,52 @@ it('a shard that hangs is beaten once, while the other one goes on, and its end 
   await stopping;
   await time.pass(300);
   expect(beats).toHaveLength(5);
+});
+
+describe('where alarms are due', () => {
+  /** When beats come, ms, if these alarms stand there, each until 10 ms before it is due, when it rings. */
+  async function beatsFor(dues: readonly number[], pass: number, due?: AlarmClock['due']): Promise<number[]> {
+    const at: number[] = [];
+    const stop = startHeartbeat({
+      store: storeThat({
+        beat: async () => {
+          at.push(time.elapsed());
+          return { ...WELL, now: T0 + time.elapsed() };
+        },
+      }),
+      surroundings: time,
+      every: 100,
+      clock: { due: due ?? (async () => dues.map((ms) => T0 + ms).find((ms) => ms - 10 > T0 + time.elapsed()) ?? null) },
+      open: () => true,
+      gap: () => {},
+      rewound: () => {},
+      failed: (error) => told.push(error),
+    });
+    await time.pass(pass);
+    await stop();
+    return at;
+  }
+
+  it('a beat comes right after each, also after those that have rung before it was seen', async () => {
+    const dues = [40, 55, 260, 263, 274];
+    const beats = await beatsFor(dues, 400);
+    for (const due of dues) {
+      const next = beats.find((ms) => ms >= due)!;
+      expect(next - due, `after ${due} of ${beats}`).toBeLessThanOrEqual(6);
+    }
+    // And between them no more than there need be.
+    expect(beats.filter((ms) => ms > 100 && ms < 239)).toEqual([200]);
+  });
+
+  it('what has been due for long waits for a worker, and makes no beat', async () => {
+    expect(await beatsFor([], 350, async () => T0 - 1_000)).toEqual([0, 100, 200, 300]);
+  });
+
+  it('a beat counts though nobody can tell when the next alarm is due', async () => {
+    const away = async () => {
+      throw new Error('Redis is away');
+    };
+    expect(await beatsFor([], 250, away)).toEqual([0, 100, 200]);
+    expect(told).toEqual([]);
+  });
 });
