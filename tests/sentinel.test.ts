@@ -38,7 +38,7 @@ it('when the master is killed with kill -9, service resumes on the replica by it
     return status === 202;
   });
   expect(seen).toEqual(new Set([503, 202]));
-  expect(await redis.master()).not.toBe(former);
+  await waitFor('the first sentinel names the replica', async () => (await redis.master()) !== former);
   await stack.until(uuid, 'deleted');
   const calls = await stack.calls(uuid);
   expect(calls.map(({ call }) => call)).toEqual(['create', 'sleep', 'delete']);

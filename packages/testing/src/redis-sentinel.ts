@@ -12,7 +12,7 @@ const FAILOVER_MS = 3_000;
 /** A master, a replica and three sentinels that watch them, on 127.0.0.1. */
 export interface WatchedRedis {
   readonly url: string;
-  /** The master as the sentinels see it. */
+  /** The master as the first sentinel sees it, who hears of a failover that another led up to some 2 s later. */
   master(): Promise<RedisServer>;
   stop(): Promise<void>;
 }
