@@ -10,6 +10,9 @@ import { alarmsOf } from './ways.ts';
 
 const DIRECT = 'the session-manager itself';
 const PROXY = 'through Sandman';
+const FLOOR = 'through a bare proxy';
+const FLOOR_PREFIX = 'bare';
+type Name = typeof DIRECT | typeof FLOOR | typeof PROXY;
 const GROUP = 'chat';
 const SESSIONS = 1_000;
 /** Calls a second: what one user after the other makes of it, for latencies and not for load. */
@@ -80,31 +83,36 @@ export const chats: Benchmark = {
     const alarms = alarmsOf(null, connection, GROUP);
     try {
       await fillFleet(connection, GROUP, alarms, SESSIONS, context);
+      await fillFleet(connection, FLOOR_PREFIX, alarms, SESSIONS, context);
       const sessionManager = await runEntry('session-manager', { redisUrl: redis.url, prefix: GROUP });
       const api = await runSandman('api', { redisUrl: redis.url, prefix: GROUP, sessionManager: sessionManager.url });
-      running.push(sessionManager, api);
+      const bare = await runEntry('bare-proxy', { redisUrl: redis.url, prefix: FLOOR_PREFIX, sessionManager: sessionManager.url });
+      running.push(sessionManager, api, bare);
       const turns = new Turns(SESSIONS);
       const calls = {
         [DIRECT]: () => chat(sessionManager.url, `/session/${turns.next()}/chat`, 'hello'),
+        [FLOOR]: () => chat(bare.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
         [PROXY]: () => chat(api.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
       };
       for (const call of Object.values(calls)) await latencies(Math.min(2, seconds), call);
-      const took = await interleave([DIRECT, PROXY] as const, rounds, async (name, round) => {
+      const took = await interleave([DIRECT, FLOOR, PROXY] as const, rounds, async (name, round) => {
         const sorted = await latencies(seconds, calls[name]);
         const at = (share: number) => sorted[Math.floor(share * sorted.length)]!;
         context.progress(`round ${round + 1} of ${rounds}, ${name}: p50 ${at(0.5).toFixed(2)} ms`);
         return { p50: at(0.5), p99: at(0.99) };
       });
-      const added = (what: 'p50' | 'p99') => took[PROXY].map((one, round) => one[what] - took[DIRECT][round]![what]);
-      const of = (name: typeof DIRECT | typeof PROXY, what: 'p50' | 'p99') => took[name].map((one) => one[what]);
+      const added = (name: Name, what: 'p50' | 'p99') => took[name].map((one, round) => one[what] - took[DIRECT][round]![what]);
+      const of = (name: Name, what: 'p50' | 'p99') => took[name].map((one) => one[what]);
       const streams: Awaited<ReturnType<typeof stream>>[] = [];
       for (let round = 0; round < rounds; round++) streams.push(await stream(api, `/sessions/${turns.next()}/chat`));
       return [
-        ...([DIRECT, PROXY] as const).flatMap((name) =>
+        ...([DIRECT, FLOOR, PROXY] as const).flatMap((name) =>
           (['p50', 'p99'] as const).map((what) => figure(GROUP, `${name}: ${what}`, 'ms', of(name, what))),
         ),
-        figure(GROUP, 'added: p50', 'ms', added('p50'), { atMost: 1 }),
-        figure(GROUP, 'added: p99', 'ms', added('p99'), { atMost: 5 }),
+        figure(GROUP, 'added by a bare proxy: p50', 'ms', added(FLOOR, 'p50')),
+        figure(GROUP, 'added by a bare proxy: p99', 'ms', added(FLOOR, 'p99')),
+        figure(GROUP, 'added by Sandman: p50', 'ms', added(PROXY, 'p50'), { atMost: 1 }),
+        figure(GROUP, 'added by Sandman: p99', 'ms', added(PROXY, 'p99'), { atMost: 5 }),
         figure(
           GROUP,
           `memory that the API grows by while ${STREAMED_MB} MB stream through it`,

@@ -89,7 +89,10 @@ export async function chat(
       if (value !== undefined) raw.setHeader(name, value);
     }
     raw.statusCode = answer.status;
-    raw.flushHeaders();
+    // With the first chunk if that is there, and alone if it keeps waiting.
+    setImmediate(() => {
+      if (!raw.headersSent) raw.flushHeaders();
+    });
     raw.on('error', () => {});
     try {
       for await (const chunk of answer.body) {

@@ -46,8 +46,13 @@ export interface SessionServiceOptions {
 
 type Decide = (record: SessionRecord, now: number) => Change | null;
 
-/** Activity that was taken in, and whether it was this one that woke the session. */
-export type Taken = LiveReading & { readonly woke: boolean };
+/** Activity that was taken in. */
+export type Taken = LiveReading & {
+  /** Whether it was this one that woke the session. */
+  readonly woke: boolean;
+  /** Settles when its alarms are set, or left to a worker; until then they ring too early, which harms nobody. Never rejects. */
+  readonly armed: Promise<void>;
+};
 
 /**
  * What callers ask of sessions. Every method rejects with SandmanError `session-not-found` or `session-deleted` where
@@ -121,7 +126,14 @@ export class SessionService {
   }
 
   /** @param at ms; null is now, and the future counts as now */
-  activity(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
+  async activity(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
+    const taken = await this.activityAhead(uuid, kind, at);
+    await taken.armed;
+    return taken;
+  }
+
+  /** Activity of somebody who has more to wait for: `armed` is left to the caller. */
+  activityAhead(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
     return this.#activity(uuid, kind, at, 'activity');
   }
 
@@ -129,19 +141,19 @@ export class SessionService {
     for (;;) {
       const touched = await this.#store.touch(uuid, kind, at);
       if (touched.kind === 'touched') {
-        await this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
-        return { ...touched, woke: false };
+        const armed = this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
+        return { ...touched, woke: false, armed };
       }
       const { record, now } = touched;
       assertLive(record, uuid, now);
       const change = activity(record, kind, at ?? now, now, cause);
-      if (!change) return { record, now, woke: false };
+      if (!change) return { record, now, woke: false, armed: Promise.resolve() };
       const result = await this.#store.commit(uuid, record, change);
       if (result.kind === 'committed') {
         const woke = change.patch.wanted === 'awake';
         if (woke) this.#asked(uuid, { action: 'wake', cause });
-        if (change.alarms) await this.#arm(result, record);
-        return { ...result, woke };
+        const armed = change.alarms ? this.#arm(result, record) : Promise.resolve();
+        return { ...result, woke, armed };
       }
       // Of many who come at once the first one wakes it; for the others a touch will do.
     }
@@ -156,8 +168,10 @@ export class SessionService {
     return this.#change(uuid, sleepByHand, { action: 'sleep', cause: 'manual' });
   }
 
-  wake(uuid: string): Promise<LiveReading> {
-    return this.#activity(uuid, 'user', null, 'manual');
+  async wake(uuid: string): Promise<LiveReading> {
+    const taken = await this.#activity(uuid, 'user', null, 'manual');
+    await taken.armed;
+    return taken;
   }
 
   /** Until a time (ms of Redis' clock) or for a time (ms). */

@@ -35,6 +35,12 @@ const WORKER: Settings = {
   },
 };
 
+/**
+ * BullMQ's commands of one turn travel together. Scripts of ours do not wait for them: ioredis sends one pipeline after the
+ * other's answer, and touches, of which there are many, share their script call anyway.
+ */
+const ALARMS_TOGETHER = { enableAutoPipelining: true, autoPipeliningIgnoredCommands: ['evalsha'] };
+
 const ROLES: Record<RedisRole, Settings> = {
   request: {
     server: {
@@ -43,13 +49,13 @@ const ROLES: Record<RedisRole, Settings> = {
       autoResendUnfulfilledCommands: false,
       commandTimeout: REQUEST_MS,
       connectTimeout: OPENING_MS,
-      enableAutoPipelining: true,
+      ...ALARMS_TOGETHER,
       // A master that was made a replica: what comes next goes to the new one.
       reconnectOnError: (error) => error.message.includes('READONLY'),
     },
     cluster: {
       enableOfflineQueue: false,
-      enableAutoPipelining: true,
+      ...ALARMS_TOGETHER,
       // Of a redirection to the new master, a script it does not have, and one of each to spare.
       maxRedirections: 4,
       // 0 is never: a command whose connection broke may have run.

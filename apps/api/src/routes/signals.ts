@@ -106,8 +106,9 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     { schema: { params: UuidParams, body: ChatBody }, config: { waits: true } },
     async ({ params, body }, reply) => {
       const message = parseMessage(body.message);
-      const { record } = await counted('user', service.activity(params.uuid, 'user', null));
-      const running = chat(deps, record, message, reply);
+      // The message does not wait until the alarms have moved; whoever sends the next one does.
+      const { record, armed } = await counted('user', service.activityAhead(params.uuid, 'user', null));
+      const running = chat(deps, record, message, reply).finally(() => armed);
       chats.add(running);
       await running.finally(() => chats.delete(running));
       return reply;
