@@ -36,8 +36,8 @@ const WORKER: Settings = {
 };
 
 /**
- * BullMQ's commands of one turn travel together. Scripts of ours do not wait for them: ioredis sends one pipeline after the
- * other's answer, and touches, of which there are many, share their script call anyway.
+ * BullMQ's commands of one turn travel together. Scripts of ours do not wait for them, since ioredis sends one pipeline
+ * after the other's answer: those of one turn share a call anyway.
  */
 const ALARMS_TOGETHER = { enableAutoPipelining: true, autoPipeliningIgnoredCommands: ['evalsha'] };
 
@@ -69,7 +69,7 @@ const ROLES: Record<RedisRole, Settings> = {
   },
   worker: WORKER,
   // On a Cluster each command finds its way alone: what is redirected would take the others of its turn along.
-  records: { ...WORKER, server: { ...WORKER.server, enableAutoPipelining: true } },
+  records: { ...WORKER, server: { ...WORKER.server, ...ALARMS_TOGETHER } },
 };
 
 function retryDelay(attempts: number): number {

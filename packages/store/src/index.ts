@@ -6,3 +6,4 @@ export { RedisPace } from './redis-pace.ts';
 export { LOST_MS, REPORT_MS, RedisRoster, type Repair, type SeenWorker, type WorkerState } from './redis-roster.ts';
 export { RedisSessionStore, type StoreOptions } from './redis-session-store.ts';
 export { RedisTrend, SAMPLE_MS, type Sample } from './redis-trend.ts';
+export { gather, scriptText } from './script.ts';

@@ -28,8 +28,8 @@ import { EVENTS_CAP, Keyspace, placeOf, uuidAt } from './keys.ts';
 import { listPage, pageOf } from './list.ts';
 import { decodeRecord, encodePatch, FIELDS, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
-import { Touches } from './touches.ts';
 
+const touch = loadScript('touch');
 const read = loadScript('read');
 const commit = loadScript('commit');
 const renew = loadScript('renew');
@@ -55,7 +55,7 @@ export class RedisSessionStore implements SessionStore {
   readonly shards: number;
   readonly #redis: Redis | Cluster;
   readonly #keys: Keyspace;
-  readonly #touches: readonly Touches[];
+  readonly #slack: number;
   readonly #memories: readonly ShardMemory[];
 
   constructor(redis: Redis | Cluster, { prefix, shards, slack }: StoreOptions) {
@@ -63,7 +63,7 @@ export class RedisSessionStore implements SessionStore {
     this.#memories = Array.from({ length: shards }, () => new ShardMemory(() => performance.now()));
     this.#redis = redis;
     this.#keys = new Keyspace(prefix, shards);
-    this.#touches = this.#keys.shards.map((keys) => new Touches(redis, keys, slack));
+    this.#slack = slack;
   }
 
   async read(uuid: string): Promise<Reading> {
@@ -73,10 +73,14 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult> {
-    const shard = shardOf(uuid, this.shards);
-    const result = await this.#touches[shard]!.touch(uuid, kind, at);
-    if (result.kind === 'touched') this.#memories[shard]!.wrote(result.record);
-    return result;
+    const keys = this.#keys.of(uuid);
+    const field = kind === 'user' ? FIELDS.lastActivity : FIELDS.lastBackground;
+    const reply = await touch(this.#redis, [keys.session(uuid), keys.ingest], [this.#slack, field, at ?? '']);
+    const [touched, now, json, ingest, sleep, remove] = reply as [number, number, string, IngestReply, number, number];
+    const record = decodeRecord(uuid, json, ingest);
+    if (!touched || !record) return { kind: 'dormant', now, record };
+    this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
+    return { kind: 'touched', now, record, moved: { sleep: sleep === 1, delete: remove === 1 } };
   }
 
   async commit(uuid: string, base: SessionRecord | null, { patch, alarms, lease = 0 }: Commit): Promise<CommitResult> {
