@@ -29,8 +29,8 @@ function checkOverlap(finding: Finding, life: Life, first: Call, second: Call): 
 }
 
 /**
- * 4b. Follows the lock through the record's writes. A takeover is the one end of a call that draws no alarms: what
- * drew them is its owner's own result.
+ * 4b. Follows the lock through the record's writes. A takeover is the one end of a call that neither draws alarms nor
+ * says that the pod sleeps: what does is its owner's own result.
  */
 function checkTakeovers(finding: Finding, life: Life): void {
   let owner = '';
@@ -45,7 +45,7 @@ function checkTakeovers(finding: Finding, life: Life): void {
     if (write.set.actionUntil) lease = write;
     if (!write.removed.includes('token') || owner === '') continue;
     owner = '';
-    if (write.set.n || !lease) continue;
+    if (write.set.n || write.set.pod === 'asleep' || !lease) continue;
     const age = write.notAfter - lease.notBefore;
     finding.check(`takeovers of a ${action}`, age >= LEASE_MS, life, () => `at ${write.notBefore}, ${age} ms after its lease was renewed`);
     if (action !== 'status') checkVerified(finding, life, write, lease.notBefore + LEASE_MS);

@@ -55,5 +55,15 @@ export function restingPlace(record: SessionRecord, name: AlarmName, until: numb
   return own !== undefined && own > now ? own : until;
 }
 
+/**
+ * Whether a `sleep` alarm of the current number is not needed any more: the session sleeps, and next comes its delete,
+ * whose own alarm was set with this one and stands where the delete was due before it slept, which is never later.
+ */
+export function isServed(record: SessionRecord, name: AlarmName, now: number): boolean {
+  if (name !== 'sleep' || record.wanted !== 'asleep' || record.pod !== 'asleep') return false;
+  const decision = look(record, now);
+  return decision.kind === 'rest' && decision.until === deadlines(record).deleteAt;
+}
+
 /** How a handler leaves its alarm: over, or to ring again in `ms`. */
 export type AlarmEnd = { readonly kind: 'completed' } | { readonly kind: 'again'; readonly ms: number };

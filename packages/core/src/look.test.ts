@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { alarmsOf, restingPlace } from './alarms.ts';
+import { type AlarmName, alarmsOf, isServed, restingPlace } from './alarms.ts';
 import { deadlines } from './deadlines.ts';
 import { example, T0 } from './example.fixture.ts';
 import { look } from './look.ts';
@@ -168,5 +168,41 @@ describe('alarms', () => {
 
   it('no alarm of an awake session stands behind an open doubt', () => {
     expect(alarmsOf(example({ verifyAt: T0 + 1_000 }), T0)[0]).toEqual({ name: 'sleep', at: T0 + 1_000 });
+  });
+});
+
+describe('a sleep alarm is served', () => {
+  const asleep = { wanted: 'asleep', pod: 'asleep', cause: 'idle', sleptAt: T0 + 16 * MINUTE } as const;
+  const served = (change: Partial<SessionRecord>, name: AlarmName = 'sleep') => isServed(example(change), name, T0 + 16 * MINUTE);
+
+  it('once the session sleeps and only its delete is left, or nothing at all', () => {
+    expect(served(asleep)).toBe(true);
+    expect(served({ ...asleep, policy: { ...book.default, deleteAfter: null } })).toBe(true);
+  });
+
+  it.each<[string, Partial<SessionRecord>, AlarmName?]>([
+    ['its own delete', asleep, 'delete'],
+    ['a wake', asleep, 'wake'],
+    ['a session that is awake', {}],
+    ['a session that is being woken', { ...asleep, wanted: 'awake' }],
+    ['a sleep that failed', { ...asleep, pod: 'unknown', retryAt: T0 + HOUR }],
+    ['a sleeper whose status is to be read', { ...asleep, verifyAt: T0 + HOUR }],
+    ['a call in flight', { ...asleep, action: 'status', actionUntil: T0 + HOUR }],
+    ['a delete that is due', { ...asleep, sleptAt: T0 - 25 * HOUR, lastActivity: T0 - 26 * HOUR }],
+  ])('but not with %s', (_, change, name) => expect(served(change, name)).toBe(false));
+
+  it('never where its delete became due earlier than it was', () => {
+    const moment = fc.integer({ min: -HOUR, max: HOUR }).map((ms) => T0 + ms);
+    fc.assert(
+      fc.property(fc.record({ lastActivity: moment, manualSleepAt: moment, cause: fc.constantFrom('idle', 'manual') }), (change) => {
+        const falling = example({ ...change, wanted: 'asleep', pod: 'unknown' });
+        const { sleepAt, deleteAt } = deadlines(falling);
+        // It can only have fallen asleep after that was decided.
+        const sleptAt = falling.cause === 'idle' ? sleepAt! : Math.max(falling.manualSleepAt, falling.lastActivity);
+        const fallen = example({ ...change, wanted: 'asleep', pod: 'asleep', sleptAt });
+        expect(isServed(fallen, 'sleep', sleptAt)).toBe(true);
+        expect(deadlines(fallen).deleteAt).toBeGreaterThanOrEqual(deleteAt!);
+      }),
+    );
   });
 });

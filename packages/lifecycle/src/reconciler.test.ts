@@ -1,5 +1,5 @@
 import type { AlarmClock, CommitResult, PodControl, SessionRecord } from '@sandman/core';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Arming } from './arming.ts';
 import { Circuit } from './circuit.ts';
 import { only, session, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
@@ -44,4 +44,46 @@ it('tells of a sleep and of a delete that it decided on, and why', async () => {
 it('tells of no decision that somebody came before, nor of a doubt', async () => {
   expect(await decisions(session(), DAY_MS / 2, 'conflict')).toEqual([]);
   expect(await decisions(session({ action: 'wake', token: 'another', actionUntil: T0 }), 1, 'conflict')).toEqual([]);
+});
+
+describe('a sleep that went through', () => {
+  /** The alarms that its commits drew, and those that were set, where the alarm that rings has number `n`. */
+  async function settling(n: number): Promise<{ drawn: boolean[]; set: number }> {
+    const surroundings = new VirtualTime();
+    let current = session();
+    const drawn: boolean[] = [];
+    let set = 0;
+    const store = storeThat({
+      read: async () => ({ record: current, now: T0 + DAY_MS / 2 }),
+      async commit(_, base, { patch, alarms }) {
+        drawn.push(alarms);
+        current = { ...base!, ...patch };
+        return { kind: 'committed', record: current, now: T0 + DAY_MS / 2 };
+      },
+      unmark: async () => true,
+    });
+    const arm = async () => {
+      set++;
+    };
+    const reconciler = new Reconciler({
+      store,
+      arming: new Arming(store, only<AlarmClock>({ arm, disarm: async () => {} })),
+      pods: only<PodControl>({ call: async () => ({ kind: 'done' }) }),
+      permits: new Permits(1, null, surroundings),
+      circuit: new Circuit(surroundings, () => {}),
+      bounds: { doubt: 60_000 },
+      observer: only<Observer>({ decided: () => {}, acted: () => {}, late: () => {}, early: () => {} }),
+      surroundings,
+    });
+    await reconciler.handle({ uuid: 'a', name: 'sleep', n });
+    return { drawn, set };
+  }
+
+  it('leaves the delete’s alarm where it stands: the call costs two commits and no alarm', async () => {
+    expect(await settling(session().n)).toEqual({ drawn: [false, false], set: 0 });
+  });
+
+  it('sets it anew where a number rang that is not the record’s: nobody knows what stands under that', async () => {
+    expect(await settling(session().n + 1)).toEqual({ drawn: [false, true], set: 1 });
+  });
 });

@@ -12,6 +12,7 @@ import {
   type Decision,
   deadlines,
   end,
+  isServed,
   type LiveReading,
   look,
   type Outcome,
@@ -101,7 +102,8 @@ export class Reconciler {
     }
   }
 
-  async #handle({ uuid, name, n }: AlarmRef): Promise<AlarmEnd> {
+  async #handle(alarm: AlarmRef): Promise<AlarmEnd> {
+    const { uuid, name, n } = alarm;
     const { observer, surroundings } = this.#on;
     let seen = await this.#read(uuid);
     for (let waits = 0; ; ) {
@@ -112,7 +114,7 @@ export class Reconciler {
       const decision = look(record, now);
       if (decision.kind === 'over') return COMPLETED;
       if (decision.kind === 'rest') {
-        if (decision.until === null) return COMPLETED;
+        if (decision.until === null || (n === record.n && isServed(record, name, now))) return COMPLETED;
         if (decision.until <= now + SHORT_MS && waits++ < SHORT_WAITS) {
           await surroundings.pause(decision.until - now);
           seen = await this.#read(uuid);
@@ -124,7 +126,7 @@ export class Reconciler {
       }
       const next =
         decision.kind === 'want' || decision.kind === 'act'
-          ? await this.#pursue({ ...seen, record }, decision, name)
+          ? await this.#pursue({ ...seen, record }, decision, alarm)
           : await this.#decide(record, decision, now);
       if (typeof next === 'number') return { kind: 'again', ms: next };
       seen = next;
@@ -174,7 +176,7 @@ export class Reconciler {
    * One call to the session-manager, under the record's lock from its commit to its result; what is decided anew is
    * written in that same commit. Answers how long to wait, in ms, where the circuit is open.
    */
-  async #pursue(seen: Seen & LiveReading, decision: Pursuit, ringing: AlarmName): Promise<Seen | number> {
+  async #pursue(seen: Seen & LiveReading, decision: Pursuit, ringing: AlarmRef): Promise<Seen | number> {
     const { permits, circuit } = this.#on;
     const action = callOf(seen.record, decision, this.#now(seen));
     const wait = action === null ? 0 : circuit.wait(action);
@@ -199,7 +201,7 @@ export class Reconciler {
     }
   }
 
-  async #call(record: SessionRecord, decision: Pursuit, action: Action, ringing: AlarmName): Promise<Seen> {
+  async #call(record: SessionRecord, decision: Pursuit, action: Action, ringing: AlarmRef): Promise<Seen> {
     const { bounds, surroundings, circuit } = this.#on;
     const { uuid, pod: podBefore } = record;
     const token = surroundings.id();
@@ -246,17 +248,22 @@ export class Reconciler {
     }
   }
 
-  /** Applies a result to the record as it is now, however often somebody touches it meanwhile, and arms what it needs. */
-  async #settle(begun: Seen & LiveReading, ringing: AlarmName, patch: (current: Seen & LiveReading) => Patch): Promise<Seen> {
+  /**
+   * Applies a result to the record as it is now, however often somebody touches it meanwhile, and arms what it needs:
+   * nothing where what stands will do.
+   */
+  async #settle(begun: Seen & LiveReading, ringing: AlarmRef, patchOf: (current: Seen & LiveReading) => Patch): Promise<Seen> {
     const { arming } = this.#on;
     const { token } = begun.record;
     for (let current: Seen = begun; ; ) {
       const { record } = current;
       // Taken over, or already applied by our own commit that was sent twice: either way no longer ours.
       if (record?.token !== token) return current;
-      const result = await this.#commit(record, { patch: patch({ ...current, record }), alarms: true });
+      const patch = patchOf({ ...current, record });
+      const alarms = ringing.n !== record.n || !isServed({ ...record, ...patch }, ringing.name, this.#now(current));
+      const result = await this.#commit(record, { patch, alarms });
       if (result.kind === 'committed') {
-        await arming.arm(result, record, ringing);
+        if (alarms) await arming.arm(result, record, ringing.name);
         return result;
       }
       current = result;

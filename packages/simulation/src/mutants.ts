@@ -73,6 +73,13 @@ export const MUTANTS: readonly Mutant[] = [
     'return COMPLETED;',
   ),
   mutant(
+    'a-delete-counts-as-served',
+    'no job completes while its record needs it',
+    'core/src/alarms.ts',
+    "if (name !== 'sleep' || record.wanted !== 'asleep'",
+    "if (record.wanted !== 'asleep'",
+  ),
+  mutant(
     'stalls-use-themselves-up',
     'a job that stalled runs again, however often',
     'simulation/src/memory-alarms.ts',

@@ -247,7 +247,7 @@ export class Verdict {
     for (const other of this.#pods().inFlight(call.uuid)) {
       if (other.at <= this.rewoundAt) continue;
       // A call of an owner whose lease ran out may hang on; the doubt is there for it.
-      const lapsed = other.process.hamperedAt > other.at || this.lastFaultEnd > other.at;
+      const lapsed = other.process.hamperedAt >= other.at || this.lastFaultEnd >= other.at;
       if (!lapsed || record?.token === other.token)
         this.#broken(4, `${call.action} of ${call.uuid} beside ${other.action} of ${other.process.name}`);
     }

@@ -73,6 +73,20 @@ it('delays each direction by what it is told, and keeps the order', async () => 
   await waitFor('both came', () => one.heard.text === 'ablate soon', 3_000);
 });
 
+it('keeps the order also where delays come and go while much is under way', async () => {
+  const one = await open();
+  const said = Array.from({ length: 600 }, (_, i) => `${i} `);
+  for (const [i, text] of said.entries()) {
+    // What is said within a few ms around the end of a delay is due all at once.
+    if (i % 40 === 0) proxy.delay({ from: 20, to: 3 });
+    if (i % 40 === 20) await proxy.normal();
+    one.say(text);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await waitFor('all came', () => one.heard.text.length === said.join('').length, 3_000);
+  expect(one.heard.text).toBe(said.join(''));
+});
+
 it('cuts all connections, and takes new ones', async () => {
   const [one, other] = [await open(), await open()];
   proxy.cut();

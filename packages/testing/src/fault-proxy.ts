@@ -104,13 +104,24 @@ export async function startFaultProxy(target: ProxyTarget): Promise<FaultProxy> 
     }
 
     #pass(from: Socket, to: Socket, direction: keyof ProxyDelay): void {
-      let due = 0;
+      // One after the other, whatever each has to wait: a timer of its own for each would let some overtake others.
+      const queue: { readonly due: number; readonly act: () => void }[] = [];
+      let waits = false;
+      const go = () => {
+        waits = false;
+        while (queue.length > 0) {
+          const wait = queue[0]!.due - performance.now();
+          if (wait > 0) {
+            waits = true;
+            setTimeout(go, Math.ceil(wait));
+            return;
+          }
+          queue.shift()!.act();
+        }
+      };
       const later = (act: () => void) => {
-        // A shorter delay must not let later bytes overtake earlier ones.
-        due = Math.max(due, performance.now() + delays[direction]);
-        const wait = due - performance.now();
-        if (wait > 0) setTimeout(act, Math.ceil(wait));
-        else act();
+        queue.push({ due: performance.now() + delays[direction], act });
+        if (!waits) go();
       };
       from.on('data', (chunk) => {
         if (swallowing) this.#lossy = true;

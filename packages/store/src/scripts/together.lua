@@ -16,7 +16,7 @@ for i = 1, ARGV[1] do
     -- What is wrong with one session is no other's fault; but what Redis refuses to everybody (READONLY, OOM, …) the
     -- connection must hear of.
     local reason = tostring(type(answer) == 'table' and answer.err or answer)
-    if string.find(reason, '^%u+ ') and not string.find(reason, '^WRONGTYPE') and not string.find(reason, '^ERR') then error(answer) end
+    if string.find(reason, '^%u+ ') and not string.find(reason, '^WRONGTYPE') and not string.find(reason, '^ERR') then return { err = reason } end
     answers[i] = reason
   end
 end

@@ -1,6 +1,9 @@
 import { shardOf } from '@sandman/core';
+import { startRedis } from '@sandman/testing';
+import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { Keyspace } from './keys.ts';
+import { RedisSessionStore } from './redis-session-store.ts';
 import { create, put, useRedis } from './store.fixture.ts';
 
 const on = useRedis();
@@ -13,7 +16,7 @@ async function scriptsOf(run: () => Promise<unknown>): Promise<number> {
   return (await calls()) - before;
 }
 
-it('touches of one turn travel together, so many at most, and each is answered its own', async () => {
+it('calls of one turn travel together, so many at most, and each is answered its own', async () => {
   const store = on.store(1);
   const uuids = Array.from({ length: 120 }, (_, i) => `s${i}`);
   for (const uuid of uuids) await create(store, uuid, `user of ${uuid}`);
@@ -48,4 +51,37 @@ it('sessions of several shards, in one call for each', async () => {
   expect(await scriptsOf(() => Promise.all(uuids.map((uuid) => store.touch(uuid, 'background', null))))).toBe(
     new Set(uuids.map((uuid) => shardOf(uuid, 3))).size,
   );
+});
+
+it('a Redis that has forgotten its scripts is told them again, with every call that waits', async () => {
+  const store = on.store(1);
+  const uuids = ['a', 'b', 'c'];
+  for (const uuid of uuids) await create(store, uuid);
+  await on.redis.script('FLUSH');
+  const read = await Promise.all(uuids.map((uuid) => store.read(uuid)));
+  expect(read.map(({ record }) => record?.uuid)).toEqual(uuids);
+});
+
+it('of what Redis refuses to everybody every caller hears, and the connection too', async () => {
+  const server = await startRedis();
+  const heard: string[] = [];
+  const redis = new Redis(server.url, {
+    reconnectOnError({ message }) {
+      heard.push(message);
+      return false;
+    },
+  });
+  try {
+    const store = new RedisSessionStore(redis, { prefix: 'x', shards: 1, slack: 1 });
+    for (const uuid of ['a', 'b']) await create(store, uuid);
+    // A master that was made a replica, of nobody.
+    await redis.call('REPLICAOF', '127.0.0.1', '1');
+    const refused = await Promise.allSettled(['a', 'b'].map((uuid) => store.touch(uuid, 'user', null)));
+    expect(refused).toEqual(['a', 'b'].map(() => ({ status: 'rejected', reason: expect.objectContaining({ name: 'ReplyError' }) })));
+    expect(heard.filter((message) => !message.startsWith('NOSCRIPT'))).toEqual([expect.stringMatching(/^READONLY /)]);
+    expect((await store.read('a')).record?.rev).toBe(1);
+  } finally {
+    redis.disconnect();
+    await server.stop();
+  }
 });
