@@ -51,7 +51,7 @@ const DRAWN: Record<string, { figures: Figure[]; readable: string[] }> = {
 describe.each(Object.entries(DRAWN))('the plot of %s', (name, { figures, readable }) => {
   it('shows each contestant and group', () => {
     const svg = draw(name, figures);
-    expect(svg).toMatch(/^<svg .*<\/svg>$/s);
+    expect(svg).toMatch(/^<svg [^>]*><title>[^<]+<\/title>.*<\/svg>$/s);
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     const texts = [...svg!.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text);
     expect(texts).toEqual(expect.arrayContaining(readable));

@@ -11,7 +11,7 @@ use([BarChart, CustomChart, LineChart, GridComponent, LegendComponent, MarkLineC
 interface Plot {
   readonly height: number;
   /** What ECharts is told. */
-  readonly option: Readonly<Record<string, unknown>>;
+  readonly option: Readonly<Record<string, unknown>> & { readonly title: { readonly text: string } };
 }
 
 const WIDTH = 760;
@@ -209,7 +209,9 @@ export function draw(name: string, figures: readonly Figure[]): string | null {
     chart.setOption({ backgroundColor: '#ffffff', textStyle: { fontFamily: 'sans-serif' }, animation: false, ...option });
     // ECharts numbers charts, and the styles that answer a pointer, through the whole process; a picture needs neither.
     const svg = chart.renderToSVGString().replace(/<style.*?<\/style>| (class|pointer-events|ecmeta_\w+)="[^"]*"/gs, '');
-    return svg.replace(/\bzr\d+-/g, 'zr-').trimEnd();
+    // For whoever is read to.
+    const named = svg.replace('>', `><title>${option.title.text}</title>`);
+    return named.replace(/\bzr\d+-/g, 'zr-').trimEnd();
   } finally {
     chart.dispose();
   }

@@ -20,10 +20,7 @@ import { Reports } from './reports.ts';
 const WITNESS_MS = 500;
 
 export interface WorkerDeps {
-  /** BullMQ's workers' own. */
   readonly redis: Redis | Cluster;
-  /** For all else. */
-  readonly records: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
   readonly store: SessionStore;
@@ -67,14 +64,14 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
 export function startWorker(deps: WorkerDeps): WorkerApp {
-  const { redis, records, prefix, shards, store, journal, pods, concurrency, pace, doubt, metrics, logger, telemetry } = deps;
+  const { redis, prefix, shards, store, journal, pods, concurrency, pace, doubt, metrics, logger, telemetry } = deps;
   // BullMQ tries again by itself, and a job that runs twice does no harm.
   const onError = (err: Error) => logger.warn({ err }, 'queue');
-  const alarms = new AlarmQueues(records, prefix, shards, onError, telemetry);
+  const alarms = new AlarmQueues(redis, prefix, shards, onError, telemetry);
   const arming = new Arming(store, alarms);
   const reports = new Reports({
-    roster: new RedisRoster(records, prefix),
-    trend: new RedisTrend(records, prefix),
+    roster: new RedisRoster(redis, prefix),
+    trend: new RedisTrend(redis, prefix),
     journal,
     surroundings,
     failed: (err) => logger.warn({ err }, 'operators could not be told'),

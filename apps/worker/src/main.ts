@@ -32,9 +32,7 @@ await runProcess('worker', async () => {
   const logger = createLogger(env.LOG_LEVEL, 'worker');
   const tracing = await startTracing('worker', logger);
   const metrics = createMetrics();
-  const onError = (err: Error) => logger.warn({ err }, 'Redis connection');
-  const redis = connectRedis(env.REDIS_URL, 'worker', onError);
-  const records = connectRedis(env.REDIS_URL, 'records', onError);
+  const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
   const sessionManager = new SessionManagerClient({
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,
@@ -42,18 +40,17 @@ await runProcess('worker', async () => {
     connections: env.WORKER_CONCURRENCY,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status: String(status) }),
   });
-  const store = new RedisSessionStore(records, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
-  const journal = new RedisJournal(records, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
+  const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
+  const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const worker = startWorker({
     redis,
-    records,
     prefix: env.KEY_PREFIX,
     shards: env.SHARDS,
     store,
     journal,
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
-    pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(records, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
+    pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
     metrics,
     logger,
@@ -79,7 +76,6 @@ await runProcess('worker', async () => {
       await sessionManager.close();
       await ops.close();
       redis.disconnect();
-      records.disconnect();
       await tracing.close();
     },
   };

@@ -8,11 +8,8 @@ const REQUEST_MS = 800;
 /** How long a caller's connection may take to open, and a sentinel to answer, in ms: no failover is missed for longer. */
 const OPENING_MS = 1_000;
 
-/**
- * Who uses a connection. Redis dead is an error in milliseconds to `request`, and something to wait for to the others:
- * `worker`, BullMQ's own, and `records`, on which the commands of one turn travel together.
- */
-export type RedisRole = 'request' | 'worker' | 'records';
+/** Who uses a connection. Redis dead is an error in milliseconds to `request`, and something to wait for to `worker`. */
+export type RedisRole = 'request' | 'worker';
 
 type ServerSettings = Omit<RedisOptions, 'replyMapping'>;
 
@@ -35,12 +32,6 @@ const WORKER: Settings = {
   },
 };
 
-/**
- * BullMQ's commands of one turn travel together. Scripts of ours do not wait for them, since ioredis sends one pipeline
- * after the other's answer: those of one turn share a call anyway.
- */
-const ALARMS_TOGETHER = { enableAutoPipelining: true, autoPipeliningIgnoredCommands: ['evalsha'] };
-
 const ROLES: Record<RedisRole, Settings> = {
   request: {
     server: {
@@ -49,13 +40,13 @@ const ROLES: Record<RedisRole, Settings> = {
       autoResendUnfulfilledCommands: false,
       commandTimeout: REQUEST_MS,
       connectTimeout: OPENING_MS,
-      ...ALARMS_TOGETHER,
       // A master that was made a replica: what comes next goes to the new one.
       reconnectOnError: (error) => error.message.includes('READONLY'),
     },
     cluster: {
       enableOfflineQueue: false,
-      ...ALARMS_TOGETHER,
+      // A master that nobody has spoken to is connected to only now: ioredis tries a pipeline again for that, and refuses a command.
+      enableAutoPipelining: true,
       // Of a redirection to the new master, a script it does not have, and one of each to spare.
       maxRedirections: 4,
       // 0 is never: a command whose connection broke may have run.
@@ -68,8 +59,6 @@ const ROLES: Record<RedisRole, Settings> = {
     },
   },
   worker: WORKER,
-  // On a Cluster each command finds its way alone: what is redirected would take the others of its turn along.
-  records: { ...WORKER, server: { ...WORKER.server, ...ALARMS_TOGETHER } },
 };
 
 function retryDelay(attempts: number): number {

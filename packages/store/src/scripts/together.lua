@@ -15,7 +15,9 @@ for i = 1, ARGV[1] do
   else
     -- What is wrong with one session is no other's fault; but what Redis refuses to everybody (READONLY, OOM, …) the
     -- connection must hear of.
-    local reason = tostring(type(answer) == 'table' and answer.err or answer)
+    local text = tostring(type(answer) == 'table' and answer.err or answer)
+    -- Before Redis 7 an error is told with the line that met it.
+    local reason = string.gsub(text, '^@?user_script: ?%d+: ?%-?', '')
     if string.find(reason, '^%u+ ') and not string.find(reason, '^WRONGTYPE') and not string.find(reason, '^ERR') then return { err = reason } end
     answers[i] = reason
   end
