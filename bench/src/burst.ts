@@ -15,7 +15,7 @@ const TWO = 'Sandman, 2 workers';
 const CONTESTANTS = [BARE, ONE, TWO] as const;
 
 /** Sessions are made in this time, ms for each; all must be there before they are due. */
-const MAKING_MS = 0.5;
+const MAKING_MS = 1;
 const LEAD_MS = 1_000;
 const DRAINED_MS = 120_000;
 const DAY_MS = 86_400_000;

@@ -106,6 +106,11 @@ async function usedMemory(redis: Redis): Promise<number> {
 /** The fleets that benchmarks share: a million sessions take minutes to make. */
 export class Fleets {
   readonly #made = new Map<number, Promise<Fleet>>();
+  readonly #filling: Filling;
+
+  constructor(filling: Filling = {}) {
+    this.#filling = filling;
+  }
 
   of(size: number, context: Context): Promise<Fleet> {
     const made = this.#made.get(size) ?? this.#make(size, context);
@@ -120,7 +125,7 @@ export class Fleets {
     const alarms = new AlarmQueues(redis, PREFIX, 1, () => {});
     try {
       const before = await usedMemory(redis);
-      await fillFleet(redis, PREFIX, alarms, size, context);
+      await fillFleet(redis, PREFIX, alarms, size, context, this.#filling);
       return { redis: server, prefix: PREFIX, size, bytes: (await usedMemory(redis)) - before };
     } finally {
       await alarms.close();

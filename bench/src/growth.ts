@@ -1,9 +1,10 @@
+import { PolicyBook } from '@sandman/core';
 import { startBatches } from './batches.ts';
 import { type Benchmark, type Context, shownSize } from './benchmark.ts';
 import { burstOf } from './burst.ts';
 import { startContestant } from './contestants.ts';
 import { type Figure, figure, interleave, ratio } from './figures.ts';
-import { type Fleet, Turns } from './fleet.ts';
+import { type Fleet, Fleets, Turns } from './fleet.ts';
 import { measure } from './pings.ts';
 import { type Running, runEntry, runSandman } from './processes.ts';
 
@@ -11,6 +12,9 @@ const STILL = 'pings, no moves';
 const MOVING = 'pings, each moves both alarms';
 const BATCHES = 'batched events';
 const BURST = 'burst';
+
+/** Nothing but what a burst makes due may become due while this runs: workers would be busy with it. */
+const LASTING = { ...new PolicyBook().default, name: 'custom', sleepAfter: 4 * 3_600_000 };
 
 /** One fleet, and all that is measured on it; each measurement by its name. */
 async function open(
@@ -53,11 +57,12 @@ export const growth: Benchmark = {
   async run(context): Promise<Figure[]> {
     const { large, rounds } = context.scale;
     const sizes = [100, 10, 1].map((part) => Math.round(large / part));
-    const stop: (() => Promise<void>)[] = [];
+    const fleets = new Fleets({ policyOf: () => LASTING });
+    const stop: (() => Promise<void>)[] = [() => fleets.stop()];
     try {
       const measures = new Map<string, (round: number) => Promise<number>>();
       for (const size of sizes) {
-        const all = await open(await context.fleets.of(size, context), context, stop);
+        const all = await open(await fleets.of(size, context), context, stop);
         for (const [what, run] of Object.entries(all)) measures.set(`${shownSize(size)}: ${what}`, run);
       }
       for (const [name, run] of measures) if (!name.endsWith(BURST)) await run(0);
