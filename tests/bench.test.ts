@@ -77,7 +77,7 @@ describe('benchmarks run, and what they write can be read', () => {
     ['lateness', ['Sandman: p99', 'poller, 50 ms: p99', '5-minute scan: p99']],
     ['burst', ['bare BullMQ and POST', 'Sandman, 1 worker', 'Sandman, 2 workers']],
     ['growth', ['pings, no moves', 'pings, each moves both alarms', 'batched events']],
-    ['chat', ['through Sandman: p50', 'added: p50', 'added: p99']],
+    ['chat', ['through Sandman: p50', 'added by Sandman: p50', 'added by Sandman: p99']],
     ['start', ['API, start to ready']],
   ])(
     '%s',
