@@ -106,7 +106,7 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     { schema: { params: UuidParams, body: ChatBody }, config: { waits: true } },
     async ({ params, body }, reply) => {
       const message = parseMessage(body.message);
-      // The message does not wait until the alarms have moved; whoever sends the next one does.
+      // The message does not wait until the alarms have moved; the end of the chat does.
       const { record, armed } = await counted('user', service.activityAhead(params.uuid, 'user', null));
       const running = chat(deps, record, message, reply).finally(() => armed);
       chats.add(running);
