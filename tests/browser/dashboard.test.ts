@@ -221,6 +221,17 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await waitFor('sorted', async () => (await order()).join() === items.map(({ uuid }) => uuid).join());
   });
 
+  it('another list shows nothing of the one before, though the pointer stands in it and frames are slow', async () => {
+    const [stays, leaves] = await Promise.all([stack.create('chosen', 'balanced'), stack.create('left', 'balanced')]);
+    const page = await enter();
+    await rowOf(page, leaves).hover();
+    await page.evaluate(`requestAnimationFrame = (frame) => setTimeout(frame, 500)`);
+    // Without the pointer, which must stay where it is.
+    await page.evaluate(`history.replaceState(null, '', '/?find=chosen'); dispatchEvent(new PopStateEvent('popstate'));`);
+    await rowOf(page, leaves).waitFor({ state: 'detached' });
+    expect(await rowOf(page, stays).count()).toBe(1);
+  });
+
   it('a page that nobody sees asks for nothing, and is up to date as soon as one looks', async () => {
     const page = await enter();
     const streams = () => open.at(-1)!.asked.filter((url) => url.includes('/api/live')).length;

@@ -59,7 +59,9 @@ const live = new Live(change);
 function show(looking: Looking): void {
   const { find, status, cursors } = state.looking;
   const same = find === looking.find && status === looking.status && cursors.at(-1) === looking.cursors.at(-1);
-  change({ looking, ...(same ? {} : { page: null }) });
+  // Both at once: the new list may come before the next frame, and what stands there would be kept among it.
+  if (!same) page = state.page = null;
+  change({ looking });
   live.look(looking);
 }
 
