@@ -136,6 +136,44 @@ it('an API told to stop, with a request in hand: nobody who could not ping meanw
   expect((await stack.calls(uuid, 'sleep'))[0]!.at - backAt).toBeGreaterThanOrEqual(3_000);
 }, 60_000);
 
+it('an API told to stop serves on until whoever asks has heard that it is not ready, and loses no ping', async () => {
+  await stack.start({ apis: 2 });
+  const { uuid } = await stack.create('ada', { sleepAfter: '2s', deleteAfter: '1h' });
+  // As a balancer does it: what was ready when it was last asked gets the next ping.
+  const ready = new Map(stack.apiUrls.map((url) => [url, true]));
+  const stop = new AbortController();
+  let looks = 0;
+  const looking = (async () => {
+    for (; !stop.signal.aborted; await new Promise((resolve) => setTimeout(resolve, 500))) {
+      looks++;
+      for (const url of stack.apiUrls) ready.set(url, (await fetch(`${url}/readyz`).catch(() => null))?.ok ?? false);
+    }
+  })();
+  const headers = { 'x-api-key': 'test-api-key-0123456789' };
+  const answers: number[] = [];
+  const reconnect = new Set<string>();
+  const pinging = (async () => {
+    for (let turn = 0; !stop.signal.aborted; turn++) {
+      const up = stack.apiUrls.filter((url) => ready.get(url));
+      const url = up[turn % up.length]!;
+      const answer = await fetch(`${url}/v1/sessions/${uuid}/activity`, { method: 'POST', headers });
+      await answer.body?.cancel();
+      answers.push(answer.status);
+      if (answer.headers.get('connection') === 'close') reconnect.add(url);
+    }
+  })();
+  const [leaver] = stack.apis;
+  await waitFor('it has been asked again', async () => looks > 3);
+  leaver!.kill('SIGTERM');
+  expect(await leaver!.exited).toBe(0);
+  stop.abort();
+  await Promise.all([looking, pinging]);
+  expect(new Set(answers)).toEqual(new Set([202]));
+  // Its callers' connections ended with an answer: none found it gone.
+  expect([...reconnect]).toEqual([stack.apiUrls[0]]);
+  expect(await stack.calls(uuid, 'sleep')).toEqual([]);
+}, 60_000);
+
 it('wakes are not stuck behind sleeps that hang', async () => {
   stack = new TestStack(redis.url, { WORKER_CONCURRENCY: '4' });
   await stack.start({});

@@ -10,6 +10,7 @@ import { keyCheck } from './key-check.ts';
 import { shedOverload } from './overload.ts';
 import { answerError, answerUnreadable } from './problems.ts';
 import { limitRate } from './rate-limit.ts';
+import { Readiness } from './readiness.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { measure, probes } from './routes/probes.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -50,13 +51,12 @@ export async function buildApi(deps: ApiDeps) {
 
   await shedOverload(app);
 
-  // A connection that is kept alive keeps a process that is told to stop.
-  let closing = false;
-  app.addHook('preClose', async () => {
-    closing = true;
-  });
+  // A connection that is kept alive keeps a process that is told to stop, and its next request may find it gone.
+  const readiness = new Readiness(deps.ready);
+  app.decorate('readiness', readiness);
+  app.addHook('preClose', () => readiness.leave());
   app.addHook('onSend', (_, reply, payload, done) => {
-    if (closing) reply.header('connection', 'close');
+    if (readiness.isLeaving) reply.header('connection', 'close');
     done(null, payload);
   });
 

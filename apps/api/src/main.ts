@@ -90,7 +90,8 @@ await runProcess('api', async () => {
   });
   return {
     async close() {
-      // First: from now on pings are refused, and that must not count as their users' silence.
+      await app.readiness.leave();
+      // From now on pings are refused, and that must not count as their users' silence.
       await stopHeartbeat();
       await app.close();
       await sessionManager.close();

@@ -20,15 +20,11 @@ export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registr
 }
 
 /** Liveness, readiness and metrics: open to whoever can reach the port. */
-export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { ready, metrics, fleet }) => {
-  let closing = false;
-  app.addHook('preClose', async () => {
-    closing = true;
-  });
+export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { metrics, fleet }) => {
   const open = { schema: { hide: true }, config: { probe: true } } as const;
   app.get('/healthz', open, () => ({ status: 'ok' }));
   app.get('/readyz', open, async (_, reply) => {
-    const up = !closing && (await ready());
+    const up = await app.readiness.tell();
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
   app.get('/metrics', open, async (_, reply) => {
