@@ -6,6 +6,9 @@ const DEADLINES = ['tests/promises/**/*.test.ts', 'tests/main-job.test.ts', 'tes
 /** A browser takes all that the machine has: what holds deadlines must not run beside it. */
 const BROWSER = 'tests/browser/**/*.test.ts';
 
+/** Builds images and runs ten containers. */
+const CONTAINERS = 'tests/containers/**/*.test.ts';
+
 // Real processes on real Redis: on a busy machine starting them takes a while.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000 };
 
@@ -17,7 +20,7 @@ export default defineConfig({
           ...patience,
           name: 'parts',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: [...DEADLINES, BROWSER],
+          exclude: [...DEADLINES, BROWSER, CONTAINERS],
           // No more files at once than cores, for the same reason.
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
@@ -25,6 +28,18 @@ export default defineConfig({
       },
       { test: { ...patience, name: 'deadlines', include: DEADLINES, maxWorkers: 1, sequence: { groupOrder: 1 } } },
       { test: { ...patience, name: 'browser', include: [BROWSER], maxWorkers: 1, sequence: { groupOrder: 2 } } },
+      {
+        test: {
+          testTimeout: 180_000,
+          hookTimeout: 600_000,
+          name: 'containers',
+          include: [CONTAINERS],
+          maxWorkers: 1,
+          // What removes containers after a run that was killed is an image of its own, which not every machine can get.
+          env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

@@ -1,0 +1,98 @@
+import { lacks, waitFor } from '@sandman/testing';
+import { GenericContainer } from 'testcontainers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { VERSION } from './composed.ts';
+import { docker, inspect, logsOf, missingDocker, ROOT } from './docker.ts';
+
+const APPS = ['api', 'worker', 'dashboard', 'session-manager-sim'] as const;
+const imageOf = (app: string) => `sandman-${app}:${VERSION}`;
+
+/** What only tests, checks and builds need. */
+const TOOLS = ['typescript', 'vitest', 'vite', '@biomejs', 'knip', 'turbo', 'testcontainers', 'playwright-core', 'fast-check', 'node'];
+
+/** One container of an image, in the background. */
+async function started<T>(image: string, env: Record<string, string>, use: (id: string) => Promise<T>): Promise<T> {
+  const variables = Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  const id = await docker(['run', '--detach', '--read-only', ...variables, image]);
+  try {
+    return await use(id);
+  } finally {
+    await docker(['rm', '--force', id]);
+  }
+}
+
+/** The exit code of a container, once it has ended. */
+const ended = (id: string) =>
+  waitFor('the container has ended', async () => (await inspect<string>(id, '.State.Status')) === 'exited' && { id }, 20_000).then(() =>
+    inspect<number>(id, '.State.ExitCode'),
+  );
+
+describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', () => {
+  beforeAll(async () => {
+    for (const app of APPS) {
+      await GenericContainer.fromDockerfile(ROOT)
+        .withTarget(app)
+        .withBuildArgs({ VERSION: '1.2.3', REVISION: 'abcdef0' })
+        .withBuildkit()
+        .build(imageOf(app), { deleteOnExit: false });
+    }
+    const base = await inspect<number>('node:24-bookworm-slim', '.Size');
+    for (const app of APPS) {
+      const beyond = (await inspect<number>(imageOf(app), '.Size')) - base;
+      console.log(`${imageOf(app)}: ${Math.round(beyond / 1e6)} MB beyond Node's image`);
+    }
+  });
+
+  it.each(APPS)('%s says what it is and how it is well, runs as nobody, and hears signals', async (app) => {
+    const { User, Labels, Entrypoint, Healthcheck } = await inspect<{
+      User: string;
+      Labels: Record<string, string>;
+      Entrypoint: string[];
+      Healthcheck: { Test: string[] };
+    }>(imageOf(app), '.Config');
+    expect(User).toBe('1000:1000');
+    expect(Entrypoint).toEqual(['tini', '--']);
+    expect(Healthcheck.Test.join(' ')).toMatch(/^CMD node \/healthcheck\.ts [A-Z_]*PORT \d{4} \/(ready|health)z$/);
+    expect(Labels).toMatchObject({
+      'org.opencontainers.image.title': `sandman-${app}`,
+      'org.opencontainers.image.version': '1.2.3',
+      'org.opencontainers.image.revision': 'abcdef0',
+      'org.opencontainers.image.licenses': 'MIT',
+    });
+    expect(Labels['org.opencontainers.image.description']).toMatch(/\w+ \w+/);
+  });
+
+  it.each(APPS)('%s holds its own sources and what they need, no test and no tool', async (app) => {
+    const inside = async (command: string) =>
+      (await docker(['run', '--rm', '--entrypoint', 'sh', imageOf(app), '-c', command])).split('\n').filter(Boolean);
+    expect(await inside('ls apps')).toEqual([app]);
+    expect(await inside("find packages apps -name '*.test.ts' -o -name '*.fixture.ts' -o -name '.env*'")).toEqual([]);
+    expect(await inside('find packages/testing packages/simulation -type f ! -name package.json')).toEqual([]);
+    const modules = await inside('ls node_modules');
+    expect(modules).toContain('@sandman');
+    expect(modules.filter((name) => TOOLS.includes(name))).toEqual([]);
+    // Nothing in it belongs to who runs it.
+    expect(await inside('find /sandman /healthcheck.ts ! -user root')).toEqual([]);
+  });
+
+  it.each(APPS)('%s without its variables ends with 2 and one line that names one', async (app) => {
+    await started(imageOf(app), {}, async (id) => {
+      expect(await ended(id)).toBe(2);
+      expect(await logsOf(id)).toMatch(/^[a-z-]+: [A-Z_]+ is missing: it must be [^\n]+\n$/);
+    });
+  });
+
+  it('told to stop it ends with 0; told so while it starts it ends as well', async () => {
+    const [image, env] = [imageOf('session-manager-sim'), { SIM_API_KEY: 'a-key' }];
+    await started(image, env, async (id) => {
+      await waitFor('it is healthy', async () => (await inspect(id, '.State.Health.Status')) === 'healthy', 30_000);
+      await docker(['kill', '--signal', 'TERM', id]);
+      expect(await ended(id)).toBe(0);
+    });
+    await started(image, env, async (id) => {
+      await docker(['kill', '--signal', 'TERM', id]);
+      // 143 is SIGTERM's own: Node had no handler for it yet.
+      expect([0, 143]).toContain(await ended(id));
+    });
+  });
+});

@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { lacks, waitFor } from '@sandman/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Composed } from './composed.ts';
+import { docker, inspect, missingDocker, ROOT } from './docker.ts';
+import { SteadyPings } from './steady-pings.ts';
+
+const run = promisify(execFile);
+
+const USERS = 40;
+/** Shorter than each outage below: who is put to sleep for what an outage kept from him is put to sleep here. */
+const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
+
+describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind a proxy, under steady pings', () => {
+  let composed: Composed;
+  let pings: SteadyPings;
+
+  beforeAll(async () => {
+    composed = await Composed.up({ files: ['deploy/compose/production.yml'] });
+    pings = new SteadyPings(composed, await Promise.all(Array.from({ length: USERS }, (_, i) => composed.create(`user-${i}`, POLICY))));
+  });
+  afterAll(async () => {
+    await pings?.stop();
+    await composed?.down();
+  });
+
+  const taken = (more: number) => waitFor('pings are taken again', () => pings.count('202') >= more, 20_000);
+
+  it('every Sandman container is replaced, one after the other: no ping fails, nobody is put to sleep', async () => {
+    const services = ['worker', 'api', 'dashboard'];
+    const before = (await Promise.all(services.map((service) => composed.containers(service)))).flat();
+    expect(before).toHaveLength(5);
+    const from = Date.now();
+    const { stdout } = await run('deploy/compose/roll.sh', services, { cwd: ROOT, env: { ...process.env, ...composed.shell } });
+    expect(stdout.match(/: replacing /g)).toHaveLength(5);
+    await taken(pings.count('202') + USERS);
+    const after = (await Promise.all(services.map((service) => composed.containers(service)))).flat();
+    expect(after).toHaveLength(5);
+    expect(after.filter((id) => before.includes(id))).toEqual([]);
+    const { 202: accepted = 0, ...failed } = pings.take();
+    const sleepers = await pings.asleep();
+    const count = Object.values(failed).reduce((sum, some) => sum + some, 0);
+    console.log(
+      `rolling restart of ${before.length} containers in ${Math.round((Date.now() - from) / 1_000)} s: pings sent ${accepted + count}, failed ${count}, early sleeps ${sleepers.length}`,
+    );
+    expect(failed).toEqual({});
+    expect(sleepers).toEqual([]);
+    expect(accepted).toBeGreaterThan(USERS * 20);
+  });
+
+  /** Takes Redis away until pings have been refused for longer than sessions may be idle, and gives it back. */
+  async function outage(what: string, away: () => Promise<unknown>, back: () => Promise<unknown>): Promise<void> {
+    await taken(USERS);
+    pings.take();
+    await away();
+    const from = Date.now();
+    await waitFor('pings are refused for 5 s', () => pings.count('503') > 0 && Date.now() - from > 5_000, 20_000);
+    await back();
+    await taken(pings.count('202') + USERS);
+    // They are awake, and stay so.
+    for (const uuid of pings.uuids) await waitFor(`${uuid} is active`, async () => (await composed.status(uuid)) === 'active');
+    const { 202: accepted = 0, 503: refused = 0, ...failed } = pings.take();
+    const sleepers = await pings.asleep();
+    console.log(
+      `${what}: pings taken ${accepted}, refused with 503 ${refused}, otherwise ${JSON.stringify(failed)}, early sleeps ${sleepers.length}`,
+    );
+    expect(failed).toEqual({});
+    expect(refused).toBeGreaterThan(0);
+    expect(sleepers).toEqual([]);
+  }
+
+  it('Redis killed and started again: pings answer 503 meanwhile and nothing else, and nobody is put to sleep', async () => {
+    const [redis] = await composed.containers('redis');
+    await outage(
+      'Redis killed',
+      () => docker(['kill', redis!]),
+      () => docker(['start', redis!]),
+    );
+  });
+
+  it('Redis paused: likewise', async () => {
+    const [redis] = await composed.containers('redis');
+    await outage(
+      'Redis paused',
+      () => docker(['pause', redis!]),
+      () => docker(['unpause', redis!]),
+    );
+  });
+
+  it('once the users have gone, all fall asleep', async () => {
+    await pings.stop();
+    for (const uuid of pings.uuids) await waitFor(`${uuid} sleeps`, async () => (await composed.status(uuid)) === 'sleeping', 20_000);
+    expect(await composed.replicas(pings.uuids[0]!)).toBe(0);
+  });
+
+  it('what the APIs tell of themselves is not for the world', async () => {
+    expect((await fetch(`${composed.api}/metrics`)).status).toBe(404);
+    const [api] = await composed.containers('api');
+    expect(await inspect(api!, '.NetworkSettings.Ports')).toEqual({ '3000/tcp': null });
+  });
+});
