@@ -1,7 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
 /** Each file starts up to ten processes and holds them to their deadlines: two at once would measure the machine instead. So would a flood, or a benchmark. */
-const DEADLINES = ['tests/promises/**/*.test.ts', 'tests/main-job.test.ts', 'tests/overload.test.ts', 'tests/bench.test.ts'];
+const DEADLINES = [
+  'tests/promises/**/*.test.ts',
+  'tests/main-job.test.ts',
+  'tests/client-outage.test.ts',
+  'tests/overload.test.ts',
+  'tests/bench.test.ts',
+];
 
 /** A browser takes all that the machine has: what holds deadlines must not run beside it. */
 const BROWSER = 'tests/browser/**/*.test.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AppProcess, freePort, startApp, waitFor } from '@sandman/testing';
 
-const API_KEY = 'test-api-key-0123456789';
+export const API_KEY = 'test-api-key-0123456789';
 const SIM_KEY = 'test-session-manager-key';
 export const OPERATOR = { user: 'olga', password: 'operator-secret' };
 export const VIEWER = { user: 'viktor', password: 'viewer-secret' };
@@ -36,6 +36,8 @@ export class TestStack {
   readonly apis: AppProcess[] = [];
   readonly workers: AppProcess[] = [];
   readonly apiUrls: string[] = [];
+  /** Where each worker says how it is. */
+  readonly ops: string[] = [];
   readonly prefix = `test-${randomUUID()}`;
   readonly #redisUrl: string;
   readonly #env: Record<string, string>;
@@ -71,8 +73,9 @@ export class TestStack {
     };
   }
 
-  async addApi(): Promise<AppProcess> {
-    const port = await freePort();
+  /** @param port one that is free, by default */
+  async addApi(port?: number): Promise<AppProcess> {
+    port ??= await freePort();
     const api = startApp('api', { API_KEYS: API_KEY, ...this.#common(), PORT: `${port}` });
     this.apis.push(api);
     this.apiUrls.push(`http://127.0.0.1:${port}`);
@@ -84,6 +87,7 @@ export class TestStack {
     const port = await freePort();
     const worker = startApp('worker', { ...this.#common(), METRICS_PORT: `${port}` });
     this.workers.push(worker);
+    this.ops.push(`http://127.0.0.1:${port}`);
     await this.#up(worker, `http://127.0.0.1:${port}/readyz`);
     return Object.assign(worker, { ops: `http://127.0.0.1:${port}` });
   }

@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { WebhookSchema } from '@sandman/contracts';
 import { InvalidInput, SandmanError } from '@sandman/core';
 import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify';
@@ -95,6 +96,15 @@ export async function buildApi(deps: ApiDeps) {
         },
       },
       security: [{ key: [] }, { bearer: [] }],
+      webhooks: {
+        session: {
+          post: {
+            summary: 'What workers post to WEBHOOK_URL, signed as Standard Webhooks',
+            requestBody: { content: { 'application/json': { schema: WebhookSchema as object } } },
+            responses: { '2XX': { description: 'Taken. Anything else is tried again, for a day.' } },
+          },
+        },
+      },
     },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());

@@ -23,7 +23,8 @@ function frame({ position, uuid, userId, at, from, to, cause }: StatusEvent): st
  */
 export async function* eventStream(journal: RedisJournal, from: Position | null, end: AbortSignal): AsyncGenerator<string> {
   let position = from ?? (await journal.end());
-  yield `retry: ${RETRY_MS}\n\n`;
+  // An id without an event: whose connection breaks before the first one knows all the same where to go on.
+  yield `retry: ${RETRY_MS}\nid: ${encodePosition(position)}\n\n`;
   if (from && !(await journal.isKept(from))) {
     position = await journal.end();
     yield `id: ${encodePosition(position)}\nevent: reset\ndata: {}\n\n`;

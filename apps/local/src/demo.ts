@@ -7,7 +7,7 @@ const POLICY = { demo: { sleepAfter: '3s', deleteAfter: '4s' } };
 /** The whole story takes about 20 s; past this something hangs. */
 const LONGEST_MS = 55_000;
 
-console.log('Starting Redis, a simulated session-manager, an API, a worker and a dashboard …');
+console.log('Starting Redis, a simulated session-manager, an API, a worker, a dashboard and the example chat backend …');
 const redis = await embeddedRedis(null);
 let failed = 0;
 try {

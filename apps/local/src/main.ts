@@ -14,12 +14,16 @@ Sandman is up.
   API              ${stack.api}   (docs at ${stack.api}/docs)
   key              ${stack.apiKey}
   dashboard        ${stack.dashboard}   (${DASHBOARD_USER} / ${stack.dashboardPassword})
+  chat backend     ${stack.chatBackend}   (the example)
   session-manager  ${stack.sessionManager}   (simulated)
   Redis            ${redis.what}
 
-Try it:
+Chat as ada; her pod is made, and put to sleep when she is idle:
+  curl -sX POST ${stack.chatBackend}/chat/message -H 'Content-Type: application/json' -d '{"userId": "ada", "message": "hello"}'
+
+Or call the API yourself:
   curl -sX POST ${stack.api}/v1/sessions -H 'X-API-Key: ${stack.apiKey}' \\
-    -H 'Content-Type: application/json' -d '{"userId": "ada", "policy": {"sleepAfter": "10s", "deleteAfter": "1m"}}'
+    -H 'Content-Type: application/json' -d '{"userId": "ben", "policy": {"sleepAfter": "10s", "deleteAfter": "1m"}}'
 
 Ctrl-C ends all of it.
 `);

@@ -12,13 +12,15 @@ const STOP_MS = 30_000;
 export interface Stack {
   readonly api: string;
   readonly apiKey: string;
+  /** The example chat backend, which its users talk to. */
+  readonly chatBackend: string;
   readonly sessionManager: string;
   readonly sessionManagerKey: string;
   readonly dashboard: string;
   readonly dashboardPassword: string;
   /** Rejects when one of them ends by itself. */
   readonly broken: Promise<never>;
-  /** SIGTERM to each, worker first so that its last calls still find the session-manager. */
+  /** SIGTERM to each, callers before those they call: last calls still find somebody. */
   stop(): Promise<void>;
 }
 
@@ -47,8 +49,9 @@ function portOr(wanted: number): Promise<number> {
   });
 }
 
-function run(app: string, env: Record<string, string>, logs: StackOptions['logs']): ChildProcess {
-  const entry = fileURLToPath(new URL(`../../${app}/src/main.ts`, import.meta.url));
+/** @param folder of the process, from the root */
+function run(folder: string, env: Record<string, string>, logs: StackOptions['logs']): ChildProcess {
+  const entry = fileURLToPath(new URL(`../../../${folder}/src/main.ts`, import.meta.url));
   // Not our own environment: a process sees what it is configured by, and nothing else.
   return spawn(process.execPath, [entry], { env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', logs, 'inherit'] });
 }
@@ -75,10 +78,10 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(force);
 }
 
-/** Starts a simulated session-manager, an API, a worker and a dashboard, and waits until all are ready. */
+/** Starts a simulated session-manager, an API, a worker, a dashboard and a chat backend, and waits until all are ready. */
 export async function startStack({ redisUrl, usualPorts, env = {}, logs }: StackOptions): Promise<Stack> {
-  const [apiPort, dashboardPort, simPort, metricsPort] = await Promise.all(
-    [3000, 3001, 4000, 9464].map((port) => (usualPorts ? portOr(port) : freePort())),
+  const [apiPort, dashboardPort, chatPort, simPort, metricsPort] = await Promise.all(
+    [3000, 3001, 3002, 4000, 9464].map((port) => (usualPorts ? portOr(port) : freePort())),
   );
   const apiKey = secret();
   const sessionManagerKey = secret();
@@ -88,15 +91,22 @@ export async function startStack({ redisUrl, usualPorts, env = {}, logs }: Stack
   const tracing = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('OTEL_')));
   const driving = { ...common, ...tracing, SESSION_MANAGER_URL: sessionManager, SESSION_MANAGER_API_KEY: sessionManagerKey, ...env };
 
-  const sim = run('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
-  const api = run('api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKey }, logs);
-  const worker = run('worker', { ...driving, METRICS_PORT: `${metricsPort}` }, logs);
+  const sim = run('apps/session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
+  const api = run('apps/api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKey }, logs);
+  const worker = run('apps/worker', { ...driving, METRICS_PORT: `${metricsPort}` }, logs);
   const dashboard = run(
-    'dashboard',
+    'apps/dashboard',
     { ...common, DASHBOARD_PORT: `${dashboardPort}`, DASHBOARD_USER, DASHBOARD_PASSWORD: dashboardPassword },
     logs,
   );
-  const children = { 'session-manager': sim, api, worker, dashboard };
+  const urls = {
+    api: `http://127.0.0.1:${apiPort}`,
+    dashboard: `http://127.0.0.1:${dashboardPort}`,
+    chatBackend: `http://127.0.0.1:${chatPort}`,
+  };
+  const chatEnv = { HOST: '127.0.0.1', PORT: `${chatPort}`, SANDMAN_URL: urls.api, SANDMAN_API_KEY: apiKey };
+  const chatBackend = run('examples/chat-backend', chatEnv, logs);
+  const children = { 'session-manager': sim, api, worker, dashboard, 'chat backend': chatBackend };
 
   let stopping = false;
   const broken = new Promise<never>((_, reject) => {
@@ -107,16 +117,17 @@ export async function startStack({ redisUrl, usualPorts, env = {}, logs }: Stack
   broken.catch(() => {});
   const stop = async () => {
     stopping = true;
+    await end(chatBackend);
     await Promise.all([worker, api, dashboard].map(end));
     await end(sim);
   };
-  const urls = { api: `http://127.0.0.1:${apiPort}`, dashboard: `http://127.0.0.1:${dashboardPort}` };
   try {
     const probes = [
       `${sessionManager}/healthz`,
       `${urls.api}/readyz`,
       `http://127.0.0.1:${metricsPort}/readyz`,
       `${urls.dashboard}/readyz`,
+      `${urls.chatBackend}/healthz`,
     ];
     await Promise.all(probes.map((url) => up(url, broken)));
   } catch (error) {

@@ -4,6 +4,7 @@ import type { Stack } from './stack.ts';
 interface Session {
   readonly uuid: string;
   readonly userId: string;
+  readonly workspaceUrl: string;
   readonly status: string;
 }
 
@@ -17,7 +18,7 @@ interface Call {
 const LOOK_MS = 100;
 const CHAT_EVERY_MS = 1_000;
 
-/** Four users with one fate each, told as it happens and checked against the session-manager's own journal. */
+/** Four users of a chat backend with one fate each, told as it happens and checked against the session-manager's own journal. */
 export class Demo {
   readonly #stack: Stack;
   readonly #startedAt = Date.now();
@@ -31,11 +32,11 @@ export class Demo {
   async play(): Promise<number> {
     this.#say('policy: asleep after 3 s idle, deleted after 4 s asleep');
     const names = ['ada', 'ben', 'cleo', 'dan'];
-    const [ada, ben, cleo, dan] = (await Promise.all(names.map((userId) => this.#create(userId)))) as [Session, Session, Session, Session];
+    const [ada, ben, cleo, dan] = (await Promise.all(names.map((userId) => this.#start(userId)))) as [Session, Session, Session, Session];
     let chatting = true;
     const chat = (async () => {
       while (chatting) {
-        await this.#post(`/v1/sessions/${ada.uuid}/chat`, { message: 'are you there?' });
+        await this.#chat('message', { userId: 'ada', message: 'are you there?' });
         await pause(CHAT_EVERY_MS);
       }
     })();
@@ -55,11 +56,11 @@ export class Demo {
 
   async #benComesBack(ben: Session): Promise<void> {
     this.#check('ben was idle and fell asleep', await this.#until(ben, 'sleeping'));
-    this.#say('ben comes back');
-    await this.#post(`/v1/sessions/${ben.uuid}/activity`, {});
-    this.#check('ben was woken', await this.#until(ben, 'active'));
+    this.#say('ben comes back, and says "hello"');
+    const answer = await this.#chat('message', { userId: 'ben', message: 'hello' });
+    this.#check('ben’s message woke his pod, and the pod answered it', answer === '{"reply":"hello"}');
     const calls = (await this.#journal()).filter(({ uuid }) => uuid === ben.uuid).map(({ call }) => call);
-    this.#check('the session-manager was called for ben: create, sleep, wake', calls.join() === 'create,sleep,wake');
+    this.#check('the session-manager was called for ben: create, sleep, wake, chat', calls.join() === 'create,sleep,wake,chat');
   }
 
   async #cleoNeverDoes(cleo: Session): Promise<void> {
@@ -71,10 +72,12 @@ export class Demo {
     await pause(CHAT_EVERY_MS);
     this.#say('dan logs out');
     const at = Date.now();
-    await this.#post(`/v1/users/${dan.userId}/logout`, {});
+    await this.#chat('logout', { userId: 'dan' });
     await this.#until(dan, 'deleted');
     const deleted = (await this.#journal()).find(({ uuid, call }) => uuid === dan.uuid && call === 'delete');
     this.#check('dan was deleted within a second of logging out', deleted !== undefined && deleted.at - at < 1_000);
+    this.#say('dan starts again');
+    this.#check('dan got a new workspace', (await this.#start('dan')).uuid !== dan.uuid);
   }
 
   #summary(): number {
@@ -93,24 +96,33 @@ export class Demo {
     console.log(`${((Date.now() - this.#startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
   }
 
-  async #create(userId: string): Promise<Session> {
-    const session = (await (await this.#post('/v1/sessions', { userId })).json()) as Session;
+  /** By the chat backend, as a user does it; which pod that became is Sandman's to know. */
+  async #start(userId: string): Promise<Session> {
+    const { workspaceUrl } = JSON.parse(await this.#chat('start', { userId })) as { workspaceUrl: string };
+    const sessions = (await (await this.#ask(`/v1/sessions?userId=${userId}`)).json()) as { items: Session[] };
+    const session = sessions.items.find((one) => one.workspaceUrl === workspaceUrl);
+    if (!session) throw new Error(`Sandman knows no session of ${userId} at ${workspaceUrl}`);
     this.#say(`${userId} starts a chat: session ${session.uuid}`);
     return session;
   }
 
-  async #post(path: string, body: unknown): Promise<Response> {
-    const answer = await fetch(this.#stack.api + path, {
+  async #chat(call: 'start' | 'message' | 'logout', body: unknown): Promise<string> {
+    const answer = await fetch(`${this.#stack.chatBackend}/chat/${call}`, {
       method: 'POST',
-      headers: { 'x-api-key': this.#stack.apiKey, 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
-    if (!answer.ok) throw new Error(`POST ${path} answered ${answer.status}: ${await answer.text()}`);
-    return answer;
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`POST /chat/${call} answered ${answer.status}: ${text}`);
+    return text;
+  }
+
+  #ask(path: string): Promise<Response> {
+    return fetch(this.#stack.api + path, { headers: { 'x-api-key': this.#stack.apiKey } });
   }
 
   async #status({ uuid }: Session): Promise<string> {
-    const answer = await fetch(`${this.#stack.api}/v1/sessions/${uuid}`, { headers: { 'x-api-key': this.#stack.apiKey } });
+    const answer = await this.#ask(`/v1/sessions/${uuid}`);
     return answer.status === 410 ? 'deleted' : ((await answer.json()) as Session).status;
   }
 
@@ -131,6 +143,6 @@ export class Demo {
   async #journal(): Promise<Call[]> {
     const { sessionManager, sessionManagerKey } = this.#stack;
     const answer = await fetch(`${sessionManager}/sim/journal`, { headers: { 'x-api-key': sessionManagerKey } });
-    return ((await answer.json()) as { items: Call[] }).items.filter(({ call }) => call !== 'chat' && call !== 'status');
+    return ((await answer.json()) as { items: Call[] }).items.filter(({ call }) => call !== 'status');
   }
 }

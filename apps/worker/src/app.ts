@@ -1,10 +1,11 @@
-import type { Pace, PodControl, SessionStore } from '@sandman/core';
+import type { Pace, PodControl } from '@sandman/core';
 import {
   Arming,
   Circuit,
   type Observer,
   Permits,
   Reconciler,
+  repeat,
   SWEEP_EVERY_MS,
   Sweep,
   startHeartbeat,
@@ -12,18 +13,22 @@ import {
 } from '@sandman/lifecycle';
 import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
 import { annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
-import { type RedisJournal, RedisRoster, RedisTrend } from '@sandman/store';
+import { type RedisJournal, RedisRoster, type RedisSessionStore, RedisTrend } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
 import { Reports } from './reports.ts';
+import type { Receiver } from './webhooks/receiver.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 
 /** How often a worker looks whether Redis has forgotten what it wrote, in ms. */
 const WITNESS_MS = 500;
+/** How often it is said anew how early to warn, in ms: a worker of before may have said otherwise, or Redis have lost it. */
+const SAY_EVERY_MS = 30_000;
 
 export interface WorkerDeps {
   readonly redis: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
-  readonly store: SessionStore;
+  readonly store: RedisSessionStore;
   readonly journal: RedisJournal;
   readonly pods: PodControl;
   /** Calls in flight at once. */
@@ -32,6 +37,8 @@ export interface WorkerDeps {
   readonly pace: Pace | null;
   /** How long an outcome may stay unknown, in ms. */
   readonly doubt: number;
+  /** Who is told what happens, and how long before a sleep, in ms; null: nobody. */
+  readonly webhooks: { readonly receiver: Receiver; readonly warning: number } | null;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly telemetry: Tracing['jobs'];
@@ -39,6 +46,8 @@ export interface WorkerDeps {
 
 export interface WorkerApp {
   readonly alarms: AlarmQueues;
+  /** Null where nobody is told. */
+  readonly webhooks: Webhooks | null;
   isRunning(): boolean;
   /** Takes no more alarms and waits for the calls in flight. */
   close(): Promise<void>;
@@ -66,7 +75,7 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 export function startWorker(deps: WorkerDeps): WorkerApp {
   const { redis, prefix, shards, store, journal, pods, concurrency, pace, doubt, metrics, logger, telemetry } = deps;
   // BullMQ tries again by itself, and a job that runs twice does no harm.
-  const onError = (err: Error) => logger.warn({ err }, 'queue');
+  const onError = (err: unknown) => logger.warn({ err }, 'queue');
   const alarms = new AlarmQueues(redis, prefix, shards, onError, telemetry);
   const arming = new Arming(store, alarms);
   const reports = new Reports({
@@ -82,6 +91,8 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
     else logger.info('the session-manager serves again');
   });
+  const webhooks = deps.webhooks && new Webhooks({ redis, prefix, shards, store, metrics, logger, ...deps.webhooks });
+  const stopSaying = repeat(surroundings, SAY_EVERY_MS, () => store.setWarning(deps.webhooks?.warning ?? 0), onError);
   const reconciler = new Reconciler({
     store,
     arming,
@@ -90,6 +101,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     permits: new Permits(concurrency, pace, surroundings),
     circuit,
     observer: observe(metrics, logger),
+    warn: async (record, sleepAt) => webhooks?.warn(record, sleepAt),
     surroundings,
   });
   const workers = new AlarmWorkers({
@@ -145,9 +157,11 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   });
   return {
     alarms,
+    webhooks,
     isRunning: () => workers.isRunning(),
     async close() {
-      await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat()]);
+      await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat(), stopSaying()]);
+      await webhooks?.close();
       await reports.close();
       await alarms.close();
     },

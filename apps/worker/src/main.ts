@@ -4,6 +4,7 @@ import {
   connectRedis,
   createLogger,
   createMetrics,
+  EnvError,
   readEnv,
   runProcess,
   startOpsServer,
@@ -12,6 +13,18 @@ import {
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisJournal, RedisPace, RedisSessionStore } from '@sandman/store';
 import { startWorker } from './app.ts';
+import { Receiver } from './webhooks/receiver.ts';
+import { signingKey } from './webhooks/signature.ts';
+
+/** @throws EnvError where nobody could tell by it that a webhook is ours */
+function keyOf(secret: string): Buffer {
+  try {
+    return signingKey(secret);
+  } catch {
+    const state = secret === '' ? 'missing' : 'malformed';
+    throw new EnvError(`WEBHOOK_SECRET is ${state}: it must be whsec_ and base64 of 24 to 64 bytes where WEBHOOK_URL is set`);
+  }
+}
 
 await runProcess('worker', async () => {
   const env = readEnv(process.env, [
@@ -28,7 +41,11 @@ await runProcess('worker', async () => {
     'WORKER_CONCURRENCY',
     'SESSION_MANAGER_MAX_RPS',
     'METRICS_PORT',
+    'WEBHOOK_URL',
+    'WEBHOOK_SECRET',
+    'SLEEP_WARNING',
   ]);
+  const receiver = env.WEBHOOK_URL === null ? null : new Receiver(env.WEBHOOK_URL, keyOf(env.WEBHOOK_SECRET));
   const logger = createLogger(env.LOG_LEVEL, 'worker');
   const tracing = await startTracing('worker', logger);
   const metrics = createMetrics();
@@ -52,6 +69,7 @@ await runProcess('worker', async () => {
     concurrency: env.WORKER_CONCURRENCY,
     pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
+    webhooks: receiver && { receiver, warning: env.SLEEP_WARNING },
     metrics,
     logger,
     telemetry: tracing.jobs,
@@ -65,6 +83,7 @@ await runProcess('worker', async () => {
     async collect() {
       // While Redis is away a command would wait for it: the last figures stand.
       if (!(await answers(redis))) return;
+      if (worker.webhooks) metrics.webhookBacklog.set(await worker.webhooks.backlog());
       await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog(), books: () => journal.books() });
     },
   });

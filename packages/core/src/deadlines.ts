@@ -7,6 +7,16 @@ export interface Deadlines {
   readonly deleteAt: number | null;
 }
 
+/**
+ * When somebody is to be warned that the session will fall asleep at `sleepAt`, in ms; null where nobody is, or was
+ * already. Not of policies so short that the alarm, once past its warning, could stand later than the next one.
+ */
+export function warnAt({ policy, ingest, warnedOf }: SessionRecord, sleepAt: number | null): number | null {
+  const { warning } = ingest;
+  if (sleepAt === null || warning === 0 || warnedOf === sleepAt) return null;
+  return (policy.sleepAfter ?? 0) >= 2 * warning ? sleepAt - warning : null;
+}
+
 /** The end of the idle time `after` that the last signals started, background ones under their cap. */
 function idleEnd(record: SessionRecord, after: number): number {
   const background = Math.min(record.lastBackground + after, record.lastActivity + record.policy.backgroundCap);

@@ -37,8 +37,9 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     notBefore: 0,
     lostBefore: 0,
     rewound: 0,
+    warnedOf: 0,
     // An API that is there, whenever one looks.
-    ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0 },
+    ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: 0 },
     ...change,
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { T0 } from './example.fixture.ts';
 import { couldPing, foresee, type Ingest } from './ingest.ts';
 
-const ingest: Ingest = { beat: T0, floor: T0 - 60_000, lost: 7_000, rewound: T0 - 90_000 };
+const ingest: Ingest = { beat: T0, floor: T0 - 60_000, lost: 7_000, rewound: T0 - 90_000, warning: 0 };
 
 it('silence counts up to the last heartbeat and not beyond', () => {
   expect(couldPing(ingest, T0 - 1)).toBe(true);

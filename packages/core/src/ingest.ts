@@ -1,4 +1,4 @@
-/** What a shard knows of the pings' way in; the same for each of its records. Times in ms of its Redis clock. */
+/** What a shard knows for all of its records: of the pings' way in, and how they are handled. Times in ms of its Redis clock. */
 export interface Ingest {
   /** The last heartbeat of any API that could take pings. */
   readonly beat: number;
@@ -8,6 +8,8 @@ export interface Ingest {
   readonly lost: number;
   /** When Redis was last found to have come back with older data than it had. */
   readonly rewound: number;
+  /** How long before an idle sleep somebody is to be warned, in ms; 0: nobody is. Workers say it. */
+  readonly warning: number;
 }
 
 /** How often an API beats when nothing is due, in ms: so long may what is decided on silence have to wait. */

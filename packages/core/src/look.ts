@@ -1,4 +1,4 @@
-import { deadlines } from './deadlines.ts';
+import { deadlines, warnAt } from './deadlines.ts';
 import { couldPing, foresee, nextBeat } from './ingest.ts';
 import { type Action, HEALTHY, type Patch, type SessionRecord } from './session.ts';
 
@@ -14,6 +14,8 @@ export type Decision =
   | { readonly kind: 'suspect' }
   /** Something else is wanted from now on, because nobody came. */
   | { readonly kind: 'want'; readonly patch: Patch }
+  /** Somebody is to be warned that it will fall asleep at this instant (ms) if nobody comes. */
+  | { readonly kind: 'warn'; readonly sleepAt: number }
   | { readonly kind: 'act'; readonly action: Action };
 
 /**
@@ -38,6 +40,7 @@ export function look(record: SessionRecord, now: number): Decision {
   if (maySleep && passed(sleepAt)) {
     return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', lostBefore: record.ingest.lost, ...HEALTHY } };
   }
+  if (maySleep && sleepAt !== null && passed(warnAt(record, sleepAt))) return { kind: 'warn', sleepAt };
 
   if (record.wanted !== 'gone' && record.verifyAt !== 0 && now >= Math.max(record.verifyAt, record.notBefore)) {
     return { kind: 'act', action: 'status' };
@@ -55,7 +58,7 @@ export function look(record: SessionRecord, now: number): Decision {
   const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(at, now) : at);
   const pending = [
     record.wanted === 'gone' ? null : afterBeat(ahead.deleteAt),
-    maySleep ? afterBeat(ahead.sleepAt) : null,
+    maySleep ? afterBeat(warnAt(record, ahead.sleepAt) ?? ahead.sleepAt) : null,
     record.wanted === 'gone' || record.verifyAt === 0 ? null : Math.max(record.verifyAt, record.notBefore),
     asWanted ? null : backoffEnd,
   ].filter((at) => at !== null);

@@ -100,6 +100,7 @@ export function birth({ userId, workspaceUrl, policy, cause }: Birth, former: Se
     notBefore: 0,
     lostBefore: 0,
     rewound: 0,
+    warnedOf: 0,
   };
 }
 

@@ -64,6 +64,8 @@ export interface SessionRecord {
   readonly lostBefore: number;
   /** The last `ingest.rewound` that this record was put in doubt for. */
   readonly rewound: number;
+  /** The `sleepAt` that somebody was last warned of. */
+  readonly warnedOf: number;
   /** The shard's, beside each of its records. */
   readonly ingest: Ingest;
 }

@@ -72,7 +72,7 @@ export function session(change: Partial<SessionRecord> = {}): SessionRecord {
     rev: 7,
     n: 42,
     // An API that is there, whenever one looks.
-    ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0 },
+    ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: 0 },
     ...change,
   } as SessionRecord;
 }

@@ -30,6 +30,7 @@ async function decisions(record: SessionRecord, idle: number, kind: CommitResult
     circuit: new Circuit(surroundings, () => {}),
     bounds: { doubt: 60_000 },
     observer: only<Observer>({ decided: (...what) => void told.push(what), acted: () => {} }),
+    warn: async () => {},
     surroundings,
   });
   expect(await reconciler.handle({ uuid: 'a', name: 'sleep', n: record.n })).toEqual({ kind: 'completed' });
@@ -73,6 +74,7 @@ describe('a sleep that went through', () => {
       circuit: new Circuit(surroundings, () => {}),
       bounds: { doubt: 60_000 },
       observer: only<Observer>({ decided: () => {}, acted: () => {}, late: () => {}, early: () => {} }),
+      warn: async () => {},
       surroundings,
     });
     await reconciler.handle({ uuid: 'a', name: 'sleep', n });

@@ -51,6 +51,9 @@ interface Seen extends Reading {
   readonly at: number;
 }
 
+/** What is a commit and no call. */
+type Step = Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>;
+
 /** What asks for a call, at once or after a commit. */
 type Pursuit = Extract<Decision, { kind: 'want' | 'act' }>;
 
@@ -81,6 +84,8 @@ export interface ReconcilerOptions {
   readonly circuit: Circuit;
   readonly bounds: Bounds;
   readonly observer: Observer;
+  /** Sees to it that somebody is told that the session will fall asleep at `sleepAt` (ms), unless somebody comes first. */
+  readonly warn: (record: SessionRecord, sleepAt: number) => Promise<void>;
   readonly surroundings: Surroundings;
 }
 
@@ -124,6 +129,8 @@ export class Reconciler {
         if (record.action === '' && decision.until > now + BEAT_MS) observer.early(name);
         return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };
       }
+      // Before it is written down that it was done: told twice is better than not at all.
+      if (decision.kind === 'warn') await this.#on.warn(record, decision.sleepAt);
       const next =
         decision.kind === 'want' || decision.kind === 'act'
           ? await this.#pursue({ ...seen, record }, decision, alarm)
@@ -155,17 +162,24 @@ export class Reconciler {
     return now + Math.ceil(this.#on.surroundings.elapsed() - askedAt);
   }
 
-  async #decide(record: SessionRecord, decision: Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>, now: number): Promise<Seen> {
-    const { bounds } = this.#on;
-    const patch =
-      decision.kind === 'want'
-        ? decision.patch
-        : decision.kind === 'suspect'
-          ? suspect(record, now, bounds)
-          : takeOver(record, now, bounds);
-    const result = await this.#commit(record, { patch, alarms: false });
+  async #decide(record: SessionRecord, decision: Step, now: number): Promise<Seen> {
+    const result = await this.#commit(record, { patch: this.#patchOf(record, decision, now), alarms: false });
     if (result.kind === 'committed') this.#observeDecision(decision, result.record);
     return result;
+  }
+
+  #patchOf(record: SessionRecord, decision: Step, now: number): Patch {
+    const { bounds } = this.#on;
+    switch (decision.kind) {
+      case 'want':
+        return decision.patch;
+      case 'warn':
+        return { warnedOf: decision.sleepAt };
+      case 'suspect':
+        return suspect(record, now, bounds);
+      case 'take-over':
+        return takeOver(record, now, bounds);
+    }
   }
 
   #observeDecision({ kind }: Pick<Decision, 'kind'>, { wanted, uuid, cause }: SessionRecord): void {

@@ -185,7 +185,7 @@ describe('an alarm that rings after what is due', () => {
   it('is not late by what nobody could ping in', async () => {
     const policy = new PolicyBook().resolve({ sleepAfter: '10s', deleteAfter: '10s' });
     await time.pass(MINUTE);
-    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0 } }), { sleep: T0 + MINUTE + 10_000 });
+    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0, warning: 0 } }), { sleep: T0 + MINUTE + 10_000 });
     await sweep.visit(0);
     expect(repaired).toEqual([]);
   });
@@ -194,7 +194,16 @@ describe('an alarm that rings after what is due', () => {
     const policy = new PolicyBook().resolve({ sleepAfter: '5m', deleteAfter: '1h' });
     await time.pass(70 * MINUTE);
     const rests = T0 + 75 * MINUTE;
-    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0 } }), { sleep: rests, delete: rests });
+    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0, warning: 0 } }), { sleep: rests, delete: rests });
+    await sweep.visit(0);
+    expect(repaired).toEqual([]);
+  });
+
+  it('is in time for the sleep, though somebody should have been warned before', async () => {
+    const ingest = { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: MINUTE };
+    put(session({ ingest }), { sleep: SLEEP_AT, delete: DELETE_AT });
+    await sweep.visit(0);
+    await time.pass(14 * MINUTE);
     await sweep.visit(0);
     expect(repaired).toEqual([]);
   });
@@ -207,7 +216,10 @@ describe('an alarm that rings after what is due', () => {
 });
 
 it('after Redis came back with older data, whoever nobody has looked at since is told apart', async () => {
-  put(session({ ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: T0 + 1 } }), { sleep: SLEEP_AT, delete: DELETE_AT });
+  put(session({ ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: T0 + 1, warning: 0 } }), {
+    sleep: SLEEP_AT,
+    delete: DELETE_AT,
+  });
   await visit();
   expect(repaired).toEqual([['rewound', 'a']]);
 });

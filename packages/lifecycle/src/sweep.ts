@@ -69,7 +69,8 @@ export class Sweep {
   }
 
   async #faultOf({ record, now }: LiveReading): Promise<Fault | null> {
-    const needed = alarmsOf(record, now);
+    // A warning that comes late, or not at all, is no fault: alarms that were set before warnings were wanted stand past it.
+    const needed = alarmsOf({ ...record, ingest: { ...record.ingest, warning: 0 } }, now);
     if (needed.length === 0) return null;
     const { uuid, n } = record;
     // A handler does whatever the record needs: any alarm of this number will do, but for the delete that stands behind

@@ -40,6 +40,11 @@ function url(protocols: readonly string[], parse = (text: string) => text): Vari
   return { expected, parse: (text) => (protocols.includes(new URL(text).protocol) ? parse(text) : refuse()) };
 }
 
+/** Null where it is not set. */
+function optional<T>({ expected, parse }: Variable<T>): Variable<T | null> {
+  return { expected, standard: '', parse: (text) => (text === '' ? null : parse(text)) };
+}
+
 const secret: Variable<string> = { expected: 'must be set', parse: (text) => text };
 
 const MIN_KEY_LENGTH = 16;
@@ -99,6 +104,9 @@ const VARIABLES = {
   WORKER_CONCURRENCY: { expected: 'must be a whole number, 1 to 10000', standard: '50', parse: whole(1, 10_000) },
   SESSION_MANAGER_MAX_RPS: { expected: 'must be a whole number of calls per second, 1 to 1000000', standard: '', parse: rate },
   METRICS_PORT: port('9464'),
+  WEBHOOK_URL: optional(url(['http:', 'https:'])),
+  WEBHOOK_SECRET: { ...secret, standard: '' },
+  SLEEP_WARNING: duration('60s'),
   DASHBOARD_PORT: port('3001'),
   DASHBOARD_USER: secret,
   DASHBOARD_PASSWORD: secret,
@@ -106,6 +114,8 @@ const VARIABLES = {
   DASHBOARD_VIEWER_PASSWORD: { ...secret, standard: '' },
   SIM_PORT: port('4000'),
   SIM_API_KEY: secret,
+  SANDMAN_URL: url(['http:', 'https:'], (text) => text.replace(/\/+$/, '')),
+  SANDMAN_API_KEY: secret,
 } satisfies Record<string, Variable<unknown>>;
 
 export type VariableName = keyof typeof VARIABLES;

@@ -72,6 +72,13 @@ export function createMetrics() {
       help: 'Pods that were made and are neither tracked nor deleted; the log names them',
       registers,
     }),
+    webhooks: new Counter({
+      name: 'sandman_webhooks_total',
+      help: 'Tries to tell the receiver of webhooks something, by how they ended',
+      labelNames: ['type', 'outcome'],
+      registers,
+    }),
+    webhookBacklog: new Gauge({ name: 'sandman_webhook_backlog', help: 'Webhooks that are not delivered yet', registers }),
     sessions: new Gauge({ name: 'sandman_sessions', help: 'Sessions by status', labelNames: ['status'], registers }),
     dueBacklog: new Gauge({ name: 'sandman_due_backlog', help: 'Alarms that are due and not done', labelNames: ['queue'], registers }),
   };

@@ -37,7 +37,7 @@ export interface ShardState {
 }
 
 export function emptyShard(): ShardState {
-  return { records: new Map(), unarmed: new Map(), ingest: { beat: 0, floor: 0, lost: 0, rewound: 0 }, walk: '' };
+  return { records: new Map(), unarmed: new Map(), ingest: { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 }, walk: '' };
 }
 
 export function copyShard({ records, unarmed, ingest, walk }: ShardState): ShardState {
@@ -210,7 +210,7 @@ export class MemoryStore implements SessionStore {
   #beat({ uuid, rev, n }: ShardMemory['witness'], sentAt: number): Beat {
     const { state, clock } = this.#on;
     const { now } = clock();
-    const { beat, floor, lost, rewound: before } = state.ingest;
+    const { beat, floor, lost, rewound: before, warning } = state.ingest;
     const stored = state.records.get(uuid);
     const rewound = (stored?.rev ?? 0) < rev || (stored?.n ?? 0) < n || (rev > 0 && stored?.rev === rev && stored.n !== n);
     const open = now - sentAt <= BEAT_STALE_MS;
@@ -220,6 +220,7 @@ export class MemoryStore implements SessionStore {
       floor: gap > 0 || rewound ? now : floor,
       lost: lost + gap,
       rewound: rewound ? now : before,
+      warning,
     };
     if (gap > 0) this.#on.gap?.(state.ingest, gap);
     return { now, gap, rewound };

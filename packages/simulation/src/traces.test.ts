@@ -7,6 +7,9 @@ import { World } from './world.ts';
 /** Each trace is played with so many different latencies. */
 const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1);
 const BOUNDS = { timeout: 2_000, late: 1_500 };
+const WARNING_MS = 1_000;
+/** What ring, heartbeat, read and write may take together in this world, in ms. */
+const SLOW_MS = 600;
 const POLICY: Policy = { name: 'custom', sleepAfter: 3_000, deleteAfter: 60_000, backgroundCap: 14_400_000 };
 
 /** One session, whose user comes once and then does as the trace says. */
@@ -14,11 +17,20 @@ class Stage {
   readonly world: World;
   readonly ada: User;
   readonly calls: Action[] = [];
+  /** How long before each sleep, at its time, somebody was warned, in ms. */
+  readonly warnings: number[] = [];
   readonly #trace: string[] = [];
 
   constructor(seed: number) {
-    this.world = new World({ random: new Random(seed), skew: 0, bounds: BOUNDS, trace: (text) => this.#trace.push(text) });
+    this.world = new World({
+      random: new Random(seed),
+      skew: 0,
+      bounds: BOUNDS,
+      warning: WARNING_MS,
+      trace: (text) => this.#trace.push(text),
+    });
     this.world.onCall = ({ action }) => this.calls.push(action);
+    this.world.onWarning = (_, sleepAt) => this.warnings.push(sleepAt - this.world.timeline.now);
     this.ada = this.world.user('s0');
     this.world.startApi();
     this.world.startWorker();
@@ -219,4 +231,41 @@ trace('all alarms are lost: the sweep finds that, and the pod sleeps', async (st
   for (let jobs = 0; jobs < 10; jobs++) stage.world.loseJob();
   await stage.until('the pod sleeps', () => stage.pod === 'asleep');
   expect(stage.world.verdict.checked.repairs).toBeGreaterThan(0);
+});
+
+trace('a warning comes before a sleep, once, and at its time', async (stage) => {
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  expect(stage.warnings).toHaveLength(1);
+  expect(stage.warnings[0]).toBeLessThanOrEqual(WARNING_MS);
+  expect(stage.warnings[0]).toBeGreaterThan(WARNING_MS - SLOW_MS);
+});
+
+trace('no warning comes while somebody comes again and again; once she stops, one does', async (stage) => {
+  for (let i = 0; i < 8; i++) {
+    stage.ada.ping(null);
+    await stage.pass(1_000);
+  }
+  expect(stage.warnings).toEqual([]);
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  expect(stage.warnings).toHaveLength(1);
+});
+
+trace('whoever comes upon a warning stays awake, and is warned again before the next sleep', async (stage) => {
+  await stage.until('she is warned', () => stage.warnings.length === 1);
+  stage.ada.ping(null);
+  await stage.pass(POLICY.sleepAfter! - WARNING_MS - SLOW_MS);
+  expect(stage.warnings).toHaveLength(1);
+  expect(stage.record?.wanted).toBe('awake');
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  expect(stage.warnings).toHaveLength(2);
+  expect(stage.warnings[1]).toBeGreaterThan(WARNING_MS - SLOW_MS);
+});
+
+trace('a worker that dies over a warning costs no sleep', async (stage) => {
+  stage.world.onWarning = () => {
+    for (const { process } of [...stage.world.workers]) stage.world.kill(process);
+    stage.in(2_000, () => stage.world.startWorker());
+  };
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  expect(stage.calls).toEqual(['sleep']);
 });

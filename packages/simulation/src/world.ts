@@ -35,6 +35,8 @@ export interface WorldOptions {
   /** By how much the processes' clocks may differ from Redis', in ms. */
   readonly skew: number;
   readonly bounds: Bounds;
+  /** How long before a sleep somebody is warned, in ms; nobody is by default. */
+  readonly warning?: number;
   /** Told what happens, where somebody wants to read it. */
   readonly trace?: (text: string) => void;
 }
@@ -50,6 +52,8 @@ export class World {
   readonly workers: Handler[] = [];
   /** Told of each call to the session-manager, so that trouble can come in the middle of one. */
   onCall: (call: Call) => void = () => {};
+  /** Told of each warning, once Redis has it. */
+  onWarning: (uuid: string, sleepAt: number) => void = () => {};
   /** Told of each write of a record, before its author is. */
   onWrite: (write: Written) => void = () => {};
   /** Told of each request, before it is sent. */
@@ -63,7 +67,8 @@ export class World {
   /** Since when no API runs. */
   #doorsShutAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ random, skew, bounds, trace }: WorldOptions) {
+  constructor({ random, skew, bounds, warning = 0, trace }: WorldOptions) {
+    this.#state.ingest = { ...this.#state.ingest, warning };
     this.#bounds = bounds;
     this.#random = random;
     this.#skew = skew;
@@ -144,6 +149,11 @@ export class World {
         early: () => {},
         failed,
       },
+      warn: ({ uuid }, sleepAt) =>
+        command(() => {
+          this.trace(`${process.name} warns of the sleep of ${uuid} at ${sleepAt - START}`);
+          this.onWarning(uuid, sleepAt);
+        }),
     });
     startUpkeep({ store, arming, surroundings, repaired: (marks) => this.trace(`${process.name} finishes ${marks} marks`), failed });
     const sweep = new Sweep({

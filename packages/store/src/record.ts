@@ -33,6 +33,7 @@ export const FIELDS = {
   notBefore: 'nb',
   lostBefore: 'lb',
   rewound: 'rw',
+  warnedOf: 'wo',
   changes: 'ch',
 } as const;
 type Field = keyof typeof FIELDS;
@@ -52,12 +53,12 @@ export function encodePatch(patch: Patch): string[] {
   });
 }
 
-/** What the scripts answer of a session's shard: beat, floor, lost, rewound; null for those that never were. */
+/** What the scripts answer of a session's shard: beat, floor, lost, rewound, warning; null for those that never were. */
 export type IngestReply = readonly (string | null)[];
 
 function decodeIngest(reply: IngestReply): Ingest {
-  const [beat, floor, lost, rewound] = reply.map(Number);
-  return { beat: beat!, floor: floor!, lost: lost!, rewound: rewound! };
+  const [beat, floor, lost, rewound, warning] = reply.map(Number);
+  return { beat: beat!, floor: floor!, lost: lost!, rewound: rewound!, warning: warning! };
 }
 
 /** An empty table of Lua's, as cjson writes it. */
@@ -107,6 +108,7 @@ export function decodeRecord(uuid: string, json: string, ingest: IngestReply): S
     notBefore: number('notBefore'),
     lostBefore: number('lostBefore'),
     rewound: number('rewound'),
+    warnedOf: number('warnedOf'),
     ingest: decodeIngest(ingest),
   };
 }

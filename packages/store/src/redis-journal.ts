@@ -8,11 +8,22 @@ import { loadScript } from './script.ts';
 
 const clocked = loadScript('clocked');
 
-export interface StatusEvent extends Change {
+/** A change of one session, as the stream has it. */
+export interface SessionChange extends Change {
   readonly uuid: string;
   readonly userId: string;
+}
+
+export interface StatusEvent extends SessionChange {
   /** Where to go on after this one. */
   readonly position: Position;
+}
+
+/** @param flat field, value, … */
+export function decodeEvent(flat: readonly string[]): SessionChange {
+  const fields = Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]));
+  const { uuid, userId, at, from, to, cause } = fields as Record<string, string> & { from: Status | ''; to: Status };
+  return { uuid: uuid!, userId: userId!, at: Number(at), from, to, cause: cause! };
 }
 
 /** How far each shard's events have been read: the id of the last one. */
@@ -91,9 +102,7 @@ export class RedisJournal {
     const reached = [...position];
     return entries.map(({ id, shard, flat }) => {
       reached[shard] = id;
-      const fields = Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]));
-      const { uuid, userId, at, from, to, cause } = fields as Record<string, string> & { from: Status | ''; to: Status };
-      return { uuid: uuid!, userId: userId!, at: Number(at), from, to, cause: cause!, position: [...reached] };
+      return { ...decodeEvent(flat), position: [...reached] };
     });
   }
 }

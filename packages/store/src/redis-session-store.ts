@@ -193,6 +193,11 @@ export class RedisSessionStore implements SessionStore {
     return Object.fromEntries(await Promise.all(entries)) as Record<LiveStatus, number>;
   }
 
+  /** Says how long before each idle sleep somebody is to be warned, in ms; 0: nobody is. */
+  async setWarning(ms: number): Promise<void> {
+    await Promise.all(this.#keys.shards.map(({ ingest }) => this.#redis.hset(ingest, 'warning', ms)));
+  }
+
   /** How long ago an API last said that pings can be taken, in the shard where that is longest ago, ms; null: never. */
   async waysIn(): Promise<{ readonly now: number; readonly beatAgo: number | null }> {
     const ways = await Promise.all(

@@ -21,7 +21,7 @@ end
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
-local ingest = redis.call('HMGET', KEYS[7], 'beat', 'floor', 'lost', 'rewound')
+local ingest = redis.call('HMGET', KEYS[7], 'beat', 'floor', 'lost', 'rewound', 'warning')
 -- Where Redis has forgotten something a rev may come twice; a token does not.
 local seen = redis.call('HMGET', KEYS[1], 'r', 't')
 if (seen[1] or '0') .. ' ' .. (seen[2] or '') ~= ARGV[1] then

@@ -1,9 +1,9 @@
 -- A record, the clock, and what the shard knows of the pings' way in.
 -- KEYS[1] session  [2] ingest
--- Returns {now ms, record as JSON: field, value, …, ingest: beat, floor, lost, rewound}
+-- Returns {now ms, record as JSON: field, value, …, ingest: beat, floor, lost, rewound, warning}
 local t = redis.call('TIME')
 return {
   t[1] * 1000 + math.floor(t[2] / 1000),
   cjson.encode(redis.call('HGETALL', KEYS[1])),
-  redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound'),
+  redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound', 'warning'),
 }

@@ -8,4 +8,4 @@ if redis.call('HGET', KEYS[1], 't') == ARGV[1] then
   redis.call('HSET', KEYS[1], 'tu', now + ARGV[2])
   redis.call('HINCRBY', KEYS[1], 'r', 1)
 end
-return { now, cjson.encode(redis.call('HGETALL', KEYS[1])), redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound') }
+return { now, cjson.encode(redis.call('HGETALL', KEYS[1])), redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound', 'warning') }

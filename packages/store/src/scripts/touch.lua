@@ -8,7 +8,7 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 -- Rounded up, so that a whole idle time has passed at the deadline and never a fraction of a ms less.
 local ceiling = t[1] * 1000 + math.ceil(t[2] / 1000)
-local ingest = redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound')
+local ingest = redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound', 'warning')
 local record = redis.call('HGETALL', KEYS[1])
 local place = {}
 for i = 1, #record, 2 do place[record[i]] = i + 1 end

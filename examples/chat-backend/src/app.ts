@@ -1,0 +1,52 @@
+import { type SandmanClient, SandmanError } from '@sandman/client';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { workspacesOf } from './workspaces.ts';
+
+const userId = { type: 'string', minLength: 1, maxLength: 255 };
+const USER = { body: { type: 'object', required: ['userId'], properties: { userId } } };
+const MESSAGE = { body: { ...USER.body, required: ['userId', 'message'] } };
+type User = { userId: string };
+
+/** A chat backend: it knows users and their messages, and leaves their pods to Sandman. */
+export function buildChatBackend(sandman: SandmanClient): FastifyInstance {
+  const app = Fastify({ logger: { level: 'error' }, ajv: { customOptions: { coerceTypes: false } } });
+  const workspaceOf = workspacesOf(sandman);
+
+  app.post<{ Body: User }>('/chat/start', { schema: USER }, async ({ body }) => {
+    const { workspaceUrl } = await workspaceOf(body.userId);
+    return { workspaceUrl };
+  });
+
+  // A message through Sandman is the user's activity, wakes a sleeping pod and keeps it awake while it answers.
+  app.post<{ Body: User & { message: unknown } }>('/chat/message', { schema: MESSAGE }, async ({ body }, reply) => {
+    const ask = async () => sandman.chat((await workspaceOf(body.userId)).uuid, body.message);
+    // A pod that was deleted in between has taken no message: it goes to a new one, once.
+    const gone = ['session-not-found', 'session-deleted'];
+    const answer = await ask().catch((error) => (gone.includes(error.code) ? ask() : Promise.reject(error)));
+    const type = answer.headers.get('content-type');
+    if (type) reply.type(type);
+    return reply.code(answer.status).send(answer.body);
+  });
+
+  app.post<{ Body: User }>('/chat/logout', { schema: USER }, async ({ body }) => {
+    await sandman.logout(body.userId);
+    return { success: true };
+  });
+
+  app.get('/healthz', () => ({ status: 'ok' }));
+
+  app.setErrorHandler((error, request, reply) => {
+    if (!(error instanceof SandmanError)) return reply.send(error);
+    const { status, code, detail } = error;
+    // The user's mistake, and their pod's failure, are told as they are; with whatever else, Sandman is away.
+    if (status === 400 || status === 502 || status === 504) return reply.code(status).send({ message: detail });
+    request.log.error(error);
+    return reply.code(503).send({ message: `Sandman cannot be asked at the moment (${code}): please try again soon` });
+  });
+  // A connection that its caller keeps open would keep a process that is told to stop.
+  app.addHook('onResponse', async ({ socket }) => {
+    if (!app.server.listening) socket.end();
+  });
+  app.addHook('onClose', () => sandman.close());
+  return app;
+}

@@ -1,0 +1,98 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { SandmanError } from '@sandman/client';
+import type { Session } from '@sandman/contracts';
+import { forEachSome } from './each.ts';
+import { CommandFailure, EXIT } from './exit.ts';
+import { asCommandFailure, concernsAll, worthWaiting } from './failure.ts';
+import { catchInterrupt } from './interrupt.ts';
+import type { Output, Surroundings } from './output.ts';
+import { Progress } from './progress.ts';
+
+/** How often a call of many is made again where the API asks to wait: a rate limit must not fail half of them. */
+const TRIES = 20;
+
+export interface Job {
+  readonly uuids: readonly string[];
+  readonly concurrency: number;
+  /** For what is said of it, such as `waking` and `woken`. */
+  readonly doing: string;
+  readonly done: string;
+  /** Where the API is, for errors. */
+  readonly url: string;
+  act(uuid: string): Promise<Session>;
+}
+
+async function patiently(act: () => Promise<Session>, signal: AbortSignal): Promise<Session> {
+  for (let left = TRIES; ; left--) {
+    try {
+      return await act();
+    } catch (error) {
+      const seconds = worthWaiting(error);
+      if (seconds === null || left === 0) throw error;
+      await wait(seconds * 1_000, undefined, { signal }).catch(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+function errorDocument(uuid: string, { message, cause }: CommandFailure) {
+  const { code, status } = cause instanceof SandmanError ? cause : { code: null, status: null };
+  return { uuid, error: { code, status, detail: message } };
+}
+
+/**
+ * Changes each session, some at a time, and goes on after one that fails; but begins no further ones after Ctrl-C, or
+ * where all the others would fail as well. A line of the result is a session's new status, or as JSON the Session.
+ *
+ * @throws CommandFailure that sums up, unless all were done
+ */
+export async function changeAll(job: Job, output: Output, surroundings: Surroundings): Promise<void> {
+  const { uuids, url, act } = job;
+  using interrupt = catchInterrupt();
+  const hopeless = new AbortController();
+  const stop = AbortSignal.any([interrupt.signal, hopeless.signal]);
+  const progress = new Progress(surroundings.stderr, job.doing, uuids.length);
+  interrupt.signal.addEventListener('abort', () => progress.say('waiting for what is under way; Ctrl-C again leaves at once'));
+
+  progress.update();
+  await forEachSome(uuids, job.concurrency, stop, async (uuid) => {
+    try {
+      const session = await patiently(() => act(uuid), stop);
+      progress.done++;
+      progress.clear();
+      if (output.json) output.document(session);
+      else output.line(`${uuid}  ${session.status}`);
+    } catch (error) {
+      const failure = asCommandFailure(error, url);
+      progress.failed.push(failure);
+      progress.say(`${uuid}: ${failure.message}`);
+      if (output.json) output.document(errorDocument(uuid, failure));
+      if (concernsAll(error)) hopeless.abort();
+    }
+    progress.update();
+  });
+  progress.clear();
+
+  const { done, failed, left } = progress;
+  if (done === uuids.length) return progress.say(`${done} sessions ${job.done}`);
+  const sum = `${done} of ${uuids.length} sessions ${job.done}, ${failed.length} failed${left > 0 ? `, ${left} not begun` : ''}`;
+  if (interrupt.signal.aborted) throw new CommandFailure(EXIT.interrupted, `interrupted: ${sum}`);
+  throw new CommandFailure(hopeless.signal.aborted ? failed.at(-1)!.exitCode : EXIT.failed, sum);
+}
+
+/**
+ * Changes one session. Ctrl-C ends it as it would any command.
+ *
+ * @throws what the call threw
+ */
+export async function changeOne(uuid: string, { url, act }: Pick<Job, 'url' | 'act'>, output: Output): Promise<void> {
+  try {
+    const session = await act(uuid);
+    if (output.json) output.document(session);
+    else output.line(`${uuid}  ${session.status}`);
+  } catch (error) {
+    if (output.json) output.document(errorDocument(uuid, asCommandFailure(error, url)));
+    throw error;
+  }
+}

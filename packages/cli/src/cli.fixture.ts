@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+export const CLI = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+export interface Ended {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A process under way. */
+export interface Running {
+  readonly child: ChildProcess;
+  /** What it wrote so far. */
+  stdout(): string;
+  stderr(): string;
+  readonly ended: Promise<Ended>;
+}
+
+/**
+ * Starts a program with this environment and nothing else.
+ *
+ * @param stdin what it reads there; null leaves that to the caller
+ */
+export function startProgram(program: string, args: readonly string[], env: Record<string, string>, stdin: string | null = ''): Running {
+  const child = spawn(program, args, { env: { PATH: process.env.PATH ?? '', ...env }, stdio: 'pipe' });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk) => {
+    stderr += chunk;
+  });
+  // It may end without having read all.
+  child.stdin.on('error', () => {});
+  if (stdin !== null) child.stdin.end(stdin);
+  const ended = once(child, 'close').then(([code]) => ({ code, stdout, stderr }));
+  return { child, stdout: () => stdout, stderr: () => stderr, ended };
+}
+
+/** Runs the command line to its end. */
+export function sandman(args: readonly string[], env: Record<string, string>, stdin?: string): Promise<Ended> {
+  return startProgram(process.execPath, [CLI, ...args], env, stdin).ended;
+}
+
+/** What answers in Sandman's place. */
+export interface StandIn extends AsyncDisposable {
+  readonly url: string;
+}
+
+export async function startStandIn(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<StandIn> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const TIME = '2026-11-24T08:00:00.000Z';
+
+/** A Session as the API shows it. */
+export function session(uuid: string, status = 'active') {
+  const policy = { name: 'balanced', sleepAfter: '15m', deleteAfter: '24h', backgroundCap: '4h' };
+  const none = { workspaceUrl: null, sleepAt: null, sleptAt: null, deleteAt: null, holdUntil: null, problem: null };
+  return { uuid, userId: 'ada', status, policy, createdAt: TIME, lastActivity: TIME, ...none };
+}
+
+export function json(response: ServerResponse, body: unknown, status = 200, headers = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+/** Of the session that a call is about. */
+export const uuidOf = ({ url = '' }: IncomingMessage) => url.split('/')[3]!;
+
+export const uuids = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `session-${String(from + i).padStart(4, '0')}`);

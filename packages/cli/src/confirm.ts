@@ -1,0 +1,25 @@
+import { createInterface } from 'node:readline/promises';
+import { CommandFailure, EXIT } from './exit.ts';
+import type { Surroundings } from './output.ts';
+
+/**
+ * Asks a person; anything but yes is no.
+ *
+ * @throws CommandFailure where nobody can be asked, on no, and on Ctrl-C
+ */
+export async function confirm(question: string, { stdin, stderr }: Surroundings): Promise<void> {
+  if (!stdin.isTTY || !stderr.isTTY) throw new CommandFailure(EXIT.usage, `${question} There is no terminal to ask: say --yes`);
+  const lines = createInterface({ input: stdin, output: stderr });
+  const leaving = new Promise<never>((_, reject) => {
+    lines.once('SIGINT', () => reject(new CommandFailure(EXIT.interrupted, 'nothing was done')));
+    // Ctrl-D.
+    lines.once('close', () => reject(new CommandFailure(EXIT.failed, 'nothing was done')));
+  });
+  try {
+    const answer = await Promise.race([lines.question(`${question} [y/N] `), leaving]);
+    if (!/^y(es)?$/i.test(answer.trim())) throw new CommandFailure(EXIT.failed, 'nothing was done');
+  } finally {
+    leaving.catch(() => {});
+    lines.close();
+  }
+}

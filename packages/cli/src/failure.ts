@@ -1,0 +1,35 @@
+import { SandmanError } from '@sandman/client';
+import { CommandFailure, EXIT } from './exit.ts';
+
+const again = ({ retryAfter }: SandmanError) => `try again ${retryAfter === null ? 'later' : `in ${Math.ceil(retryAfter)} s`}`;
+
+/** By the error's code, where its detail does not say what to do. */
+const TELL: Readonly<Record<string, (error: SandmanError, url: string) => string>> = {
+  unreachable: ({ detail }, url) => `Sandman cannot be reached at ${url} (${detail}): is it up, and is SANDMAN_URL (or --url) right?`,
+  timeout: (_, url) => `${url} did not answer in time: try again, or allow more with --timeout`,
+  'unexpected-answer': ({ status, detail }, url) =>
+    `${url} answered ${status} and nothing of Sandman's (${detail}): is SANDMAN_URL (or --url) right?`,
+  unauthorized: () => "SANDMAN_API_KEY is not accepted: set it to one of the API's keys (API_KEYS)",
+  'session-not-found': ({ detail }) => `${detail}: \`sandman sessions\` lists those there are`,
+  'rate-limited': (error) => `too many calls with this key: ${again(error)}`,
+  'not-ready': (error) => `Sandman is not ready (${error.detail}): ${again(error)}`,
+};
+
+/** Whether it would fail for every other session as well. */
+export function concernsAll(error: unknown): boolean {
+  return error instanceof SandmanError && (error.code === 'unreachable' || error.code === 'unauthorized');
+}
+
+/** How long to wait before the same call may do, in s; null where it should not be repeated. */
+export function worthWaiting(error: unknown): number | null {
+  return error instanceof SandmanError && (error.status === 429 || error.status === 503) ? error.retryAfter : null;
+}
+
+/** A failure as the command line tells it: in one line, never a stack. */
+export function asCommandFailure(error: unknown, url: string): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  if (!(error instanceof SandmanError)) return new CommandFailure(EXIT.failed, String(error), { cause: error });
+  const line = TELL[error.code]?.(error, url) ?? error.detail;
+  const unanswered = error.code === 'unreachable' || error.code === 'timeout';
+  return new CommandFailure(unanswered ? EXIT.unreachable : EXIT.failed, line, { cause: error });
+}

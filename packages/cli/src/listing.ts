@@ -1,0 +1,29 @@
+import type { SandmanClient } from '@sandman/client';
+import { ListAnswer, type Session } from '@sandman/contracts';
+import type { Status } from '@sandman/core';
+import { checked } from './checked.ts';
+
+/** Which sessions, as the options of several commands say it. */
+export interface FilterOptions {
+  readonly user?: string;
+  readonly status?: Status;
+}
+
+/** The API's longest page. */
+const PAGE = 1_000;
+
+/** One page of those that match. */
+export async function listSessions(client: SandmanClient, { user, status }: FilterOptions, limit: number, cursor: string | null = null) {
+  const filter = { ...(user === undefined ? {} : { userId: user }), ...(status === undefined ? {} : { status }) };
+  return checked(ListAnswer, await client.sessions.list({ ...filter, limit, ...(cursor === null ? {} : { cursor }) }));
+}
+
+/** All that match, page by page. */
+export async function* allSessions(client: SandmanClient, filter: FilterOptions): AsyncGenerator<Session[]> {
+  let cursor: string | null = null;
+  do {
+    const page: Awaited<ReturnType<typeof listSessions>> = await listSessions(client, filter, PAGE, cursor);
+    yield page.items;
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+}

@@ -1,0 +1,44 @@
+import type { SandmanClient } from '@sandman/client';
+import { type Status, UUID } from '@sandman/core';
+import { CommandFailure, EXIT } from './exit.ts';
+import { allSessions, type FilterOptions } from './listing.ts';
+import type { Surroundings } from './output.ts';
+
+/** Stands for uuids on standard input. */
+const STDIN = '-';
+
+async function words(stdin: Surroundings['stdin']): Promise<string[]> {
+  let text = '';
+  for await (const chunk of stdin.setEncoding('utf8')) text += chunk;
+  return text.split(/\s+/).filter(Boolean);
+}
+
+/**
+ * The sessions that a command is about: those named, those on standard input, or those that match. None twice.
+ *
+ * @param statuses that the command can do something about: what matches by its user alone must be one of them
+ * @throws CommandFailure where it is not clear which, or a uuid is malformed
+ */
+export async function selectSessions(
+  named: readonly string[],
+  filter: FilterOptions,
+  { client, stdin, statuses }: { client: SandmanClient; stdin: Surroundings['stdin']; statuses: readonly Status[] },
+): Promise<string[]> {
+  const matching = filter.user !== undefined || filter.status !== undefined;
+  if (matching === named.length > 0) {
+    throw new CommandFailure(EXIT.usage, 'say which sessions: by uuid, by - for uuids on standard input, or by --user and --status');
+  }
+  const uuids = new Set<string>();
+  if (matching) {
+    for await (const page of allSessions(client, filter)) {
+      for (const { uuid, status } of page) if (statuses.includes(status)) uuids.add(uuid);
+    }
+    return [...uuids];
+  }
+  for (const name of named) for (const uuid of name === STDIN ? await words(stdin) : [name]) uuids.add(uuid);
+  const stranger = [...uuids].find((uuid) => !UUID.test(uuid));
+  if (stranger !== undefined) {
+    throw new CommandFailure(EXIT.usage, `${JSON.stringify(stranger.slice(0, 80))} is no uuid: 1 to 64 of letters, digits, _ and -`);
+  }
+  return [...uuids];
+}

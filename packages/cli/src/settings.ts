@@ -1,0 +1,51 @@
+import { SandmanClient } from '@sandman/client';
+import { CommandFailure, EXIT } from './exit.ts';
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly url?: string;
+  readonly json?: true;
+  /** ms. */
+  readonly timeout: number;
+  /** False with `--no-color`. */
+  readonly color: boolean;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export const DEFAULT_URL = 'http://127.0.0.1:3000';
+
+/**
+ * Where the API is.
+ *
+ * @throws CommandFailure on what is no address
+ */
+export function apiUrl({ url }: Pick<GlobalOptions, 'url'>, env: Env): string {
+  const [from, text] = url === undefined ? ['SANDMAN_URL', env.SANDMAN_URL || DEFAULT_URL] : ['--url', url];
+  const read = URL.parse(text);
+  if (!read || !/^https?:$/.test(read.protocol)) {
+    throw new CommandFailure(EXIT.usage, `${from} must be an address such as ${DEFAULT_URL}`);
+  }
+  // They would be shown wherever the address is, and nothing reads them.
+  if (read.username || read.password || read.search || read.hash) {
+    throw new CommandFailure(EXIT.usage, `${from} must be an address alone: no user, password, query or fragment`);
+  }
+  return text.replace(/\/+$/, '');
+}
+
+function apiKey({ SANDMAN_API_KEY: key }: Env): string {
+  if (!key) throw new CommandFailure(EXIT.usage, "SANDMAN_API_KEY is missing: set it to one of the API's keys (API_KEYS)");
+  if (!/^[\x21-\x7e]+$/.test(key)) {
+    throw new CommandFailure(EXIT.usage, 'SANDMAN_API_KEY is no key: it holds a space, a line end or a character outside ASCII');
+  }
+  return key;
+}
+
+/**
+ * A client of the API.
+ *
+ * @throws CommandFailure where the environment or the options say too little, or nonsense
+ */
+export function connect(options: GlobalOptions, env: Env): SandmanClient {
+  return new SandmanClient({ url: apiUrl(options, env), apiKey: apiKey(env), timeout: options.timeout });
+}

@@ -1,0 +1,27 @@
+const UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+] as const;
+
+/** A span of ms in its two largest units, as people say it: `45s`, `4m 12s`, `2d 3h`. What is negative is `0s`. */
+export function formatSpan(ms: number): string {
+  const first = UNITS.findIndex(([, unit]) => ms >= unit);
+  if (first < 0) return '0s';
+  const [[name, unit], next] = [UNITS[first]!, UNITS[first + 1]];
+  const rest = next ? Math.floor((ms % unit) / next[1]) : 0;
+  return `${Math.floor(ms / unit)}${name}${next && rest > 0 ? ` ${rest}${next[0]}` : ''}`;
+}
+
+/**
+ * How long until then: `4m 12s`, `now` where it is due, `-` where it will not be.
+ *
+ * @param time ISO 8601
+ * @param now ms of the epoch, by this machine's clock
+ */
+export function formatUntil(time: string | null, now: number): string {
+  if (time === null) return '-';
+  const left = Date.parse(time) - now;
+  return left <= 0 ? 'now' : formatSpan(left);
+}

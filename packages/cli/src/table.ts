@@ -1,0 +1,69 @@
+import type { Output, Style } from './output.ts';
+import { printable, shorten, widthOf } from './terminal-text.ts';
+
+export interface Column<Row> {
+  readonly title: string;
+  cell(row: Row): string;
+  style?(row: Row): Style | null;
+  /** Down to how many columns it may be shortened on a narrow terminal. Without it, never. */
+  readonly least?: number;
+}
+
+const GAP = '  ';
+
+/** Aligned columns, written batch by batch: a million rows need not be held, and `| head` need not wait for them. */
+export class Table<Row> {
+  readonly #output: Output;
+  readonly #columns: readonly Column<Row>[];
+  #widest: number[];
+  #begun = false;
+
+  constructor(output: Output, columns: readonly Column<Row>[]) {
+    this.#output = output;
+    this.#columns = columns;
+    this.#widest = columns.map(({ title }) => widthOf(title));
+  }
+
+  /** Writes these rows; a later batch may be wider than those before it, never narrower. */
+  write(rows: readonly Row[]): void {
+    const cells = rows.map((row) => this.#columns.map((column) => printable(column.cell(row))));
+    this.#widest = this.#widest.map((width, i) => cells.reduce((most, row) => Math.max(most, widthOf(row[i]!)), width));
+    const widths = this.#fitted();
+    if (!this.#begun)
+      this.#row(
+        this.#columns.map(({ title }) => title),
+        widths,
+        () => 'bold',
+      );
+    this.#begun = true;
+    cells.forEach((row, i) => {
+      this.#row(row, widths, (column) => this.#columns[column]!.style?.(rows[i]!) ?? null);
+    });
+  }
+
+  /** The widths, with the widest of the columns that may shrink made narrower until all fit. */
+  #fitted(): number[] {
+    const widths = [...this.#widest];
+    let excess = widths.reduce((sum, width) => sum + width, GAP.length * (widths.length - 1)) - this.#output.width;
+    while (excess > 0) {
+      const shrinkable = [...widths.keys()].filter((i) => widths[i]! > (this.#columns[i]!.least ?? Number.POSITIVE_INFINITY));
+      if (shrinkable.length === 0) break;
+      const widest = shrinkable.reduce((a, b) => (widths[b]! > widths[a]! ? b : a));
+      widths[widest]!--;
+      excess--;
+    }
+    return widths;
+  }
+
+  #row(cells: readonly string[], widths: readonly number[], styleOf: (column: number) => Style | null): void {
+    const last = cells.length - 1;
+    const shown = cells.map((cell, i) => {
+      const fitted = shorten(cell, widths[i]!);
+      const style = styleOf(i);
+      // The last one is not filled up: spaces at a line's end are only in the way.
+      const filling = i === last ? 0 : widths[i]! - widthOf(fitted);
+      return (style ? this.#output.paint(style, fitted) : fitted) + ' '.repeat(filling);
+    });
+    this.#output.line(shown.join(GAP));
+  }
+}

@@ -1,0 +1,165 @@
+import { type Activity, ActivityBuffer } from './activity-buffer.ts';
+import type { BatchAnswer } from './api-types.ts';
+import { backoff } from './backoff.ts';
+import type { DroppedEvent, Drops } from './drops.ts';
+import { SandmanError } from './errors.ts';
+import type { Settings } from './options.ts';
+import type { Transport } from './transport.ts';
+
+/** What one call may carry: Sandman's own bounds are 1,000 events and 1 MB. */
+const BATCH_EVENTS = 1_000;
+const BATCH_CHARACTERS = 250_000;
+/** Whoever asks us to wait for longer, in ms, has lost his way. */
+const LONGEST_WAIT_MS = 300_000;
+
+export interface ActivityStats {
+  /** Sessions and users whose activity waits, or is under way. */
+  readonly buffered: number;
+  /** Accepted by Sandman; activity of one session within one batch counts once. */
+  readonly sent: number;
+  readonly dropped: number;
+}
+
+/** Whoever waits until all up to a place is settled. */
+interface Waiter {
+  readonly upTo: number;
+  readonly go: () => void;
+}
+
+function written({ subject, kind, at }: Activity): DroppedEvent {
+  return { ...subject, kind, at: new Date(at).toISOString() };
+}
+
+/** Delivers activity in batches, one call at a time, for as long as it takes. Nobody waits for it, and it throws nothing. */
+export class ActivitySender {
+  readonly #transport: Transport;
+  readonly #bounds: Settings['activity'];
+  readonly #drops: Drops;
+  readonly #buffer: ActivityBuffer;
+  readonly #closing = new AbortController();
+  #waiters: Waiter[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #sending = false;
+  #sent = 0;
+  #failures = 0;
+  /** No call before, by the monotonic clock. */
+  #notBefore = 0;
+
+  constructor(transport: Transport, bounds: Settings['activity'], drops: Drops) {
+    this.#transport = transport;
+    this.#bounds = bounds;
+    this.#drops = drops;
+    this.#buffer = new ActivityBuffer(bounds.maxBuffered);
+  }
+
+  stats(): ActivityStats {
+    return { buffered: this.#buffer.size, sent: this.#sent, dropped: this.#drops.total };
+  }
+
+  add(activity: Activity): void {
+    if (this.#closing.signal.aborted) {
+      this.#drop('closed', [activity]);
+      return;
+    }
+    const gone = this.#buffer.add(activity);
+    if (gone) this.#drop('full', [gone]);
+    this.#schedule();
+  }
+
+  /** Resolves when all that waits now has arrived, or has been given up. */
+  flush(): Promise<void> {
+    const upTo = this.#buffer.last;
+    if (!this.#buffer.waitsUpTo(upTo)) return Promise.resolve();
+    return new Promise((go) => {
+      this.#waiters.push({ upTo, go });
+      this.#schedule();
+    });
+  }
+
+  /** Gives up what waits, ends the call under way, and takes nothing more. */
+  close(): void {
+    this.#closing.abort();
+    this.#drop('closed', this.#buffer.settle([...this.#buffer]));
+    this.#schedule();
+  }
+
+  #drop(reason: string, activities: readonly Activity[]): void {
+    this.#drops.report({ count: activities.length, reason, events: activities.map(written) });
+  }
+
+  /** Sees to it that what waits is sent, and whoever waits for that is told. */
+  #schedule(): void {
+    this.#waiters = this.#waiters.filter(({ upTo, go }) => {
+      if (this.#buffer.waitsUpTo(upTo)) return true;
+      go();
+      return false;
+    });
+    if (this.#sending) return;
+    const awaited = this.#waiters.length > 0;
+    if (this.#timer !== null && !awaited) return;
+    clearTimeout(this.#timer ?? undefined);
+    this.#timer = null;
+    if (this.#buffer.size === 0) return;
+    const full = awaited || this.#buffer.size >= BATCH_EVENTS;
+    const wait = Math.max(full ? 0 : this.#bounds.flushAfter, this.#notBefore - performance.now());
+    this.#timer = setTimeout(() => this.#send(), wait);
+    // A process whose work is done ends; unless it waits for us.
+    if (!awaited) this.#timer.unref?.();
+  }
+
+  async #send(): Promise<void> {
+    this.#timer = null;
+    this.#sending = true;
+    const tooOld = Date.now() - this.#bounds.maxAge;
+    this.#drop('too-old', this.#buffer.settle([...this.#buffer].filter(({ at }) => at < tooOld)));
+    const batch = this.#batch();
+    if (batch.length > 0) await this.#deliver(batch);
+    this.#sending = false;
+    this.#schedule();
+  }
+
+  #batch(): Activity[] {
+    const batch: Activity[] = [];
+    let characters = 0;
+    for (const activity of this.#buffer) {
+      characters += JSON.stringify(written(activity)).length;
+      if (batch.length === BATCH_EVENTS || characters > BATCH_CHARACTERS) break;
+      batch.push(activity);
+    }
+    return batch;
+  }
+
+  async #deliver(batch: readonly Activity[]): Promise<void> {
+    try {
+      const { rejected } = await this.#transport.json<BatchAnswer>({
+        method: 'POST',
+        path: '/v1/activity',
+        body: { events: batch.map(written) },
+        signal: this.#closing.signal,
+      });
+      this.#failures = 0;
+      const refused = new Map(rejected.map(({ index, code }) => [index, code]));
+      const arrived = batch.filter((_, index) => !refused.has(index));
+      this.#sent += this.#buffer.settle(arrived).length;
+      for (const reason of new Set(refused.values())) {
+        this.#drop(reason, this.#buffer.settle(batch.filter((_, index) => refused.get(index) === reason)));
+      }
+    } catch (error) {
+      this.#failed(error, batch);
+    }
+  }
+
+  #failed(error: unknown, batch: readonly Activity[]): void {
+    if (this.#closing.signal.aborted) return;
+    if (error instanceof SandmanError && !error.transient) {
+      // Sent again, it would be refused again.
+      this.#failures = 0;
+      this.#drop(error.code, this.#buffer.settle(batch));
+      return;
+    }
+    this.#failures += 1;
+    this.#drops.warn(error instanceof SandmanError ? error.code : 'unexpected-answer');
+    const asked = Math.min((error instanceof SandmanError && error.retryAfter ? error.retryAfter : 0) * 1_000, LONGEST_WAIT_MS);
+    this.#notBefore = performance.now() + Math.max(asked, backoff(this.#failures, this.#bounds.maxBackoff));
+  }
+}

@@ -1,0 +1,85 @@
+import type { Change } from './api-types.ts';
+import { backoff } from './backoff.ts';
+import { SandmanError } from './errors.ts';
+import { type Frame, frames } from './frames.ts';
+import type { Transport } from './transport.ts';
+
+/** A session's status changed. */
+export interface StatusEvent extends Change {
+  type: 'status';
+  /** For `after`. */
+  id: string;
+  uuid: string;
+  userId: string;
+}
+
+/** Sandman no longer keeps what came after the last event: whoever mirrors sessions reads them anew. */
+export interface ResetEvent {
+  type: 'reset';
+  id: string;
+}
+
+export type SandmanEvent = StatusEvent | ResetEvent;
+
+export interface EventsOptions {
+  /** The `id` of the last event that was handled; by default only what is new comes. */
+  readonly after?: string | undefined;
+  /** Ends the loop. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sandman speaks every 15 s at least: whoever is silent for so long, in ms, has gone without a word. */
+const SILENCE_MS = 45_000;
+
+function eventOf({ id, event, data }: Frame): SandmanEvent | null {
+  if (event === 'status') return { type: 'status', id, ...JSON.parse(data) };
+  return event === 'reset' ? { type: 'reset', id } : null;
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = setTimeout(over, ms);
+    signal?.addEventListener('abort', over);
+    if (signal?.aborted) over();
+  });
+}
+
+/** Whether trying again would change nothing. */
+function isFinal(error: unknown): boolean {
+  return error instanceof SandmanError && (error.status === 400 || error.status === 401);
+}
+
+/** @param maxBackoff between two connections, ms */
+export async function* statusEvents(
+  transport: Transport,
+  { after = '', signal }: EventsOptions,
+  maxBackoff: number,
+): AsyncGenerator<SandmanEvent, void, void> {
+  if (!/^[\x21-\x7e]*$/.test(after)) throw new TypeError('events: after must be the id of an event');
+  let last = after;
+  let failures = 0;
+  while (!signal?.aborted) {
+    let asked = 0;
+    try {
+      const headers = { accept: 'text/event-stream', ...(last === '' ? {} : { 'last-event-id': last }) };
+      const answer = await transport.stream({ method: 'GET', path: '/v1/events', headers, signal });
+      for await (const frame of frames(answer, SILENCE_MS)) {
+        failures = 0;
+        // The first frame only says where we are, so that nothing is missed where the connection breaks before an event.
+        last = frame.id || last;
+        const event = eventOf(frame);
+        if (event) yield event;
+      }
+    } catch (error) {
+      if (isFinal(error)) throw error;
+      asked = ((error instanceof SandmanError && error.retryAfter) || 0) * 1_000;
+    }
+    failures += 1;
+    await pause(Math.max(asked, backoff(failures, maxBackoff)), signal);
+  }
+}

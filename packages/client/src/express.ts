@@ -1,0 +1,23 @@
+import { type PingOptions, pinging } from './ping.ts';
+
+/** As much of a response as the middleware needs. */
+interface Answer {
+  readonly statusCode: number;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/**
+ * Express middleware: each answered request is activity of its session. It pings after the answer, so nobody waits for it.
+ *
+ * ```ts
+ * app.use(sandmanActivity({ client: sandman, session: (request) => request.session?.uuid }));
+ * ```
+ */
+// biome-ignore lint/suspicious/noExplicitAny: what a request is, extended as it may be, the app knows.
+export function sandmanActivity<Request = any>(options: PingOptions<Request>) {
+  const ping = pinging(options);
+  return (request: Request, answer: Answer, next: () => void): void => {
+    answer.once('close', () => ping(request, answer.statusCode));
+    next();
+  };
+}
