@@ -1,4 +1,4 @@
-import { type RedisServer, startRedis, waitFor } from '@sandman/testing';
+import { askRedis, type RedisServer, startRedis, waitFor } from '@sandman/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
 
@@ -172,6 +172,24 @@ it('an API told to stop serves on until whoever asks has heard that it is not re
   // Its callers' connections ended with an answer: none found it gone.
   expect([...reconnect]).toEqual([stack.apiUrls[0]]);
   expect(await stack.calls(uuid, 'sleep')).toEqual([]);
+}, 60_000);
+
+it('after Redis came back with older data a ping wakes at once what the record takes to be awake, and a chat waits for it', async () => {
+  await stack.start({});
+  const sessions = await Promise.all(['ada', 'grace', 'idle'].map((user) => stack.create(user)));
+  const [pinged, chatting, silent] = sessions.map(({ uuid }) => uuid);
+  // What Redis has forgotten: all of them were put to sleep.
+  for (const { uuid } of sessions) await stack.sim('POST', `/session/${uuid}/sleep`);
+  await askRedis(redis, (client) => client.hset(`{${stack.prefix}:0}:ingest`, 'rewound', Date.now()));
+  const at = Date.now();
+  expect((await stack.ping(pinged!)).status).toBe('waking');
+  await waitFor('it is woken', async () => (await stack.calls(pinged!, 'wake')).length > 0);
+  expect((await stack.calls(pinged!, 'wake'))[0]!.at - at).toBeLessThan(1_000);
+  const answer = await stack.call<{ reply: string }>('POST', `/v1/sessions/${chatting}/chat`, { message: 'hello' });
+  expect(answer).toMatchObject({ status: 200, body: { reply: 'hello' } });
+  expect((await stack.calls(chatting!)).map(({ call }) => call)).toEqual(['create', 'sleep', 'wake', 'chat']);
+  // Whoever says nothing is found by the sweep.
+  await waitFor('the sweep finds it', async () => (await stack.calls(silent!, 'wake')).length > 0, 40_000);
 }, 60_000);
 
 it('wakes are not stuck behind sleeps that hang', async () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { verifyWebhook } from '@sandman/client/webhooks';
 import { type FoundRedis, freePort, redisForTests, startApp, waitFor } from '@sandman/testing';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -18,7 +19,7 @@ interface Told {
   readonly cause: string | undefined;
 }
 
-/** Whoever is told. Everything that it takes has a signature that the public library accepts. */
+/** Whoever is told. Everything that it takes has a signature that the public library accepts, and our client. */
 class Receiver {
   readonly told: Told[] = [];
   readonly refused: string[] = [];
@@ -41,11 +42,13 @@ class Receiver {
 
   #take(body: string, headers: IncomingHttpHeaders): void {
     try {
-      const { type, timestamp, data } = new Webhook(SECRET).verify(body, headers as Record<string, string>) as {
+      const event = new Webhook(SECRET).verify(body, headers as Record<string, string>) as {
         type: string;
         timestamp: string;
         data: { session: View; cause?: string };
       };
+      const { type, timestamp, data } = event;
+      expect(verifyWebhook(body, headers, SECRET)).toEqual(event);
       this.told.push({ at: Date.now(), id: String(headers['webhook-id']), type, timestamp, ...data, cause: data.cause });
     } catch (error) {
       this.errors.push(error);

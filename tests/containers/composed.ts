@@ -38,6 +38,9 @@ export class Composed {
       DASHBOARD_USER: 'olga',
       DASHBOARD_PASSWORD: `password-${randomUUID()}`,
       POSTGRES_PASSWORD: `password-${randomUUID()}`,
+      // A doubt lasts as long as both together.
+      SESSION_MANAGER_TIMEOUT: '5s',
+      LATE_EFFECT_BOUND: '2s',
     };
   }
 

@@ -18,6 +18,11 @@ export type Decision =
   | { readonly kind: 'warn'; readonly sleepAt: number }
   | { readonly kind: 'act'; readonly action: Action };
 
+/** Whether Redis has come back with older data since anybody looked: the record may have forgotten a sleep, or a wake. */
+export function isSuspect({ wanted, ingest, rewound, createdAt }: SessionRecord): boolean {
+  return wanted !== 'gone' && ingest.rewound > Math.max(rewound, createdAt);
+}
+
 /**
  * The one decision procedure: worker, API and simulators all run this.
  *
@@ -30,7 +35,7 @@ export function look(record: SessionRecord, now: number): Decision {
     return now < record.actionUntil ? { kind: 'rest', until: record.actionUntil } : { kind: 'take-over' };
   }
 
-  if (record.wanted !== 'gone' && record.ingest.rewound > Math.max(record.rewound, record.createdAt)) return { kind: 'suspect' };
+  if (isSuspect(record)) return { kind: 'suspect' };
 
   const { sleepAt, deleteAt } = deadlines(record);
   const passed = (at: number | null) => at !== null && now >= at && couldPing(record.ingest, at);

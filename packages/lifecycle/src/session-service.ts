@@ -11,6 +11,7 @@ import {
   endHold,
   type Filter,
   hold,
+  isSuspect,
   type LiveReading,
   type Page,
   type Policy,
@@ -140,6 +141,13 @@ export class SessionService {
   async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause): Promise<Taken> {
     for (;;) {
       const touched = await this.#store.touch(uuid, kind, at);
+      if (touched.kind === 'touched' && kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record)) {
+        // Its pod may sleep for all that Redis knows, and the sweep may be long in coming: whoever is here must not wait for it.
+        const doubted = await this.#store.commit(uuid, touched.record, { patch: { pod: 'unknown' }, alarms: true });
+        if (doubted.kind === 'conflict') continue;
+        this.#asked(uuid, { action: 'wake', cause });
+        return { ...doubted, woke: true, armed: this.#arm(doubted, touched.record) };
+      }
       if (touched.kind === 'touched') {
         const armed = this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
         return { ...touched, woke: false, armed };
