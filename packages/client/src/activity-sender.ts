@@ -9,6 +9,11 @@ import type { Transport } from './transport.ts';
 /** What one call may carry: Sandman's own bounds are 1,000 events and 1 MB. */
 const BATCH_EVENTS = 1_000;
 const BATCH_CHARACTERS = 250_000;
+/**
+ * Younger activity goes without its time, ms: it counts from when it arrives. Of two clocks that differ ours would be the
+ * wrong one, and where it is behind a user who types would be taken for long gone.
+ */
+const FRESH_MS = 1_000;
 /** Whoever asks us to wait for longer, in ms, has lost his way. */
 const LONGEST_WAIT_MS = 300_000;
 
@@ -28,6 +33,12 @@ interface Waiter {
 
 function written({ subject, kind, at }: Activity): DroppedEvent {
   return { ...subject, kind, at: new Date(at).toISOString() };
+}
+
+/** As it goes over the wire. */
+function sent(activity: Activity, now: number) {
+  const { at, ...event } = written(activity);
+  return now - activity.at < FRESH_MS ? event : { ...event, at };
 }
 
 /** Delivers activity in batches, one call at a time, for as long as it takes. Nobody waits for it, and it throws nothing. */
@@ -130,11 +141,12 @@ export class ActivitySender {
   }
 
   async #deliver(batch: readonly Activity[]): Promise<void> {
+    const now = Date.now();
     try {
       const { rejected } = await this.#transport.json<BatchAnswer>({
         method: 'POST',
         path: '/v1/activity',
-        body: { events: batch.map(written) },
+        body: { events: batch.map((activity) => sent(activity, now)) },
         signal: this.#closing.signal,
       });
       this.#failures = 0;

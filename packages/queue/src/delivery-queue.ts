@@ -9,16 +9,8 @@ const FIRST_BACKOFF_MS = 5_000;
 const LONGEST_BACKOFF_MS = 3_600_000;
 const GIVE_UP_MS = 24 * 3_600_000;
 
-/** What is to be told, and whatever else is needed for it. */
-export interface Delivery {
-  readonly type: string;
-  /** ms: when it happened. */
-  readonly at: number;
-  readonly uuid: string;
-  readonly [more: string]: unknown;
-}
-
-export interface DeliveryQueueOptions {
+/** @template Delivery what is to be delivered, as JSON */
+export interface DeliveryQueueOptions<Delivery extends object> {
   readonly connection: Redis | Cluster;
   readonly prefix: string;
   /** Deliveries at once. */
@@ -41,14 +33,14 @@ function backoff(attempts: number): number {
 }
 
 /** Deliveries as BullMQ jobs: each is tried until it succeeds, for a day. They have nothing to do with the alarms. */
-export class DeliveryQueue {
-  readonly #queue: Queue<Delivery>;
-  readonly #worker: Worker<Delivery>;
+export class DeliveryQueue<Delivery extends object> {
+  readonly #queue: Queue;
+  readonly #worker: Worker;
 
-  constructor({ connection, prefix, concurrency, deliver, gaveUp, onError }: DeliveryQueueOptions) {
+  constructor({ connection, prefix, concurrency, deliver, gaveUp, onError }: DeliveryQueueOptions<Delivery>) {
     // One queue for all shards: what is told is in no script's way.
     const tag = shardTag(prefix, 0);
-    this.#queue = new Queue<Delivery>(QUEUE, { connection, prefix: tag, streams: { events: { maxLen: KEPT_EVENTS } } });
+    this.#queue = new Queue(QUEUE, { connection, prefix: tag, streams: { events: { maxLen: KEPT_EVENTS } } });
     this.#queue.on('error', onError);
     const work = async ({ id, data, timestamp }: Job<Delivery>) => {
       try {
@@ -59,7 +51,7 @@ export class DeliveryQueue {
         throw new UnrecoverableError((error as Error).message);
       }
     };
-    this.#worker = new Worker<Delivery>(QUEUE, work, {
+    this.#worker = new Worker(QUEUE, work, {
       connection,
       prefix: tag,
       concurrency,
@@ -68,9 +60,14 @@ export class DeliveryQueue {
     }).on('error', onError);
   }
 
-  /** Adding an id that still waits does nothing. @param id of A-Z a-z 0-9 _ - */
-  async add(id: string, delivery: Delivery): Promise<void> {
-    await this.#queue.add(delivery.type, delivery, { jobId: id, attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'custom' } });
+  /**
+   * Adding an id that still waits does nothing.
+   *
+   * @param id of A-Z a-z 0-9 _ -
+   * @param name what it is, for people who look at jobs
+   */
+  async add(id: string, name: string, delivery: Delivery): Promise<void> {
+    await this.#queue.add(name, delivery, { jobId: id, attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'custom' } });
   }
 
   /** How many are not delivered yet. */

@@ -1,5 +1,5 @@
 export { AlarmQueues } from './alarm-queues.ts';
 export { type AlarmHandler, AlarmWorkers, type AlarmWorkersOptions } from './alarm-workers.ts';
-export { type Delivery, DeliveryQueue, type DeliveryQueueOptions } from './delivery-queue.ts';
+export { DeliveryQueue, type DeliveryQueueOptions } from './delivery-queue.ts';
 export { jobId } from './names.ts';
 export { SweepSchedule } from './sweep-schedule.ts';

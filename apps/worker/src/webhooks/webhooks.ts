@@ -1,7 +1,7 @@
-import { sessionView, type WebhookType } from '@sandman/contracts';
+import { type Session, sessionView, type WebhookEvent, type WebhookType } from '@sandman/contracts';
 import { deadlines, type SessionRecord, statusOf } from '@sandman/core';
 import { repeat } from '@sandman/lifecycle';
-import { type Delivery, DeliveryQueue } from '@sandman/queue';
+import { DeliveryQueue } from '@sandman/queue';
 import { type Logger, type Metrics, surroundings } from '@sandman/runtime';
 import { EventGroup, type RedisSessionStore, type TakenEvent } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
@@ -29,7 +29,15 @@ export interface WebhooksOptions {
   readonly logger: Logger;
 }
 
-function typeOf({ from, to, cause }: TakenEvent): WebhookType | null {
+type ChangeType = Exclude<WebhookType, 'session.sleep-warning'>;
+
+/** What waits for its delivery. Times in ms. */
+type Notice =
+  /** Of a sleep that may be off by then: only the record knows. */
+  | { readonly type: 'session.sleep-warning'; readonly at: number; readonly uuid: string; readonly sleepAt: number }
+  | { readonly type: ChangeType; readonly at: number; readonly session: Session; readonly cause: string };
+
+function typeOf({ from, to, cause }: TakenEvent): ChangeType | null {
   if (to === 'sleeping') return 'session.slept';
   if (to === 'active') return from === 'waking' ? 'session.woken' : null;
   if (to === 'deleted') return cause === 'gone' ? 'session.gone' : 'session.deleted';
@@ -40,7 +48,7 @@ function typeOf({ from, to, cause }: TakenEvent): WebhookType | null {
 export class Webhooks {
   readonly #on: WebhooksOptions;
   readonly #group: EventGroup;
-  readonly #queue: DeliveryQueue;
+  readonly #queue: DeliveryQueue<Notice>;
   readonly #stopPassing: () => Promise<void>;
   #joined = false;
 
@@ -52,10 +60,10 @@ export class Webhooks {
       connection: redis,
       prefix,
       concurrency: CONCURRENCY,
-      deliver: (id, delivery) => this.#deliver(id, delivery),
-      gaveUp: (_, { type, uuid }) => {
+      deliver: (id, notice) => this.#deliver(id, notice),
+      gaveUp: (id, { type }) => {
         metrics.webhooks.inc({ type, outcome: 'gave-up' });
-        logger.error({ session: uuid, type }, 'a webhook was refused for a day, and is given up');
+        logger.error({ webhook: id, type }, 'a webhook was refused for a day, and is given up');
       },
       onError: (err) => logger.warn({ err }, 'queue'),
     });
@@ -74,13 +82,13 @@ export class Webhooks {
 
   /** Has somebody warned that the session will fall asleep at `sleepAt`, ms; dropped where too much waits already. */
   async warn({ uuid }: SessionRecord, sleepAt: number): Promise<void> {
-    if ((await this.#queue.size()) >= MOST_WAITING)
-      return this.#on.metrics.webhooks.inc({ type: 'session.sleep-warning', outcome: 'dropped' });
-    await this.#queue.add(`warning-${uuid}-${sleepAt}`, { type: 'session.sleep-warning', at: sleepAt - this.#on.warning, uuid, sleepAt });
+    const type = 'session.sleep-warning';
+    if ((await this.#queue.size()) >= MOST_WAITING) this.#on.metrics.webhooks.inc({ type, outcome: 'dropped' });
+    else await this.#queue.add(`warning-${uuid}-${sleepAt}`, type, { type, at: sleepAt - this.#on.warning, uuid, sleepAt });
   }
 
-  /** Takes what happened out of the events, one delivery each. */
-  async #pass(): Promise<void> {
+  /** Takes what happened out of the events, one delivery each. Answers in how many ms it should be called again, where there is more. */
+  async #pass(): Promise<number | undefined> {
     if (!this.#joined) await this.#group.join();
     this.#joined = true;
     if ((await this.#queue.size()) >= MOST_WAITING) return;
@@ -89,40 +97,41 @@ export class Webhooks {
       this.#joined = false;
       throw error;
     });
-    for (const event of events) {
-      await this.#tell(event);
-      await this.#group.done(event);
-    }
+    await Promise.all(events.map((event) => this.#tell(event)));
+    return events.length < PAGE ? undefined : 0;
   }
 
   async #tell(event: TakenEvent): Promise<void> {
     const { shard, id, uuid, at, cause } = event;
     const type = typeOf(event);
-    if (!type) return;
-    const { record, now } = await this.#on.store.read(uuid);
-    // Forgotten already, a day after its delete: nobody can say what it was.
-    if (record) await this.#queue.add(`event-${shard}-${id}`, { type, at, uuid, session: sessionView(record, now), cause });
+    const { record, now } = type ? await this.#on.store.read(uuid) : { record: null, now: 0 };
+    // A record that is forgotten already, a day after its delete, is nobody's any more.
+    if (type && record) await this.#queue.add(`event-${shard}-${id}`, type, { type, at, session: sessionView(record, now), cause });
+    await this.#group.done(event);
   }
 
-  async #deliver(id: string, delivery: Delivery): Promise<void> {
-    const { receiver, metrics, logger, store } = this.#on;
-    const { type, uuid, at, sleepAt, session, cause } = delivery as Delivery & { sleepAt?: number };
-    const told = { type: type as WebhookType, timestamp: new Date(at).toISOString() };
+  async #deliver(id: string, notice: Notice): Promise<void> {
+    const { receiver, metrics, logger } = this.#on;
+    const { type } = notice;
     try {
-      if (sleepAt === undefined) await receiver.post(id, { ...told, data: { session, cause } as never });
-      else {
-        const { record, now } = await store.read(uuid);
-        // Somebody came, or it is too late.
-        const due = record && statusOf(record) === 'active' && deadlines(record).sleepAt === sleepAt && now < sleepAt;
-        if (!due) return metrics.webhooks.inc({ type, outcome: 'void' });
-        await receiver.post(id, { ...told, data: { session: sessionView(record, now) } });
-      }
-      metrics.webhooks.inc({ type, outcome: 'delivered' });
+      const event = await this.#eventOf(notice);
+      if (event) await receiver.post(id, event);
+      metrics.webhooks.inc({ type, outcome: event ? 'delivered' : 'void' });
     } catch (error) {
       metrics.webhooks.inc({ type, outcome: 'failed' });
-      logger.warn({ session: uuid, type, reason: (error as Error).message }, 'a webhook was not taken, and is tried again');
+      logger.warn({ webhook: id, type, reason: (error as Error).message }, 'a webhook was not taken, and is tried again');
       throw error;
     }
+  }
+
+  /** Null where there is nothing to tell any more: somebody came, or it sleeps already. */
+  async #eventOf(notice: Notice): Promise<WebhookEvent | null> {
+    const { type } = notice;
+    const timestamp = new Date(notice.at).toISOString();
+    if (type !== 'session.sleep-warning') return { type, timestamp, data: { session: notice.session, cause: notice.cause } };
+    const { record, now } = await this.#on.store.read(notice.uuid);
+    const due = record && statusOf(record) === 'active' && deadlines(record).sleepAt === notice.sleepAt && now < notice.sleepAt;
+    return due ? { type, timestamp, data: { session: sessionView(record, now) } } : null;
   }
 
   /** Takes no more, and waits for those on their way. */
