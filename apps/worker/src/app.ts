@@ -91,7 +91,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
     else logger.info('the session-manager serves again');
   });
-  const webhooks = deps.webhooks && new Webhooks({ redis, prefix, shards, store, metrics, logger, ...deps.webhooks });
+  const webhooks = deps.webhooks && new Webhooks({ redis, prefix, shards, store, journal, metrics, logger, ...deps.webhooks });
   const stopSaying = repeat(surroundings, SAY_EVERY_MS, () => store.setWarning(deps.webhooks?.warning ?? 0), onError);
   const reconciler = new Reconciler({
     store,

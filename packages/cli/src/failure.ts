@@ -20,9 +20,13 @@ export function concernsAll(error: unknown): boolean {
   return error instanceof SandmanError && (error.code === 'unreachable' || error.code === 'unauthorized');
 }
 
+/** Whoever asks for more, in s, is not waited for longer. */
+const LONGEST_WAIT_S = 300;
+
 /** How long to wait before the same call may do, in s; null where it should not be repeated. */
 export function worthWaiting(error: unknown): number | null {
-  return error instanceof SandmanError && (error.status === 429 || error.status === 503) ? error.retryAfter : null;
+  if (!(error instanceof SandmanError) || error.retryAfter === null) return null;
+  return error.status === 429 || error.status === 503 ? Math.min(error.retryAfter, LONGEST_WAIT_S) : null;
 }
 
 /** A failure as the command line tells it: in one line, never a stack. */

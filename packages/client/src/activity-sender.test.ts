@@ -58,6 +58,16 @@ describe('what is sent', () => {
     await waitFor('that is known', () => client.stats().sent === 1);
   });
 
+  it('as much as goes in one call waits for no more', async () => {
+    const client = clientWith({ flushAfter: 60_000 });
+    for (const uuid of names(999)) client.activity(uuid);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(server.received).toEqual([]);
+    client.activity('last');
+    await waitFor('it goes', () => server.received.length === 1, 5_000);
+    await waitFor('all has arrived', () => client.stats().sent === 1_000);
+  });
+
   it('goes in batches of at most 1,000, one call at a time', async () => {
     let [running, most] = [0, 0];
     server.answering = (received, answer) => {

@@ -1,6 +1,6 @@
 import { type Activity, ActivityBuffer } from './activity-buffer.ts';
 import type { BatchAnswer } from './api-types.ts';
-import { backoff } from './backoff.ts';
+import { asked, backoff } from './backoff.ts';
 import type { DroppedEvent, Drops } from './drops.ts';
 import { SandmanError } from './errors.ts';
 import type { Settings } from './options.ts';
@@ -14,9 +14,6 @@ const BATCH_CHARACTERS = 250_000;
  * wrong one, and where it is behind a user who types would be taken for long gone.
  */
 const FRESH_MS = 1_000;
-/** Whoever asks us to wait for longer, in ms, has lost his way. */
-const LONGEST_WAIT_MS = 300_000;
-
 export interface ActivityStats {
   /** Sessions and users whose activity waits, or is under way. */
   readonly buffered: number;
@@ -50,6 +47,8 @@ export class ActivitySender {
   readonly #closing = new AbortController();
   #waiters: Waiter[] = [];
   #timer: NodeJS.Timeout | null = null;
+  /** Whether the timer no longer waits for others to join the first. */
+  #hurried = false;
   #sending = false;
   #sent = 0;
   #failures = 0;
@@ -90,6 +89,7 @@ export class ActivitySender {
   /** Gives up what waits, ends the call under way, and takes nothing more. */
   close(): void {
     this.#closing.abort();
+    this.#unset();
     this.#drop('closed', this.#buffer.settle([...this.#buffer]));
     this.#schedule();
   }
@@ -105,17 +105,23 @@ export class ActivitySender {
       go();
       return false;
     });
-    if (this.#sending) return;
+    if (this.#sending || this.#buffer.size === 0) return;
     const awaited = this.#waiters.length > 0;
-    if (this.#timer !== null && !awaited) return;
+    const hurried = awaited || this.#buffer.size >= BATCH_EVENTS;
+    if (this.#timer === null || (hurried && !this.#hurried)) {
+      this.#unset();
+      const wait = Math.max(hurried ? 0 : this.#bounds.flushAfter, this.#notBefore - performance.now());
+      this.#timer = setTimeout(() => this.#send(), wait);
+      this.#hurried = hurried;
+    }
+    // A process whose work is done ends; unless it waits for us.
+    if (awaited) this.#timer.ref?.();
+    else this.#timer.unref?.();
+  }
+
+  #unset(): void {
     clearTimeout(this.#timer ?? undefined);
     this.#timer = null;
-    if (this.#buffer.size === 0) return;
-    const full = awaited || this.#buffer.size >= BATCH_EVENTS;
-    const wait = Math.max(full ? 0 : this.#bounds.flushAfter, this.#notBefore - performance.now());
-    this.#timer = setTimeout(() => this.#send(), wait);
-    // A process whose work is done ends; unless it waits for us.
-    if (!awaited) this.#timer.unref?.();
   }
 
   async #send(): Promise<void> {
@@ -171,7 +177,6 @@ export class ActivitySender {
     }
     this.#failures += 1;
     this.#drops.warn(error instanceof SandmanError ? error.code : 'unexpected-answer');
-    const asked = Math.min((error instanceof SandmanError && error.retryAfter ? error.retryAfter : 0) * 1_000, LONGEST_WAIT_MS);
-    this.#notBefore = performance.now() + Math.max(asked, backoff(this.#failures, this.#bounds.maxBackoff));
+    this.#notBefore = performance.now() + Math.max(asked(error), backoff(this.#failures, this.#bounds.maxBackoff));
   }
 }

@@ -1,4 +1,8 @@
+import { SandmanError } from './errors.ts';
+
 const FIRST_MS = 200;
+/** Whoever asks us to wait for longer, in ms, has lost his way. */
+const LONGEST_WAIT_MS = 300_000;
 
 /**
  * How long to wait before the next try, in ms: twice as long after each failure, and by chance up to half less, so that
@@ -9,4 +13,10 @@ const FIRST_MS = 200;
 export function backoff(failures: number, most: number): number {
   const wait = Math.min(most, FIRST_MS * 2 ** Math.min(failures - 1, 20));
   return wait * (1 - Math.random() / 2);
+}
+
+/** How long whoever refused us asked us to wait, in ms; 0 where it did not. */
+export function asked(error: unknown): number {
+  const seconds = error instanceof SandmanError ? error.retryAfter : null;
+  return Math.min((seconds ?? 0) * 1_000, LONGEST_WAIT_MS);
 }

@@ -63,6 +63,9 @@ it('does not keep a process alive, unless that waits for it', async () => {
   const port = await freePort();
   expect((await run('', port)).stdout).toBe('');
   expect((await run('await client.close({ timeout: 300 });', port)).stdout).toBe('closed\n');
+  const busy = await startServer((_, answer) => void answer.writeHead(503, { 'retry-after': '120' }).end());
+  expect((await run('await client.close({ timeout: 300 });', busy.port)).stdout).toBe('closed\n');
+  await busy.close();
   const server = await startServer((received, answer) =>
     server.received.length < 5 ? answerProblem(answer, 500, 'internal') : accepting(received, answer),
   );

@@ -1,5 +1,5 @@
 import type { Change } from './api-types.ts';
-import { backoff } from './backoff.ts';
+import { asked, backoff } from './backoff.ts';
 import { SandmanError } from './errors.ts';
 import { type Frame, frames } from './frames.ts';
 import type { Transport } from './transport.ts';
@@ -64,7 +64,7 @@ export async function* statusEvents(
   let last = after;
   let failures = 0;
   while (!signal?.aborted) {
-    let asked = 0;
+    let wait = 0;
     try {
       const headers = { accept: 'text/event-stream', ...(last === '' ? {} : { 'last-event-id': last }) };
       const answer = await transport.stream({ method: 'GET', path: '/v1/events', headers, signal });
@@ -77,9 +77,9 @@ export async function* statusEvents(
       }
     } catch (error) {
       if (isFinal(error)) throw error;
-      asked = ((error instanceof SandmanError && error.retryAfter) || 0) * 1_000;
+      wait = asked(error);
     }
     failures += 1;
-    await pause(Math.max(asked, backoff(failures, maxBackoff)), signal);
+    await pause(Math.max(wait, backoff(failures, maxBackoff)), signal);
   }
 }

@@ -51,13 +51,18 @@ export class Transport {
    * @throws SandmanError; what `signal` was aborted with; TypeError where the body cannot be written as JSON
    */
   json<T>(call: Call): Promise<T> {
-    return this.#bounded(call, async (init) => {
+    const bound = new AbortController();
+    const end = () => bound.abort();
+    // Not by `AbortSignal.any`: of a signal that lasts, such as a client's own, some Nodes keep all that depend on it.
+    call.signal?.addEventListener('abort', end);
+    if (call.signal?.aborted) end();
+    return this.#bounded(call, bound, bound.signal, async (init) => {
       const answer = await this.#answer(call, init);
       const body = parsed(await answer.text());
       if (typeof body === 'object' && body !== null) return body as T;
       const { status } = answer;
       throw new SandmanError(nameOf(call), { code: 'unexpected-answer', detail: 'the answer is not JSON', status });
-    });
+    }).finally(() => call.signal?.removeEventListener('abort', end));
   }
 
   /**
@@ -66,13 +71,18 @@ export class Transport {
    * @throws as {@link json}
    */
   stream(call: Call): Promise<Response> {
-    return this.#bounded(call, (init) => this.#answer(call, init));
+    const bound = new AbortController();
+    const ended = call.signal ? AbortSignal.any([call.signal, bound.signal]) : bound.signal;
+    return this.#bounded(call, bound, ended, (init) => this.#answer(call, init));
   }
 
-  async #bounded<T>(call: Call, work: (init: RequestInit) => Promise<T>): Promise<T> {
+  /**
+   * @param bound is aborted when the time is over
+   * @param ended by that, or by the caller
+   */
+  async #bounded<T>(call: Call, bound: AbortController, ended: AbortSignal, work: (init: RequestInit) => Promise<T>): Promise<T> {
     const { signal, timeout = this.#settings.timeout } = call;
-    const bound = new AbortController();
-    const init = this.#request(call, signal ? AbortSignal.any([signal, bound.signal]) : bound.signal);
+    const init = this.#request(call, ended);
     const timer = setTimeout(() => bound.abort(), timeout);
     try {
       return await work(init);

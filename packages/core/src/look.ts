@@ -45,7 +45,7 @@ export function look(record: SessionRecord, now: number): Decision {
   if (maySleep && passed(sleepAt)) {
     return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', lostBefore: record.ingest.lost, ...HEALTHY } };
   }
-  if (maySleep && sleepAt !== null && passed(warnAt(record, sleepAt))) return { kind: 'warn', sleepAt };
+  if (maySleep && sleepAt !== null && now < sleepAt && passed(warnAt(record, sleepAt))) return { kind: 'warn', sleepAt };
 
   if (record.wanted !== 'gone' && record.verifyAt !== 0 && now >= Math.max(record.verifyAt, record.notBefore)) {
     return { kind: 'act', action: 'status' };
@@ -63,7 +63,7 @@ export function look(record: SessionRecord, now: number): Decision {
   const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(at, now) : at);
   const pending = [
     record.wanted === 'gone' ? null : afterBeat(ahead.deleteAt),
-    maySleep ? afterBeat(warnAt(record, ahead.sleepAt) ?? ahead.sleepAt) : null,
+    maySleep ? afterBeat(now < (ahead.sleepAt ?? 0) ? (warnAt(record, ahead.sleepAt) ?? ahead.sleepAt) : ahead.sleepAt) : null,
     record.wanted === 'gone' || record.verifyAt === 0 ? null : Math.max(record.verifyAt, record.notBefore),
     asWanted ? null : backoffEnd,
   ].filter((at) => at !== null);

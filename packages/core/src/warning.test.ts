@@ -28,6 +28,12 @@ describe('a warning', () => {
     expect(at(15 * MINUTE)).toMatchObject({ kind: 'want', patch: { wanted: 'asleep' } });
   });
 
+  it('is none once the sleep is due, though that waits for a heartbeat still', () => {
+    const { ingest } = warned();
+    const beats = { ingest: { ...ingest, beat: SLEEP_AT - 1 } };
+    expect(at(15 * MINUTE + 3, beats)).toEqual({ kind: 'rest', until: SLEEP_AT + 3 + 5 });
+  });
+
   it('is given anew for another deadline', () => {
     expect(at(16 * MINUTE, { warnedOf: SLEEP_AT, lastActivity: T0 + 2 * MINUTE })).toEqual({ kind: 'warn', sleepAt: T0 + 17 * MINUTE });
     expect(at(29 * MINUTE, { warnedOf: SLEEP_AT, holdUntil: T0 + 30 * MINUTE })).toEqual({ kind: 'warn', sleepAt: T0 + 30 * MINUTE });

@@ -111,6 +111,7 @@ export class Reconciler {
     const { uuid, name, n } = alarm;
     const { observer, surroundings } = this.#on;
     let seen = await this.#read(uuid);
+    let warned = false;
     for (let waits = 0; ; ) {
       const { record } = seen;
       // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
@@ -126,11 +127,14 @@ export class Reconciler {
           continue;
         }
         // What only waits for a heartbeat rang in time.
-        if (record.action === '' && decision.until > now + BEAT_MS) observer.early(name);
+        if (record.action === '' && !warned && decision.until > now + BEAT_MS) observer.early(name);
         return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };
       }
       // Before it is written down that it was done: told twice is better than not at all.
-      if (decision.kind === 'warn') await this.#on.warn(record, decision.sleepAt);
+      if (decision.kind === 'warn') {
+        await this.#on.warn(record, decision.sleepAt);
+        warned = true;
+      }
       const next =
         decision.kind === 'want' || decision.kind === 'act'
           ? await this.#pursue({ ...seen, record }, decision, alarm)

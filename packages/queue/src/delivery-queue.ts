@@ -67,7 +67,13 @@ export class DeliveryQueue<Delivery extends object> {
    * @param name what it is, for people who look at jobs
    */
   async add(id: string, name: string, delivery: Delivery): Promise<void> {
-    await this.#queue.add(name, delivery, { jobId: id, attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'custom' } });
+    await this.#queue.add(name, delivery, {
+      jobId: id,
+      attempts: Number.MAX_SAFE_INTEGER,
+      backoff: { type: 'custom' },
+      // BullMQ would keep the stack of each try in the job: 30 kB in a day.
+      stackTraceLimit: 0,
+    });
   }
 
   /** How many are not delivered yet. */

@@ -40,9 +40,9 @@ function url(protocols: readonly string[], parse = (text: string) => text): Vari
   return { expected, parse: (text) => (protocols.includes(new URL(text).protocol) ? parse(text) : refuse()) };
 }
 
-/** Null where it is not set. */
-function optional<T>({ expected, parse }: Variable<T>): Variable<T | null> {
-  return { expected, standard: '', parse: (text) => (text === '' ? null : parse(text)) };
+function postable(text: string): string {
+  const { protocol, username, password } = new URL(text);
+  return /^https?:$/.test(protocol) && !username && !password ? text : refuse();
 }
 
 const secret: Variable<string> = { expected: 'must be set', parse: (text) => text };
@@ -104,7 +104,12 @@ const VARIABLES = {
   WORKER_CONCURRENCY: { expected: 'must be a whole number, 1 to 10000', standard: '50', parse: whole(1, 10_000) },
   SESSION_MANAGER_MAX_RPS: { expected: 'must be a whole number of calls per second, 1 to 1000000', standard: '', parse: rate },
   METRICS_PORT: port('9464'),
-  WEBHOOK_URL: optional(url(['http:', 'https:'])),
+  WEBHOOK_URL: {
+    // `fetch` refuses one.
+    expected: 'must be a URL that begins with http:// or https://, without a login in it',
+    standard: '',
+    parse: (text: string) => (text === '' ? null : postable(text)),
+  },
   WEBHOOK_SECRET: { ...secret, standard: '' },
   SLEEP_WARNING: duration('60s'),
   DASHBOARD_PORT: port('3001'),

@@ -210,7 +210,7 @@ export const MUTANTS: readonly Mutant[] = [
     'what-redis-forgot-is-believed',
     'what Redis may have forgotten is in doubt',
     LOOK,
-    'record.ingest.rewound > Math.max(record.rewound, record.createdAt)',
+    'ingest.rewound > Math.max(rewound, createdAt)',
     'false',
   ),
 ];

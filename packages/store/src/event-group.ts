@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { Keyspace } from './keys.ts';
+import { ShardKeys } from './keys.ts';
 import { decodeEvent, type SessionChange } from './redis-journal.ts';
 
 const ABANDONED_MS = 30_000;
@@ -12,14 +12,13 @@ type Entry = readonly [id: string, flat: string[] | null];
 
 /** An event that is this process's until it is done. */
 export interface TakenEvent extends SessionChange {
-  readonly shard: number;
   /** Its place in the shard's stream; it never repeats. */
   readonly id: string;
 }
 
 export interface EventGroupOptions {
   readonly prefix: string;
-  readonly shards: number;
+  readonly shard: number;
   /** What the readers have in common, and what tells this one from the others. */
   readonly group: string;
   readonly reader: string;
@@ -27,73 +26,77 @@ export interface EventGroupOptions {
   readonly abandoned?: number;
 }
 
-/** The changes of all shards, shared out among the readers of a group: each is some reader's at least once. */
+/** The changes of one shard, shared out among the readers of a group: each is some reader's at least once. */
 export class EventGroup {
   readonly #redis: Redis | Cluster;
-  readonly #streams: readonly string[];
+  readonly #stream: string;
   readonly #group: string;
   readonly #reader: string;
   readonly #abandoned: number;
-  #reclaimedAt = 0;
+  /** The last event that came; before the first one a group begins with what happens from now on. */
+  #last = '$';
+  #joined = false;
+  #reclaimedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(redis: Redis | Cluster, { prefix, shards, group, reader, abandoned = ABANDONED_MS }: EventGroupOptions) {
+  constructor(redis: Redis | Cluster, { prefix, shard, group, reader, abandoned = ABANDONED_MS }: EventGroupOptions) {
     this.#redis = redis;
-    this.#streams = new Keyspace(prefix, shards).shards.map(({ events }) => events);
+    this.#stream = new ShardKeys(prefix, shard).events;
     this.#group = group;
     this.#reader = reader;
     this.#abandoned = abandoned;
   }
 
-  /** Begins the group with what happens from now on, where there is none yet. */
-  async join(): Promise<void> {
-    const begin = (stream: string) =>
-      this.#redis.xgroup('CREATE', stream, this.#group, '$', 'MKSTREAM').catch((error: Error) => {
-        if (!error.message.startsWith('BUSYGROUP')) throw error;
-      });
-    await Promise.all(this.#streams.map(begin));
-  }
-
   /**
-   * The next events, and now and then those that another reader took and never finished.
+   * The next events, and now and then those that another reader took and never finished. Begins the group where there is none.
    *
-   * @param limit of each shard
-   * @throws where the group is gone: then one joins again
+   * @param limit 1 or more
+   * @throws where Redis has forgotten the group: the next time it begins anew, with what came after the last event
    */
   async take(limit: number): Promise<TakenEvent[]> {
+    if (!this.#joined) await this.#join();
+    this.#joined = true;
+    try {
+      const entries = [...(await this.#left(limit)), ...(await this.#fresh(limit))];
+      return entries.map(([id, flat]) => ({ ...decodeEvent(flat!), id }));
+    } catch (error) {
+      this.#joined = false;
+      throw error;
+    }
+  }
+
+  async done({ id }: TakenEvent): Promise<void> {
+    await this.#redis.xack(this.#stream, this.#group, id);
+  }
+
+  async #join(): Promise<void> {
+    await this.#redis.xgroup('CREATE', this.#stream, this.#group, this.#last, 'MKSTREAM').catch((error: Error) => {
+      if (!error.message.startsWith('BUSYGROUP')) throw error;
+    });
+  }
+
+  async #fresh(limit: number): Promise<Entry[]> {
+    const reply = await this.#redis.xreadgroup('GROUP', this.#group, this.#reader, 'COUNT', limit, 'STREAMS', this.#stream, '>');
+    const entries = ((reply as [string, Entry[]][] | null) ?? []).flatMap(([, some]) => some);
+    this.#last = entries.at(-1)?.[0] ?? this.#last;
+    return entries;
+  }
+
+  async #left(limit: number): Promise<Entry[]> {
     const now = performance.now();
-    const reclaim = this.#reclaimedAt === 0 || now - this.#reclaimedAt > RECLAIM_EVERY_MS;
-    if (reclaim) this.#reclaimedAt = now;
-    const taken = await Promise.all(
-      this.#streams.map(async (stream, shard) => {
-        const entries = [...(reclaim ? await this.#left(stream, limit) : []), ...(await this.#fresh(stream, limit))];
-        // One that the stream's cap took away has no fields any more.
-        return entries.flatMap(([id, flat]) => (flat ? { ...decodeEvent(flat), shard, id } : []));
-      }),
-    );
-    return taken.flat();
+    if (now - this.#reclaimedAt < RECLAIM_EVERY_MS) return [];
+    this.#reclaimedAt = now;
+    const reply = await this.#redis.xautoclaim(this.#stream, this.#group, this.#reader, this.#abandoned, '0', 'COUNT', limit);
+    await this.#forget();
+    // What the stream's cap took away comes without fields, or, from Redis 6.2, as nothing at all.
+    return (reply as [string, (Entry | null)[]])[1].filter((entry): entry is Entry => Boolean(entry?.[1]));
   }
 
-  async done({ shard, id }: TakenEvent): Promise<void> {
-    await this.#redis.xack(this.#streams[shard]!, this.#group, id);
-  }
-
-  async #fresh(stream: string, limit: number): Promise<Entry[]> {
-    const reply = await this.#redis.xreadgroup('GROUP', this.#group, this.#reader, 'COUNT', limit, 'STREAMS', stream, '>');
-    return ((reply as [string, Entry[]][] | null) ?? []).flatMap(([, entries]) => entries);
-  }
-
-  async #left(stream: string, limit: number): Promise<Entry[]> {
-    const reply = await this.#redis.xautoclaim(stream, this.#group, this.#reader, this.#abandoned, '0', 'COUNT', limit);
-    await this.#forget(stream);
-    return (reply as [string, Entry[]])[1];
-  }
-
-  async #forget(stream: string): Promise<void> {
-    const readers = (await this.#redis.xinfo('CONSUMERS', stream, this.#group)) as (string | number)[][];
+  async #forget(): Promise<void> {
+    const readers = (await this.#redis.xinfo('CONSUMERS', this.#stream, this.#group)) as (string | number)[][];
     for (const flat of readers) {
       const of = (field: string) => flat[flat.indexOf(field) + 1]!;
       if (of('pending') === 0 && Number(of('idle')) > FORGET_MS) {
-        await this.#redis.xgroup('DELCONSUMER', stream, this.#group, of('name') as string);
+        await this.#redis.xgroup('DELCONSUMER', this.#stream, this.#group, of('name') as string);
       }
     }
   }

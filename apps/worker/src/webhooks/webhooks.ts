@@ -3,25 +3,30 @@ import { deadlines, type SessionRecord, statusOf } from '@sandman/core';
 import { repeat } from '@sandman/lifecycle';
 import { DeliveryQueue } from '@sandman/queue';
 import { type Logger, type Metrics, surroundings } from '@sandman/runtime';
-import { EventGroup, type RedisSessionStore, type TakenEvent } from '@sandman/store';
+import { EventGroup, type RedisJournal, type RedisSessionStore, type TakenEvent } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
 import type { Receiver } from './receiver.ts';
 
 const GROUP = 'webhooks';
 /** How often a worker looks for something new, in ms: as late as a change is told. */
 const LOOK_MS = 200;
-/** Events taken at once, of each shard. */
+/** Events taken at once, of a shard. */
 const PAGE = 100;
 /** Deliveries at once, of one worker. A receiver that is down holds up these, and nothing else. */
 const CONCURRENCY = 10;
 /** Not delivered yet, of all workers: what is more stays in the events' stream, which is capped, and Redis does not fill up. */
 const MOST_WAITING = 10_000;
+/** Warnings may go beyond: while old changes are made up for, they are what is still of use. */
+const MOST_WITH_WARNINGS = 11_000;
+/** How long a sleep's alarm waits for its warning to be handed over, in ms: their queue may be in a shard that is away. */
+const HAND_OVER_MS = 1_000;
 
 export interface WebhooksOptions {
   readonly redis: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
   readonly store: RedisSessionStore;
+  readonly journal: RedisJournal;
   readonly receiver: Receiver;
   /** How long before a sleep its warning goes out, in ms. */
   readonly warning: number;
@@ -47,15 +52,14 @@ function typeOf({ from, to, cause }: TakenEvent): ChangeType | null {
 /** Tells whoever listens at `WEBHOOK_URL` what happens to sessions, and before it does. */
 export class Webhooks {
   readonly #on: WebhooksOptions;
-  readonly #group: EventGroup;
   readonly #queue: DeliveryQueue<Notice>;
-  readonly #stopPassing: () => Promise<void>;
-  #joined = false;
+  readonly #rounds: readonly (() => Promise<void>)[];
+  /** As it was last counted. */
+  #waiting = 0;
 
   constructor(options: WebhooksOptions) {
     this.#on = options;
     const { redis, prefix, shards, metrics, logger } = options;
-    this.#group = new EventGroup(redis, { prefix, shards, group: GROUP, reader: surroundings.id() });
     this.#queue = new DeliveryQueue({
       connection: redis,
       prefix,
@@ -67,12 +71,17 @@ export class Webhooks {
       },
       onError: (err) => logger.warn({ err }, 'queue'),
     });
-    this.#stopPassing = repeat(
-      surroundings,
-      LOOK_MS,
-      () => this.#pass(),
-      (err) => logger.warn({ err }, 'webhooks wait'),
-    );
+    const failed = (err: unknown) => logger.warn({ err }, 'webhooks wait');
+    const reader = surroundings.id();
+    const groups = Array.from({ length: shards }, (_, shard) => new EventGroup(redis, { prefix, shard, group: GROUP, reader }));
+    const count = async () => {
+      this.#waiting = await this.#queue.size();
+    };
+    // Each shard has a round of its own: one that is away holds up none of the others.
+    this.#rounds = [
+      repeat(surroundings, LOOK_MS, count, failed),
+      ...groups.map((group, shard) => repeat(surroundings, LOOK_MS, () => this.#pass(group, shard), failed)),
+    ];
   }
 
   /** How many are not delivered yet. */
@@ -80,34 +89,46 @@ export class Webhooks {
     return this.#queue.size();
   }
 
-  /** Has somebody warned that the session will fall asleep at `sleepAt`, ms; dropped where too much waits already. */
+  /** Has somebody warned that the session will fall asleep at `sleepAt`, ms; or nobody, where that would hold up the sleep. */
   async warn({ uuid }: SessionRecord, sleepAt: number): Promise<void> {
     const type = 'session.sleep-warning';
-    if ((await this.#queue.size()) >= MOST_WAITING) this.#on.metrics.webhooks.inc({ type, outcome: 'dropped' });
-    else await this.#queue.add(`warning-${uuid}-${sleepAt}`, type, { type, at: sleepAt - this.#on.warning, uuid, sleepAt });
+    const notice = { type, at: sleepAt - this.#on.warning, uuid, sleepAt } as const;
+    const full = this.#waiting >= MOST_WITH_WARNINGS;
+    const handed = full ? false : this.#queue.add(`warning-${uuid}-${sleepAt}`, type, notice).then(() => true);
+    const late = surroundings.pause(HAND_OVER_MS).then(() => false);
+    if (!(await Promise.race([handed, late]))) this.#on.metrics.webhooks.inc({ type, outcome: 'dropped' });
   }
 
   /** Takes what happened out of the events, one delivery each. Answers in how many ms it should be called again, where there is more. */
-  async #pass(): Promise<number | undefined> {
-    if (!this.#joined) await this.#group.join();
-    this.#joined = true;
-    if ((await this.#queue.size()) >= MOST_WAITING) return;
-    const events = await this.#group.take(PAGE).catch((error) => {
-      // Redis has forgotten the group, perhaps.
-      this.#joined = false;
-      throw error;
-    });
-    await Promise.all(events.map((event) => this.#tell(event)));
-    return events.length < PAGE ? undefined : 0;
+  async #pass(group: EventGroup, shard: number): Promise<number | undefined> {
+    const room = Math.ceil((MOST_WAITING - this.#waiting) / this.#on.shards);
+    if (room <= 0) return;
+    const limit = Math.min(PAGE, room);
+    const events = await group.take(limit);
+    this.#waiting += events.length;
+    await Promise.all(
+      events.map(async (event) => {
+        await this.#tell(event, shard);
+        await group.done(event);
+      }),
+    );
+    return events.length < limit ? undefined : 0;
   }
 
-  async #tell(event: TakenEvent): Promise<void> {
-    const { shard, id, uuid, at, cause } = event;
+  async #tell(event: TakenEvent, shard: number): Promise<void> {
+    const { id, uuid, at, cause } = event;
     const type = typeOf(event);
-    const { record, now } = type ? await this.#on.store.read(uuid) : { record: null, now: 0 };
+    if (!type || (type === 'session.woken' && !(await this.#slept(event)))) return;
+    const { record, now } = await this.#on.store.read(uuid);
     // A record that is forgotten already, a day after its delete, is nobody's any more.
-    if (type && record) await this.#queue.add(`event-${shard}-${id}`, type, { type, at, session: sessionView(record, now), cause });
-    await this.#group.done(event);
+    if (record) await this.#queue.add(`event-${shard}-${id}`, type, { type, at, session: sessionView(record, now), cause });
+  }
+
+  /** Whether a wake woke it: a session in doubt is woken to be sure, and was awake all the while. */
+  async #slept({ uuid, at }: TakenEvent): Promise<boolean> {
+    const changes = await this.#on.journal.history(uuid);
+    const woken = changes.findIndex((change) => change.to === 'active' && change.at === at);
+    return changes[woken + 1]?.from !== 'active';
   }
 
   async #deliver(id: string, notice: Notice): Promise<void> {
@@ -136,7 +157,7 @@ export class Webhooks {
 
   /** Takes no more, and waits for those on their way. */
   async close(): Promise<void> {
-    await this.#stopPassing();
+    await Promise.all(this.#rounds.map((stop) => stop()));
     await this.#queue.close();
   }
 }
