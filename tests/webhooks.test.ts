@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { verifyWebhook } from '@sandman/client/webhooks';
 import { type FoundRedis, freePort, redisForTests, startApp, waitFor } from '@sandman/testing';
+import { Redis } from 'ioredis';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TestStack, type View } from './stack.ts';
@@ -127,6 +128,18 @@ describe('what happens to a session', () => {
     expect((await told(uuid, 'session.gone')).map(({ type, cause }) => [type, cause])).toEqual([['session.gone', 'gone']]);
   });
 
+  it('a wake of what only was in doubt is not told: it was awake all the while', async () => {
+    await stack.start({});
+    const { uuid } = await stack.create('ada');
+    const client = new Redis(redis.url);
+    await client.hset(`{${stack.prefix}:0}:ingest`, 'rewound', Date.now());
+    client.disconnect();
+    expect((await stack.ping(uuid)).status).toBe('waking');
+    await stack.until(uuid, 'active');
+    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+    expect((await told(uuid, 'session.slept')).map(({ type }) => type)).toEqual(['session.slept']);
+  });
+
   it('is told again, with the same id, to a receiver that fails, or sends elsewhere', async () => {
     await stack.start({});
     const answers = [500, 302];
@@ -232,6 +245,8 @@ describe('a warning', () => {
     await told(uuid, 'session.sleep-warning', 'session.slept');
     const metrics = await (await fetch(`${stack.ops[0]}/metrics`)).text();
     expect(metrics).not.toMatch(/sandman_sweep_repairs_total\{/);
+    // Nor does an alarm that stops for it ring early: there was something to do.
+    expect(metrics).not.toMatch(/sandman_alarms_early_total\{alarm="sleep"\}/);
   });
 });
 
@@ -251,6 +266,7 @@ describe('the environment', () => {
     [{ WEBHOOK_URL: 'http://127.0.0.1:1/x' }, 'WEBHOOK_SECRET is missing'],
     [{ WEBHOOK_URL: 'http://127.0.0.1:1/x', WEBHOOK_SECRET: 'whsec_c2hvcnQ=' }, 'WEBHOOK_SECRET is malformed'],
     [{ WEBHOOK_URL: 'http://127.0.0.1:1/x', WEBHOOK_SECRET: 'not base64, but long enough to be one' }, 'WEBHOOK_SECRET is malformed'],
+    [{ WEBHOOK_URL: 'http://user:password@127.0.0.1:1/x', WEBHOOK_SECRET: SECRET }, 'WEBHOOK_URL is malformed'],
     [{ WEBHOOK_URL: 'ftp://127.0.0.1/x', WEBHOOK_SECRET: SECRET }, 'WEBHOOK_URL is malformed'],
     [{ SLEEP_WARNING: 'soon' }, 'SLEEP_WARNING is malformed'],
   ])('%j ends it with 2 and one line', async (env, line) => {

@@ -60,10 +60,12 @@ export function look(record: SessionRecord, now: number): Decision {
 
   // A deadline that has passed waits for the next heartbeat; in a gap it can only be a later one.
   const ahead = deadlines({ ...record, ingest: foresee(record.ingest, now) });
+  // The sleep's alarm stops at its warning first, unless the sleep itself is due.
+  const stopAt = (now < (ahead.sleepAt ?? 0) ? warnAt(record, ahead.sleepAt) : null) ?? ahead.sleepAt;
   const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(at, now) : at);
   const pending = [
     record.wanted === 'gone' ? null : afterBeat(ahead.deleteAt),
-    maySleep ? afterBeat(now < (ahead.sleepAt ?? 0) ? (warnAt(record, ahead.sleepAt) ?? ahead.sleepAt) : ahead.sleepAt) : null,
+    maySleep ? afterBeat(stopAt) : null,
     record.wanted === 'gone' || record.verifyAt === 0 ? null : Math.max(record.verifyAt, record.notBefore),
     asWanted ? null : backoffEnd,
   ].filter((at) => at !== null);
