@@ -67,7 +67,7 @@ describe('pages', () => {
 describe('completion', () => {
   it('in bash', async () => {
     const cases: [string[], string[]][] = [
-      [['s'], ['sessions', 'show', 'sleep']],
+      [['s'], ['sessions', 'show', 'sleep', 'simulate']],
       [['--url', 'show', 'se'], ['sessions']],
       [['sessions', '--st'], ['--status']],
       [
@@ -86,6 +86,11 @@ describe('completion', () => {
         ['--until', '--url'],
       ],
       [['completion', 'z'], ['zsh']],
+      [['trace', 'g'], ['generate']],
+      [
+        ['trace', 'import', 'x.log', '--s'],
+        ['--sessions', '--start', '--seed', '--session-from'],
+      ],
     ];
     const asks = cases.map(([words]) => `ask ${words.map((word) => `'${word}'`).join(' ')}`);
     const script = `source <('${process.execPath}' '${CLI}' completion bash)

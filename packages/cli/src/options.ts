@@ -1,21 +1,47 @@
-import { formatDuration, InvalidInput, LONGEST_MS, parseDuration, UUID } from '@sandman/core';
+import { formatDuration, InvalidInput, LONGEST_MS, type Policy, PolicyBook, parseDuration, UUID } from '@sandman/core';
 import { InvalidArgumentError } from 'commander';
+
+/** What the core refuses, as commander tells it. */
+export function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof InvalidInput ? new InvalidArgumentError(`${error.message}.`) : error;
+  }
+}
 
 /**
  * @param most ms
+ * @param none whether no time at all will do
  * @returns reads ms
  */
-export function durationOption(most = LONGEST_MS): (text: string) => number {
+export function durationOption(most = LONGEST_MS, none = false): (text: string) => number {
   return (text) => {
-    let ms: number;
-    try {
-      ms = parseDuration(text, 'It');
-    } catch (error) {
-      throw error instanceof InvalidInput ? new InvalidArgumentError(`${error.message}.`) : error;
-    }
+    if (none && /^0(ms|s|m|h|d)?$/.test(text)) return 0;
+    const ms = reading(() => parseDuration(text, 'It'));
     if (ms > most) throw new InvalidArgumentError(`It must be at most ${formatDuration(most)}.`);
     return ms;
   };
+}
+
+/** Reads `5%`, or `5`, as 0.05. */
+export function percentOption(text: string): number {
+  const percent = /^\d{1,3}(\.\d{1,6})?%?$/.test(text) ? Number.parseFloat(text) : Number.NaN;
+  if (!(percent <= 100)) throw new InvalidArgumentError('It must be from 0% to 100%.');
+  return percent / 100;
+}
+
+/** Adds a policy: a preset's name, or one as JSON. */
+export function policyOption(text: string, before: readonly Policy[] = []): Policy[] {
+  let asked: unknown = text;
+  if (text.trimStart().startsWith('{')) {
+    try {
+      asked = JSON.parse(text);
+    } catch {
+      throw new InvalidArgumentError('It is no JSON.');
+    }
+  }
+  return [...before, reading(() => new PolicyBook().resolve(asked))];
 }
 
 export function numberOption(least: number, most: number): (text: string) => number {

@@ -59,7 +59,7 @@ describe('wrong arguments and a wrong environment are one line and code 2', () =
   });
 });
 
-it.each(['', 'sessions', 'show', 'sleep', 'wake', 'delete', 'hold', 'completion'])(
+it.each(['', 'sessions', 'show', 'sleep', 'wake', 'delete', 'hold', 'simulate', 'trace', 'completion'])(
   '%s --help needs no key and has examples',
   async (name) => {
     const { code, stdout, stderr } = await sandman([...(name ? [name] : []), '--help'], {});

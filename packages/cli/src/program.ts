@@ -5,6 +5,8 @@ import { addCompletion } from './commands/completion.ts';
 import { addHold } from './commands/hold.ts';
 import { addSessions } from './commands/sessions.ts';
 import { addShow } from './commands/show.ts';
+import { addSimulate } from './commands/simulate.ts';
+import { addTrace } from './commands/trace.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { asCommandFailure } from './failure.ts';
 import { durationOption } from './options.ts';
@@ -12,7 +14,7 @@ import type { Surroundings } from './output.ts';
 import { apiUrl, DEFAULT_URL } from './settings.ts';
 
 /** In the order of --help. A further command is a file in commands/ and its name here. */
-const COMMANDS: readonly AddCommand[] = [addSessions, addShow, addChanges, addHold, addCompletion];
+const COMMANDS: readonly AddCommand[] = [addSessions, addShow, addChanges, addHold, addSimulate, addTrace, addCompletion];
 
 const NOTES = `
 Environment:

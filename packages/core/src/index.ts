@@ -8,6 +8,7 @@ export * from './memory.ts';
 export * from './outcomes.ts';
 export * from './policy.ts';
 export * from './ports.ts';
+export * from './random.ts';
 export * from './requests.ts';
 export * from './savings.ts';
 export * from './session.ts';

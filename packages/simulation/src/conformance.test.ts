@@ -1,10 +1,9 @@
-import { BEAT_STALE_MS, birth, PolicyBook, type Reading, type SessionRecord, type SessionStore, TOMBSTONE_MS } from '@sandman/core';
+import { BEAT_STALE_MS, birth, PolicyBook, Random, type Reading, type SessionRecord, type SessionStore, TOMBSTONE_MS } from '@sandman/core';
 import { FIELDS, RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, redisForTests } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { emptyShard, MemoryStore } from './memory-store.ts';
-import { Random } from './random.ts';
 
 const STEPS = 600;
 const SLACK_PERCENT = 1;

@@ -1,6 +1,6 @@
+import { Random } from '@sandman/core';
 import { CALL_FAULTS } from './pods.ts';
 import type { SimulatedProcess } from './process.ts';
-import { Random } from './random.ts';
 import { type Checked, recovery } from './verdict.ts';
 import { World } from './world.ts';
 

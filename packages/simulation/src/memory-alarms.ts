@@ -1,6 +1,5 @@
-import type { Alarm, AlarmClock, AlarmEnd, AlarmRef } from '@sandman/core';
+import type { Alarm, AlarmClock, AlarmEnd, AlarmRef, Random } from '@sandman/core';
 import type { SimulatedProcess } from './process.ts';
-import type { Random } from './random.ts';
 import type { Command, SimulatedRedis } from './redis.ts';
 import type { Timeline } from './timeline.ts';
 

@@ -1,6 +1,5 @@
-import type { Action, Outcome, PodControl } from '@sandman/core';
+import type { Action, Outcome, PodControl, Random } from '@sandman/core';
 import type { SimulatedProcess } from './process.ts';
-import type { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
 
 /** How a call may end, as the session-manager's client sorts it. */

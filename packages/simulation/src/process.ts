@@ -1,5 +1,5 @@
+import type { Random } from '@sandman/core';
 import type { Surroundings } from '@sandman/lifecycle';
-import type { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
 
 /** A process of ours: it can be paused, and killed at any `await`. */

@@ -1,5 +1,5 @@
+import type { Random } from '@sandman/core';
 import type { SimulatedProcess } from './process.ts';
-import type { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
 
 /** As the runtime's two connections: a caller waits, or nobody does. */

@@ -1,6 +1,5 @@
-import type { Action, Policy } from '@sandman/core';
+import { type Action, type Policy, Random } from '@sandman/core';
 import { expect, it } from 'vitest';
-import { Random } from './random.ts';
 import type { User } from './users.ts';
 import { World } from './world.ts';
 

@@ -1,9 +1,8 @@
-import { deadlines, type LiveReading, type Policy, SandmanError } from '@sandman/core';
+import { deadlines, type LiveReading, type Policy, type Random, SandmanError } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import type { ShardState } from './memory-store.ts';
 import type { SimulatedPods } from './pods.ts';
 import type { SimulatedProcess } from './process.ts';
-import type { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
 import type { Verdict } from './verdict.ts';
 

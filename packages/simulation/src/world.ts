@@ -1,4 +1,4 @@
-import { BEAT_STALE_MS, PolicyBook } from '@sandman/core';
+import { BEAT_STALE_MS, PolicyBook, type Random } from '@sandman/core';
 import {
   Arming,
   Circuit,
@@ -14,7 +14,6 @@ import { type Handler, SimulatedQueue } from './memory-alarms.ts';
 import { copyShard, emptyShard, MemoryStore, type ShardState, type Written } from './memory-store.ts';
 import { type Bounds, type Call, SimulatedPods } from './pods.ts';
 import { SimulatedProcess } from './process.ts';
-import type { Random } from './random.ts';
 import { SimulatedRedis } from './redis.ts';
 import { Timeline } from './timeline.ts';
 import { type Door, User } from './users.ts';

@@ -14,9 +14,9 @@ export interface OptionWords {
 export interface CommandWords {
   readonly name: string;
   readonly about: string;
-  /** The program's own among them, which may stand behind any command. */
+  /** Its own, those of its subcommands, and the program's, which may stand behind any command. */
   readonly options: readonly OptionWords[];
-  /** What its arguments may be; empty where that is anything. */
+  /** Its subcommands, or what its arguments may be; empty where that is anything. */
   readonly values: readonly string[];
 }
 
@@ -30,17 +30,22 @@ export function completionWords(program: Command): { readonly own: CommandWords;
   const help = program.createHelp();
   const options = help.visibleOptions(program).map(optionWords);
   const known = new Set(options.map(({ flags }) => flags[0]));
-  const commands = help.visibleCommands(program).map((command) => ({
-    name: command.name(),
-    about: help.subcommandDescription(command),
-    options: [
-      ...help
-        .visibleOptions(command)
-        .map(optionWords)
-        .filter(({ flags }) => !known.has(flags[0])),
-      ...options,
-    ],
-    values: command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices),
-  }));
+  const commands = help.visibleCommands(program).map((command) => {
+    const subcommands = help.visibleCommands(command);
+    const further = new Map<string | undefined, OptionWords>();
+    for (const option of [command, ...subcommands].flatMap((one) => help.visibleOptions(one)).map(optionWords)) {
+      const [flag] = option.flags;
+      if (!known.has(flag)) further.set(flag, option);
+    }
+    return {
+      name: command.name(),
+      about: help.subcommandDescription(command),
+      options: [...further.values(), ...options],
+      values: [
+        ...command.registeredArguments.flatMap(({ argChoices = [] }) => argChoices),
+        ...subcommands.map((subcommand) => subcommand.name()),
+      ],
+    };
+  });
   return { own: { name: '', about: '', options, values: commands.map(({ name }) => name) }, commands };
 }

@@ -1,0 +1,121 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sandman } from './cli.fixture.ts';
+
+/** Two sessions, out of order; one logs out, and comes back. */
+const LINES = [
+  '{"uuid":"b2","at":"2026-11-24T08:30:00.000Z","event":"logout"}',
+  '{"uuid":"a1","at":"2026-11-24T08:00:00.000Z"}',
+  '{"uuid":"a1","at":"2026-11-24T08:18:00.000Z"}',
+  '{"uuid":"b2","at":"2026-11-24T08:20:00.000Z"}',
+  '{"uuid":"a1","at":"2026-11-24T08:19:00.000Z","kind":"background"}',
+  '{"uuid":"b2","at":"2026-11-24T09:00:00.000Z"}',
+].join('\n');
+
+let dir: string;
+let trace: string;
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sandman-simulate-'));
+  trace = join(dir, 'trace.ndjson');
+  writeFileSync(trace, LINES);
+});
+
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const simulate = (args: string[], input?: string) => sandman(['simulate', ...args], {}, input);
+
+const TEN = '{"sleepAfter":"10m","deleteAfter":"2h"}';
+// a1: awake 0–15 and 18–34, asleep 15–18 and 34–60. b2: awake 20–30, gone, and there again at the last instant.
+const BALANCED = {
+  name: 'balanced',
+  policy: { name: 'balanced', sleepAfter: '15m', deleteAfter: '24h', backgroundCap: '4h' },
+  alwaysOnSeconds: 100 * 60,
+  awakeSeconds: (15 + 16 + 10) * 60,
+  asleepSeconds: (3 + 26) * 60,
+  savedFraction: 1 - 41 / 100,
+  sleeps: 2,
+  wakes: 1,
+  deletes: 1,
+  recreations: 1,
+  regrets: 1,
+};
+
+describe('simulate', () => {
+  it('is one document with --json, of a file or of standard input', async () => {
+    const { code, stdout, stderr } = await simulate([trace, '--json', '--policy', 'balanced', '--policy', TEN]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+    expect(JSON.parse(stdout)).toEqual({
+      sessions: 2,
+      from: '2026-11-24T08:00:00.000Z',
+      to: '2026-11-24T09:00:00.000Z',
+      policies: [BALANCED, expect.objectContaining({ name: 'custom', awakeSeconds: (10 + 11 + 10) * 60, sleeps: 2, regrets: 0 })],
+    });
+    expect((await simulate(['-', '--json', '--policy', 'balanced', '--policy', TEN], LINES)).stdout).toBe(stdout);
+  });
+
+  it('is a table of all presets for people', async () => {
+    const { code, stdout } = await simulate([trace]);
+    expect(code).toBe(0);
+    const [head, , titles, ...rows] = stdout.trimEnd().split('\n');
+    expect(head).toBe('2 sessions, 2026-11-24T08:00:00.000Z to 2026-11-24T09:00:00.000Z');
+    expect(titles).toMatch(/^POLICY +SLEEPS AFTER +DELETED AFTER +SAVED /);
+    expect(rows.map((row) => row.split(/ +/)[0])).toEqual(['aggressive', 'balanced', 'conservative', 'simple']);
+    expect(rows[1]).toMatch(/^balanced +15m +24h +59\.0% +41m +29m +2 +1 +1 +1 +1$/);
+  });
+
+  it('ends where --until says', async () => {
+    const { stdout } = await simulate([trace, '--json', '--policy', 'balanced', '--until', '2026-11-24T08:16:00Z']);
+    expect(JSON.parse(stdout)).toMatchObject({ sessions: 1, to: '2026-11-24T08:16:00.000Z', policies: [{ awakeSeconds: 900, sleeps: 1 }] });
+    const later = await simulate([trace, '--json', '--policy', 'balanced', '--until', '2026-11-24T10:00:00Z']);
+    expect(JSON.parse(later.stdout)).toMatchObject({ policies: [{ alwaysOnSeconds: 220 * 60, awakeSeconds: (15 + 16 + 10 + 15) * 60 }] });
+  });
+
+  it('counts what waking takes', async () => {
+    const { stdout } = await simulate([trace, '--json', '--policy', 'balanced', '--wake-time', '2m']);
+    expect(JSON.parse(stdout).policies[0].awakeSeconds).toBe(BALANCED.awakeSeconds + 60);
+  });
+
+  it('draws a plot with every preset, and recommends', async () => {
+    const plot = join(dir, 'plot.svg');
+    const { code, stdout } = await simulate([trace, '--json', '--policy', TEN, '--plot', plot, '--recommend', '5%']);
+    expect(code).toBe(0);
+    const svg = readFileSync(plot, 'utf8');
+    expect(svg).toMatch(/^<svg [^>]*><title>/);
+    for (const text of ['custom', 'aggressive', 'balanced', 'conservative', 'simple', 'deleteAfter 2h']) expect(svg).toContain(text);
+    const { policies, recommendation } = JSON.parse(stdout);
+    expect(policies).toHaveLength(1);
+    expect(recommendation).toMatchObject({ atMost: 0.05, policy: { sleepAfter: '1m', deleteAfter: '2h' } });
+    expect(recommendation.sweep).toHaveLength(16);
+    expect((await simulate([trace, '--recommend', '5'])).stdout).toContain('recommended for at most 5% regrets: {"sleepAfter":"1m"');
+  });
+});
+
+describe('what is wrong is one line and code 2, and nothing is printed', () => {
+  it.each([
+    ['no trace', [], 'missing required argument'],
+    ['a file that there is not', ['/nowhere.ndjson'], 'cannot read /nowhere.ndjson: ENOENT'],
+    ['an unknown policy', ['TRACE', '--policy', 'lazy'], 'must be one of aggressive, balanced'],
+    ['a policy that is none', ['TRACE', '--policy', '{"sleepAfter":"10m"}'], 'policy.deleteAfter must be a duration'],
+    ['a policy that is no JSON', ['TRACE', '--policy', '{sleepAfter}'], 'It is no JSON'],
+    ['a bad end', ['TRACE', '--until', 'noon'], 'must be a time such as'],
+    ['an end before the beginning', ['TRACE', '--until', '2026-11-24T07:00:00Z'], "before the trace's first line"],
+    ['a bad wake time', ['TRACE', '--wake-time', '-1s'], 'must be a duration such as'],
+    ['a share that is none', ['TRACE', '--recommend', '101%'], 'from 0% to 100%'],
+    ['a plot that cannot be written', ['TRACE', '--plot', '/nowhere/plot.svg'], 'cannot write --plot: ENOENT'],
+  ])('%s', async (_, args, says) => {
+    const { code, stdout, stderr } = await simulate(args.map((arg) => (arg === 'TRACE' ? trace : arg)));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^sandman: .+\n$/);
+    expect(stderr).toContain(says);
+  });
+
+  it('a bad line, by its number and field', async () => {
+    const { code, stdout, stderr } = await simulate(['-'], `${LINES}\n{"uuid":"a1","at":"yesterday"}\n`);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe('sandman: standard input: line 7: at must be a time such as 2026-11-24T08:00:00.000Z, after 1970\n');
+  });
+});

@@ -1,0 +1,34 @@
+import { PolicyBook } from '@sandman/core';
+import type { TraceEvent } from './line.ts';
+import { type Conditions, simulate } from './simulate.ts';
+import { type Trace, TraceBuilder } from './trace.ts';
+
+export const MINUTE = 60_000;
+export const T0 = Date.parse('2026-11-24T08:00:00Z');
+
+/** What one session does: at which minute, and what (a user's activity, by default). */
+export type Step = number | readonly [minute: number, event: TraceEvent['event']];
+
+/** A trace of these sessions, named a, b, … */
+export function traceOf(...sessions: Step[][]): Trace {
+  const builder = new TraceBuilder();
+  sessions.forEach((steps, i) => {
+    for (const step of steps) {
+      const [minute, event] = typeof step === 'number' ? ([step, 'user'] as const) : step;
+      builder.add({ uuid: String.fromCharCode(97 + i), at: T0 + minute * MINUTE, event });
+    }
+  });
+  return builder.build();
+}
+
+export function policyOf(sleepAfter: string, deleteAfter: string, backgroundCap = '4h') {
+  return new PolicyBook().resolve({ sleepAfter, deleteAfter, backgroundCap });
+}
+
+/** Runs one session until a minute, and says what it came to in minutes. */
+export function run(steps: Step[], until: number, policy: ReturnType<typeof policyOf>, conditions: Partial<Conditions> = {}) {
+  const result = simulate(traceOf(steps), policy, { until: T0 + until * MINUTE, wakeTime: 0, ...conditions });
+  const { awakeSeconds, asleepSeconds, alwaysOnSeconds, sleeps, wakes, deletes, recreations, regrets } = result;
+  const counts = { sleeps, wakes, deletes, recreations, regrets };
+  return { awake: awakeSeconds / 60, asleep: asleepSeconds / 60, alwaysOn: alwaysOnSeconds / 60, ...counts };
+}

@@ -1,0 +1,14 @@
+export * from './life.ts';
+export * from './line.ts';
+export * from './read.ts';
+export * from './simulate.ts';
+export * from './sweep.ts';
+export * from './tally.ts';
+export * from './trace.ts';
+export { LOG_FORMATS, LONGEST_LINE, type LogFormat } from './traces/access-log.ts';
+export * from './traces/format-line.ts';
+export * from './traces/generate.ts';
+export * from './traces/log-import.ts';
+export * from './traces/session-source.ts';
+export * from './traces/status-filter.ts';
+export * from './traces/workloads.ts';

@@ -1,0 +1,49 @@
+import { type ActivityKind, UUID } from '@sandman/core';
+
+/** What a line of a trace says happened. */
+export interface TraceEvent {
+  readonly uuid: string;
+  /** ms of the epoch. */
+  readonly at: number;
+  readonly event: ActivityKind | 'logout';
+}
+
+/** A line that is not of the trace's form. */
+export class BadLine extends Error {
+  override readonly name = 'BadLine';
+}
+
+/** With its zone: a trace means the same wherever it is read. */
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/;
+
+function fail(number: number, what: string): never {
+  throw new BadLine(`line ${number}: ${what}`);
+}
+
+function objectOf(text: string, number: number): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    fail(number, 'is no JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(number, 'must be a JSON object');
+  return value as Record<string, unknown>;
+}
+
+/**
+ * Reads a line of a trace; what else it holds is for others.
+ *
+ * @param number of the line, from 1, for errors
+ * @throws BadLine that names the line and the field
+ */
+export function parseLine(text: string, number: number): TraceEvent {
+  const { uuid, at, event = 'activity', kind = 'user' } = objectOf(text, number);
+  if (typeof uuid !== 'string' || !UUID.test(uuid)) fail(number, 'uuid must be 1 to 64 of letters, digits, _ and -');
+  const ms = typeof at === 'string' && TIME.test(at) ? Math.floor(Date.parse(at)) : Number.NaN;
+  // In a record, time 0 stands for "none": nothing is older.
+  if (!(ms > 0)) fail(number, 'at must be a time such as 2026-11-24T08:00:00.000Z, after 1970');
+  if (event !== 'activity' && event !== 'logout') fail(number, 'event must be activity or logout');
+  if (kind !== 'user' && kind !== 'background') fail(number, 'kind must be user or background');
+  return { uuid, at: ms, event: event === 'logout' ? event : kind };
+}

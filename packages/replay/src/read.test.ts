@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest';
+import { readTrace } from './read.ts';
+import { eventOf, timeOf } from './trace.ts';
+
+const AT = '2026-11-24T08:00:00.000Z';
+
+/** In chunks that cut lines, and characters, anywhere. */
+async function* inChunks(text: string, size: number) {
+  const bytes = new TextEncoder().encode(text);
+  for (let from = 0; from < bytes.length; from += size) yield bytes.subarray(from, from + size);
+}
+
+const read = (text: string, size = 7) => readTrace(inChunks(text, size));
+
+it.each([1, 2, 7, 10_000])('reads lines in any order, in chunks of %d bytes', async (size) => {
+  const lines = [
+    '{"uuid":"b","at":"2026-11-24T09:00:00+01:00"}',
+    '',
+    '{"uuid":"a","at":"2026-11-24T08:00:02.500Z","event":"logout","note":"été"}\r',
+    '{"uuid":"a","at":"2026-11-24T08:00:01.000Z","event":"activity","kind":"background"}',
+    '{"uuid":"b","at":"2026-11-24T07:59:59.999Z","kind":"user"}',
+  ];
+  const trace = await read(lines.join('\n'), size);
+  const events = trace.uuids.map((_, i) => Array.from(trace.eventsOf(i), (packed) => [timeOf(packed) - Date.parse(AT), eventOf(packed)]));
+  expect(trace.uuids).toEqual(['b', 'a']);
+  expect(events).toEqual([
+    [
+      [-1, 'user'],
+      [0, 'user'],
+    ],
+    [
+      [1_000, 'background'],
+      [2_500, 'logout'],
+    ],
+  ]);
+  expect([trace.from, trace.to].map((ms) => ms - Date.parse(AT))).toEqual([-1, 2_500]);
+});
+
+it.each([
+  ['{"uuid":"a"', 'is no JSON'],
+  ['[]', 'must be a JSON object'],
+  ['null', 'must be a JSON object'],
+  [`{"at":"${AT}"}`, 'uuid must be'],
+  [`{"uuid":"a/b","at":"${AT}"}`, 'uuid must be'],
+  [`{"uuid":7,"at":"${AT}"}`, 'uuid must be'],
+  ['{"uuid":"a"}', 'at must be'],
+  ['{"uuid":"a","at":"2026-11-24"}', 'at must be'],
+  ['{"uuid":"a","at":"2026-11-24T08:00:00"}', 'at must be'],
+  ['{"uuid":"a","at":"2026-13-24T08:00:00Z"}', 'at must be'],
+  ['{"uuid":"a","at":"1960-01-01T00:00:00Z"}', 'at must be'],
+  ['{"uuid":"a","at":1795507200000}', 'at must be'],
+  [`{"uuid":"a","at":"${AT}","event":"login"}`, 'event must be activity or logout'],
+  [`{"uuid":"a","at":"${AT}","kind":null}`, 'kind must be user or background'],
+  ['x'.repeat(70_000), 'is longer than'],
+])('%.40s is refused with its number and what is wrong', async (line, what) => {
+  await expect(read(`{"uuid":"a","at":"${AT}"}\n\n${line}`, 4_096)).rejects.toThrow(`line 3: ${what}`);
+});
+
+it('a trace of nothing is none', async () => {
+  await expect(read('\n \n')).rejects.toThrow('there is no line in it');
+});
+
+it('holds more lines than a block', async () => {
+  const count = 270_000;
+  async function* chunks() {
+    const encoder = new TextEncoder();
+    for (let i = count; i > 0; i -= 1_000) {
+      const line = (n: number) => `{"uuid":"s${n % 777}","at":"${new Date(Date.parse(AT) + n).toISOString()}"}\n`;
+      yield encoder.encode(Array.from({ length: 1_000 }, (_, k) => line(i - k)).join(''));
+    }
+  }
+  const trace = await readTrace(chunks());
+  const sizes = trace.uuids.map((_, i) => trace.eventsOf(i).length);
+  expect(sizes.reduce((a, b) => a + b)).toBe(count);
+  expect([Math.min(...sizes), Math.max(...sizes)]).toEqual([347, 348]);
+  const some = trace.eventsOf(5);
+  expect(some.every((packed, i) => i === 0 || timeOf(packed) - timeOf(some[i - 1]!) === 777)).toBe(true);
+});

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { MINUTE, policyOf, T0, traceOf } from './example.fixture.ts';
+import { drawSweep } from './plot.ts';
+import { simulate } from './simulate.ts';
+import { type Point, recommend, regretShare, sweepOf } from './sweep.ts';
+
+/** Comes back 8 minutes after, often; and after a night. */
+const TRACE = traceOf([0, 8, 16, 24, 32, 600], [0, 600], [100, 108, 700]);
+const CONDITIONS = { until: T0 + 800 * MINUTE, wakeTime: 0 };
+
+function points(): Point[] {
+  return sweepOf(policyOf('1m', '24h')).map((policy) => ({ policy, result: simulate(TRACE, policy, CONDITIONS) }));
+}
+
+it('a sweep says what each further minute costs and brings', () => {
+  const { sweep } = recommend(points(), 1);
+  const [one, two] = sweep;
+  // 11 comings, of which each is awake for a minute; a coming 8 minutes later regrets a sleep that is at most 5 minutes old.
+  expect(one).toMatchObject({ sleepAfter: '1m', awakeSeconds: 660, sleeps: 11, regrets: 0, perMinute: null });
+  expect(two).toMatchObject({ sleepAfter: '2m', awakeSeconds: 1_320, perMinute: { awakeSeconds: 660, regretsAvoided: 0 } });
+  const three = sweep.find(({ sleepAfter }) => sleepAfter === '3m');
+  expect(three).toMatchObject({ regrets: 5, regretShare: 5 / 11, perMinute: { regretsAvoided: -5 } });
+  const ten = sweep.find(({ sleepAfter }) => sleepAfter === '10m');
+  // From 7 to 10 minutes: all of 5 regrets gone, for 5 gaps of one minute and 6 ends of three.
+  expect(ten).toMatchObject({ sleeps: 6, regrets: 0, perMinute: { awakeSeconds: 460, regretsAvoided: 5 / 3 } });
+});
+
+it('the cheapest with few enough regrets is recommended', () => {
+  const some = points().filter(({ policy }) => policy.sleepAfter! >= 5 * MINUTE);
+  expect(recommend(some, 0).policy).toMatchObject({ sleepAfter: '10m', deleteAfter: '24h' });
+  expect(recommend(some, 0.45).policy).toMatchObject({ sleepAfter: '10m' });
+  expect(recommend(some, 0.46).policy).toMatchObject({ sleepAfter: '5m' });
+  expect(recommend(some.slice(0, 2), 0.1).policy).toBeNull();
+  expect(recommend(some, 0.1).knee).toMatchObject({ sleepAfter: '10m' });
+});
+
+it('without a sleep there is nothing to regret', () => {
+  expect(regretShare({ regrets: 0, sleeps: 0 })).toBe(0);
+});
+
+it('a plot is an SVG with what has to be readable in it, the same each time', () => {
+  const marked = [simulate(TRACE, policyOf('never', '30m'), CONDITIONS)];
+  const svg = drawSweep(points(), marked);
+  expect(svg).toMatch(/^<svg [^>]*><title>[^<]+<\/title>/);
+  for (const text of ['10m', '4h', 'custom', 'regrets per 1,000 sleeps', 'saved, % of', 'deleteAfter 24h']) expect(svg).toContain(text);
+  expect(drawSweep(points(), marked)).toBe(svg);
+});

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { parseLine } from '../line.ts';
+import { formatLine } from './format-line.ts';
+import { generateTrace, type TracePlan } from './generate.ts';
+import { WORKLOADS, type WorkloadName } from './workloads.ts';
+
+const DAY_MS = 86_400_000;
+/** A Monday. */
+const PLAN = { sessions: 400, from: Date.parse('2026-01-05T00:00:00Z'), days: 14, seed: 7, workload: WORKLOADS.chat } satisfies TracePlan;
+
+const textOf = (plan: TracePlan) => [...generateTrace(plan)].flat().map(formatLine).join('');
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}
+
+it('the same seed makes the same bytes, another one others', () => {
+  expect(textOf(PLAN)).toBe(textOf(PLAN));
+  expect(textOf({ ...PLAN, seed: 8 })).not.toBe(textOf(PLAN));
+});
+
+it('more sessions begin with the same ones', () => {
+  expect(textOf({ ...PLAN, sessions: 500 }).startsWith(textOf(PLAN))).toBe(true);
+});
+
+describe.each(Object.keys(WORKLOADS) as WorkloadName[])('%s', (name) => {
+  const plan = { ...PLAN, workload: WORKLOADS[name] };
+
+  it('is what the simulator reads, line by line', () => {
+    const events = [...generateTrace(plan)].flat();
+    const lines = events.map(formatLine);
+    expect(lines.every((line) => line.endsWith('}\n'))).toBe(true);
+    expect(lines.map((line, index) => parseLine(line, index + 1))).toEqual(events);
+  });
+
+  it('has sessions of their own uuids, each in order, with the user first and the logout last, within its days', () => {
+    const sessions = [...generateTrace(plan)];
+    expect(new Set(sessions.map(([first]) => first!.uuid)).size).toBe(PLAN.sessions);
+    for (const events of sessions) {
+      const times = events.map(({ at }) => at);
+      expect(times).toEqual([...times].sort((a, b) => a - b));
+      expect(events[0]!.event).toBe('user');
+      expect(times[0]).toBeGreaterThanOrEqual(PLAN.from);
+      expect(times.at(-1)).toBeLessThan(PLAN.from + PLAN.days * DAY_MS);
+      const logout = events.findIndex(({ event }) => event === 'logout');
+      if (logout >= 0) expect(logout).toBe(events.length - 1);
+    }
+  });
+});
+
+describe('chance keeps to its figures', () => {
+  it('gaps between messages are log-normal', () => {
+    // One visit of very many messages: no gap is one between visits.
+    const workload = { ...WORKLOADS.chat, life: 1, visits: 1, messages: 400, tabs: 0, gap: { median: 90_000, sigma: 1.2 } };
+    const logs: number[] = [];
+    for (const events of generateTrace({ ...PLAN, sessions: 100, days: 60, workload })) {
+      for (let i = 1; i < events.length; i++) logs.push(Math.log(events[i]!.at - events[i - 1]!.at));
+    }
+    expect(logs.length).toBeGreaterThan(20_000);
+    expect(Math.exp(median(logs)) / 90_000).toBeCloseTo(1, 1);
+    const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+    const sigma = Math.sqrt(logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / logs.length);
+    expect(sigma).toBeCloseTo(1.2, 1);
+  });
+
+  const firstMessages = (plan: TracePlan) => [...generateTrace(plan)].map(([first]) => new Date(first!.at));
+
+  it.each(['2026-01-05T00:00:00Z', '2026-01-05T17:30:00Z'])('from %s on, sessions begin at the hours of the workload', (start) => {
+    const { hours } = WORKLOADS.assistant;
+    // No visit of a day is dropped, and none is the earlier of two.
+    const workload = { ...WORKLOADS.assistant, visits: 1 };
+    const starts = firstMessages({ ...PLAN, from: Date.parse(start), sessions: 4_000, workload });
+    const sum = hours.reduce<number>((all, weight) => all + weight, 0);
+    for (const [hour, weight] of hours.entries()) {
+      const share = starts.filter((at) => at.getUTCHours() === hour).length / starts.length;
+      expect(Math.abs(share - weight / sum), `at ${hour}`).toBeLessThan(0.015);
+    }
+    const nightly = starts.filter((at) => at.getUTCHours() < 6).length;
+    expect(nightly).toBe(0);
+  });
+
+  it('weekends are as quiet as the workload says', () => {
+    const starts = firstMessages({ ...PLAN, sessions: 4_000, workload: WORKLOADS.assistant });
+    const weekend = starts.filter((at) => at.getUTCDay() % 6 === 0).length / starts.length;
+    // Two days of a tenth beside five.
+    expect(weekend).toBeCloseTo(0.2 / 5.2, 1);
+    expect(weekend).toBeLessThan(0.06);
+  });
+
+  it('visits have as many messages, and sessions as many logouts, as the workload says', () => {
+    const workload = { ...WORKLOADS.support, life: 1, visits: 1, messages: 8, logouts: 0.3 };
+    const sessions = [...generateTrace({ ...PLAN, sessions: 4_000, workload })];
+    const count = (what: string) => sessions.flat().filter(({ event }) => event === what).length;
+    expect(count('user') / sessions.length / 8).toBeCloseTo(1, 1);
+    expect(Math.abs(count('logout') / sessions.length - 0.3)).toBeLessThan(0.03);
+  });
+
+  it('only tabs that stay open signal, at their pace', () => {
+    const withTabs = (tabs: number) => [
+      ...generateTrace({ ...PLAN, workload: { ...WORKLOADS.support, life: 1, visits: 1, logouts: 0, tabs } }),
+    ];
+    expect(
+      withTabs(0)
+        .flat()
+        .some(({ event }) => event === 'background'),
+    ).toBe(false);
+    const sessions = withTabs(1);
+    const share = sessions.filter((events) => events.some(({ event }) => event === 'background')).length / sessions.length;
+    expect(share).toBeGreaterThan(0.9);
+    for (const events of sessions) {
+      const beats = events.filter(({ event }) => event === 'background').map(({ at }) => at);
+      for (let i = 1; i < beats.length; i++) expect(beats[i]! - beats[i - 1]!).toBe(WORKLOADS.support.signalEvery);
+    }
+  });
+});

@@ -1,0 +1,70 @@
+import { Random } from '@sandman/core';
+import type { TraceEvent } from '../line.ts';
+import { Calendar, DAY_MS } from './calendar.ts';
+import { geometric, logNormal } from './distributions.ts';
+import type { Workload } from './workloads.ts';
+
+/** What a made trace is to hold. */
+export interface TracePlan {
+  readonly sessions: number;
+  /** ms since 1970. */
+  readonly from: number;
+  /** Of 24 hours each; nothing happens after them. */
+  readonly days: number;
+  /** The same plan and seed make the same trace. */
+  readonly seed: number;
+  readonly workload: Workload;
+}
+
+/** Eight hex digits, none twice: each step maps the 32-bit numbers one to one (the end of MurmurHash3). */
+function uuidOf(index: number, seed: number): string {
+  let mixed = index ^ Math.imul(seed, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return ((mixed ^ (mixed >>> 16)) >>> 0).toString(16).padStart(8, '0');
+}
+
+/** When the visits of a session begin, in order; ms since 1970. */
+function visitStarts({ workload, days }: TracePlan, calendar: Calendar, random: Random): number[] {
+  const first = calendar.firstDay(random);
+  const end = Math.min(days, first + geometric(workload.life, random));
+  const starts: number[] = [];
+  for (let day = first; day < end; day++) {
+    if (day > first && !calendar.comesBack(day, workload.returns, random)) continue;
+    for (let left = geometric(workload.visits, random); left > 0; left--) starts.push(calendar.instant(day, random));
+  }
+  return starts.sort((a, b) => a - b);
+}
+
+/** One session, in order of time. A visit that would begin during the one before it is none: the user is there. */
+function sessionEvents(uuid: string, plan: TracePlan, calendar: Calendar, random: Random): TraceEvent[] {
+  const { gap, messages, tabs, tabStays, signalEvery, logouts } = plan.workload;
+  const end = plan.from + plan.days * DAY_MS;
+  const events: TraceEvent[] = [];
+  const starts = visitStarts(plan, calendar, random);
+  let at = 0;
+  for (const [visit, start] of starts.entries()) {
+    if (start < at) continue;
+    at = start;
+    let last = start;
+    for (let left = geometric(messages, random); left > 0 && at < end; left--) {
+      events.push({ uuid, at, event: 'user' });
+      last = at;
+      at += Math.max(1, Math.round(logNormal(gap, random)));
+    }
+    const leaves = visit === starts.length - 1 && at < end && random.chance(logouts);
+    if (leaves) events.push({ uuid, at, event: 'logout' });
+    if (!random.chance(tabs)) continue;
+    const next = starts[visit + 1] ?? end;
+    const closes = leaves ? at : Math.min(Math.max(next, last), end, last + logNormal(tabStays, random));
+    for (let beat = start + signalEvery; beat < closes; beat += signalEvery) events.push({ uuid, at: beat, event: 'background' });
+  }
+  return events.sort((a, b) => a.at - b.at);
+}
+
+/** A trace, a session at a time, so that one of any length needs little memory. Sessions follow in no order of time. */
+export function* generateTrace(plan: TracePlan): Generator<TraceEvent[]> {
+  const random = new Random(plan.seed);
+  const calendar = new Calendar(plan.from, plan.days, plan.workload);
+  for (let index = 0; index < plan.sessions; index++) yield sessionEvents(uuidOf(index, plan.seed), plan, calendar, random);
+}
