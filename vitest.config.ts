@@ -1,16 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-/** Each file starts up to ten processes and holds them to their deadlines: two at once would measure the machine instead. So would a flood, or a benchmark. */
-const DEADLINES = [
-  'tests/promises/**/*.test.ts',
-  'tests/main-job.test.ts',
-  'tests/client-outage.test.ts',
-  'tests/overload.test.ts',
-  'tests/bench.test.ts',
-];
+/** Each file starts up to ten processes and holds them to their deadlines: two at once would measure the machine instead. So would a flood. */
+const DEADLINES = ['tests/promises/**/*.test.ts', 'tests/main-job.test.ts', 'tests/client-outage.test.ts', 'tests/overload.test.ts'];
 
-/** A browser takes all that the machine has: what holds deadlines must not run beside it. */
-const BROWSER = 'tests/browser/**/*.test.ts';
+/** A browser takes all that the machine has, and so does a benchmark. Neither holds deadlines here, so they may run side by side. */
+const HEAVY = ['tests/browser/**/*.test.ts', 'tests/bench.test.ts'];
 
 /** Builds images and runs ten containers. */
 const CONTAINERS = 'tests/containers/**/*.test.ts';
@@ -26,14 +20,14 @@ export default defineConfig({
           ...patience,
           name: 'parts',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: [...DEADLINES, BROWSER, CONTAINERS],
+          exclude: [...DEADLINES, ...HEAVY, CONTAINERS],
           // No more files at once than cores, for the same reason.
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
       { test: { ...patience, name: 'deadlines', include: DEADLINES, maxWorkers: 1, sequence: { groupOrder: 1 } } },
-      { test: { ...patience, name: 'browser', include: [BROWSER], maxWorkers: 1, sequence: { groupOrder: 2 } } },
+      { test: { ...patience, name: 'heavy', include: HEAVY, maxWorkers: 2, sequence: { groupOrder: 2 } } },
       {
         test: {
           testTimeout: 180_000,
