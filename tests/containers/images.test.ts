@@ -67,7 +67,9 @@ describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', 
       (await docker(['run', '--rm', '--entrypoint', 'sh', imageOf(app), '-c', command])).split('\n').filter(Boolean);
     expect(await inside('ls apps')).toEqual([app]);
     expect(await inside("find packages apps -name '*.test.ts' -o -name '*.fixture.ts' -o -name '.env*'")).toEqual([]);
-    expect(await inside('find packages/testing packages/simulation packages/client packages/cli -type f ! -name package.json')).toEqual([]);
+    expect(
+      await inside('find packages/testing packages/simulation packages/client packages/cli packages/replay -type f ! -name package.json'),
+    ).toEqual([]);
     const modules = await inside('ls node_modules');
     expect(modules).toContain('@sandman');
     expect(modules.filter((name) => TOOLS.includes(name))).toEqual([]);
