@@ -163,19 +163,19 @@ it('the journal tells when a call took effect, and when its caller was lost', as
   expect(plain!.effectAt).toBeLessThanOrEqual(plain!.doneAt);
   expect(plain!.lostAt).toBe(0);
 
-  await fault({ call: 'sleep', times: 1, fault: { lateMs: 200, hang: true } });
-  await send('POST', `/session/${uuid}/sleep`, {}, { signal: AbortSignal.timeout(50) }).catch(() => {});
-  await expect.poll(async () => (await entry())?.effectAt).toBeGreaterThan(0);
+  await fault({ call: 'sleep', times: 1, fault: { lateMs: 1_000, hang: true } });
+  await send('POST', `/session/${uuid}/sleep`, {}, { signal: AbortSignal.timeout(500) }).catch(() => {});
+  await expect.poll(async () => (await entry())?.effectAt, { timeout: 10_000 }).toBeGreaterThan(0);
   const late = await entry();
   expect(late).toMatchObject({ status: 0, doneAt: 0 });
   expect(late!.lostAt).toBeGreaterThanOrEqual(late!.at);
   expect(late!.effectAt).toBeGreaterThanOrEqual(late!.lostAt);
 
-  await fault({ call: 'sleep', times: 1, fault: { lateMs: 20 } });
+  await fault({ call: 'sleep', times: 1, fault: { lateMs: 500 } });
   await send('POST', `/session/${uuid}/sleep`, {});
   await send('DELETE', `/session/${uuid}`);
   // Its pod went before it landed.
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  await new Promise((resolve) => setTimeout(resolve, 600));
   expect(await entry()).toMatchObject({ status: 504, effectAt: 0, lostAt: 0 });
 });
 
