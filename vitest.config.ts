@@ -21,8 +21,10 @@ export default defineConfig({
           name: 'parts',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
           exclude: [...DEADLINES, ...HEAVY, CONTAINERS],
-          // One more at once than CI has cores: most of what they do is wait.
-          maxWorkers: 3,
+          // No more files at once than cores, for the same reason.
+          maxWorkers: 2,
+          // Those that a file runs at once are processes of their own.
+          maxConcurrency: 2,
           sequence: { groupOrder: 0 },
         },
       },
