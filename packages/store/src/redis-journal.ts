@@ -12,6 +12,8 @@ const clocked = loadScript('clocked');
 export interface SessionChange extends Change {
   readonly uuid: string;
   readonly userId: string;
+  /** The user's own, as it was then, in ms; 0 where an older version of ours wrote the event. */
+  readonly lastActivity: number;
 }
 
 export interface StatusEvent extends SessionChange {
@@ -22,8 +24,8 @@ export interface StatusEvent extends SessionChange {
 /** @param flat field, value, … */
 export function decodeEvent(flat: readonly string[]): SessionChange {
   const fields = Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]));
-  const { uuid, userId, at, from, to, cause } = fields as Record<string, string> & { from: Status | ''; to: Status };
-  return { uuid: uuid!, userId: userId!, at: Number(at), from, to, cause: cause! };
+  const { uuid, userId, at, from, to, cause, lastActivity = '0' } = fields as Record<string, string> & { from: Status | ''; to: Status };
+  return { uuid: uuid!, userId: userId!, at: Number(at), from, to, cause: cause!, lastActivity: Number(lastActivity) };
 }
 
 /** How far each shard's events have been read: the id of the last one. */

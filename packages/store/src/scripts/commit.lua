@@ -55,7 +55,8 @@ if from ~= to then
   redis.call('ZADD', KEYS[6], 0, ARGV[11])
   if to == 'deleted' then redis.call('ZADD', KEYS[4], now, ARGV[2]) else redis.call('ZREM', KEYS[4], ARGV[2]) end
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[9], '*',
-    'uuid', ARGV[2], 'userId', ARGV[8], 'at', now, 'from', from, 'to', to, 'cause', ARGV[7])
+    'uuid', ARGV[2], 'userId', ARGV[8], 'at', now, 'from', from, 'to', to, 'cause', ARGV[7],
+    'lastActivity', redis.call('HGET', KEYS[1], 'a') or '0')
   local changes = base36(now) .. ARGV[12] .. (redis.call('HGET', KEYS[1], 'ch') or '')
   redis.call('HSET', KEYS[1], 'ch', string.sub(changes, 1, ARGV[13]))
 end
