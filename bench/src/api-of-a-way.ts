@@ -3,7 +3,7 @@ import { PolicyBook } from '@sandman/core';
 import { SessionService } from '@sandman/lifecycle';
 import { answers, connectRedis, createLogger, createMetrics, readEnv } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisJournal, RedisSessionStore } from '@sandman/store';
+import { RedisJournal, RedisSessionStore, RedisShadows } from '@sandman/store';
 import { alarmsOf, type Way } from './ways.ts';
 
 // Sandman's API, in which each ping moves its alarm as `BENCH_WAY` does. Else it is configured as the API is.
@@ -25,8 +25,9 @@ const timeout = env.SESSION_MANAGER_TIMEOUT;
 const policies = new PolicyBook();
 const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: 1, slack: 0 });
 const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: 1 });
+const shadows = new RedisShadows(redis, env.KEY_PREFIX);
 const app = await buildApi({
-  service: new SessionService({ store, alarms, defaultPolicy: policies.default, unarmed: (err) => logger.error({ err }, 'alarm') }),
+  service: new SessionService({ store, alarms, policies, unarmed: (err) => logger.error({ err }, 'alarm') }),
   sessionManager: new SessionManagerClient({
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,
@@ -36,14 +37,20 @@ const app = await buildApi({
   }),
   journal,
   podPrice: null,
-  policies,
+  policies: { book: policies },
+  shadows,
   apiKeys: env.API_KEYS,
   rateLimit: null,
   timeout,
   metrics: createMetrics(),
   logger,
   requestSpans: null,
-  fleet: { sessions: () => store.count(), backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }), books: () => journal.books() },
+  fleet: {
+    sessions: () => store.count(),
+    backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
+    books: () => journal.books(),
+    shadows: () => shadows.read(),
+  },
   ready: () => answers(redis),
 });
 await app.listen({ host: env.HOST, port: env.PORT });

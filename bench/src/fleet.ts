@@ -59,11 +59,11 @@ export async function fillFleet(
   { from = 0, policyOf }: Filling = {},
 ): Promise<Map<string, number>> {
   const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
-  const defaultPolicy = new PolicyBook().default;
+  const policies = new PolicyBook();
   const service = new SessionService({
     store,
     alarms,
-    defaultPolicy,
+    policies,
     unarmed(error) {
       throw error;
     },
@@ -74,7 +74,7 @@ export async function fillFleet(
     while (begun < size) {
       const index = begun++;
       const uuid = uuidOf(from + index);
-      const policy = policyOf?.(index) ?? defaultPolicy;
+      const policy = policyOf?.(index) ?? policies.default;
       const { record } = await service.track(uuid, {
         userId: `${uuid}@example.com`,
         workspaceUrl: `https://${uuid}.pods.example.com`,

@@ -33,7 +33,7 @@ async function seed(url: string, prefix: string): Promise<void> {
   const unarmed = (error: unknown) => {
     throw error;
   };
-  const service = new SessionService({ store, alarms, defaultPolicy: policies.default, unarmed });
+  const service = new SessionService({ store, alarms, policies, unarmed });
   const begin = async (i: number) => {
     const uuid = `s${String(i).padStart(6, '0')}`;
     const policy = policies.resolve(i % 2 === 0 ? 'balanced' : 'conservative');

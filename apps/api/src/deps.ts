@@ -1,16 +1,16 @@
-import type { PolicyBook } from '@sandman/core';
-import type { SessionService } from '@sandman/lifecycle';
+import type { PoliciesInUse, SessionService } from '@sandman/lifecycle';
 import type { Fleet, Logger, Metrics, Tracing } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
-import type { RedisJournal } from '@sandman/store';
+import type { RedisJournal, RedisShadows } from '@sandman/store';
 import type { RateLimit } from './rate-limit.ts';
 
 /** What the API is made of. */
 export interface ApiDeps {
   readonly service: SessionService;
   readonly journal: RedisJournal;
+  readonly shadows: Pick<RedisShadows, 'read'>;
   readonly sessionManager: SessionManagerClient;
-  readonly policies: PolicyBook;
+  readonly policies: Pick<PoliciesInUse, 'book'>;
   /** Keys that callers may use. */
   readonly apiKeys: readonly string[];
   readonly rateLimit: RateLimit | null;

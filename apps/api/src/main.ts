@@ -1,5 +1,5 @@
 import { BEAT_MS, PolicyBook } from '@sandman/core';
-import { SessionService, startHeartbeat } from '@sandman/lifecycle';
+import { PoliciesInUse, SessionService, Shadows, startHeartbeat } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import {
   annotate,
@@ -13,7 +13,7 @@ import {
   surroundings,
 } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisJournal, RedisSessionStore } from '@sandman/store';
+import { RedisJournal, RedisPolicies, RedisSessionStore, RedisShadows } from '@sandman/store';
 import { buildApi } from './app.ts';
 
 /** Lifecycle calls of the API: creating pods, and undoing that. */
@@ -31,13 +31,14 @@ await runProcess('api', async () => {
     'SESSION_MANAGER_TIMEOUT',
     'DEFAULT_POLICY',
     'POLICIES',
+    'POLICIES_VERSION',
     'ALARM_SLACK',
     'PORT',
     'API_KEYS',
     'RATE_LIMIT',
     'POD_PRICE_PER_HOUR',
   ]);
-  const policies = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
+  const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
   const logger = createLogger(env.LOG_LEVEL, 'api');
   const tracing = await startTracing('api', logger);
   const metrics = createMetrics();
@@ -50,13 +51,35 @@ await runProcess('api', async () => {
     connections: CONNECTIONS,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status }),
   });
-  const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
+  const policies = new PoliciesInUse({
+    own,
+    version: env.POLICIES_VERSION,
+    // Workers say which.
+    shadows: [],
+    agreement: new RedisPolicies(redis, env.KEY_PREFIX),
+    surroundings,
+    changed: (version) => logger.info({ version }, 'other policies are in use from now on'),
+    failed: (err) => logger.debug({ err }, 'which policies are in use could not be asked'),
+  });
+  const shadowBooks = new RedisShadows(redis, env.KEY_PREFIX);
+  const shadows = new Shadows({
+    policies: () => policies.shadows,
+    books: shadowBooks,
+    surroundings,
+    failed: (err) => logger.warn({ err }, 'sums of shadow policies are lost'),
+  });
+  const store = new RedisSessionStore(redis, {
+    prefix: env.KEY_PREFIX,
+    shards: env.SHARDS,
+    slack: env.ALARM_SLACK,
+    written: (before, after, now) => shadows.written(before, after, now),
+  });
   const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const app = await buildApi({
     service: new SessionService({
       store,
       alarms,
-      defaultPolicy: policies.default,
+      policies,
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
       asked(session, asked) {
         annotate({ session, ...asked });
@@ -65,6 +88,7 @@ await runProcess('api', async () => {
     }),
     sessionManager,
     journal,
+    shadows: shadowBooks,
     podPrice: env.POD_PRICE_PER_HOUR,
     policies,
     apiKeys: env.API_KEYS,
@@ -73,7 +97,12 @@ await runProcess('api', async () => {
     metrics,
     logger,
     requestSpans: tracing.requests,
-    fleet: { sessions: () => store.count(), backlog: () => alarms.backlog(), books: () => journal.books() },
+    fleet: {
+      sessions: () => store.count(),
+      backlog: () => alarms.backlog(),
+      books: () => journal.books(),
+      shadows: () => shadowBooks.read(),
+    },
     ready: () => answers(redis),
   });
   await app.listen({ host: env.HOST, port: env.PORT });
@@ -94,6 +123,7 @@ await runProcess('api', async () => {
       // From now on pings are refused, and that must not count as their users' silence.
       await stopHeartbeat();
       await app.close();
+      await Promise.all([policies.close(), shadows.close()]);
       await sessionManager.close();
       await alarms.close();
       redis.disconnect();

@@ -2,7 +2,7 @@ import { PolicyBook } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import { createLogger, createMetrics } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
-import type { RedisJournal } from '@sandman/store';
+import type { RedisJournal, RedisShadows } from '@sandman/store';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApi } from './app.ts';
@@ -26,7 +26,8 @@ beforeAll(async () => {
     journal: unreachable<RedisJournal>(),
     podPrice: null,
     sessionManager: unreachable<SessionManagerClient>(),
-    policies: new PolicyBook(),
+    policies: { book: new PolicyBook() },
+    shadows: unreachable<RedisShadows>(),
     apiKeys: ['another-key-entirely', KEY],
     rateLimit: null,
     timeout: 1_000,
@@ -37,6 +38,7 @@ beforeAll(async () => {
       sessions: async () => ({ active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 }),
       backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
       books: async () => new Map(),
+      shadows: async () => new Map(),
     },
     ready: async () => false,
   });

@@ -78,7 +78,8 @@ export async function buildDashboard({ redis, prefix, shards, accounts, podPrice
       store,
       alarms,
       // Nobody begins a session here.
-      defaultPolicy: new PolicyBook().default,
+      // It is not told of POLICIES, and changes none.
+      policies: { default: new PolicyBook().default, successor: () => null },
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
     }),
     podPrice,

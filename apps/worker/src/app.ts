@@ -4,7 +4,10 @@ import {
   Circuit,
   type Observer,
   Permits,
+  type Policies,
   Reconciler,
+  Rehearsal,
+  type RehearsalOptions,
   repeat,
   SWEEP_EVERY_MS,
   Sweep,
@@ -13,7 +16,7 @@ import {
 } from '@sandman/lifecycle';
 import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
 import { annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
-import { type RedisJournal, RedisRoster, type RedisSessionStore, RedisTrend } from '@sandman/store';
+import { type RedisJournal, RedisRehearsals, RedisRoster, type RedisSessionStore, RedisTrend } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
 import { Reports } from './reports.ts';
 import type { Receiver } from './webhooks/receiver.ts';
@@ -29,6 +32,9 @@ export interface WorkerDeps {
   readonly prefix: string;
   readonly shards: number;
   readonly store: RedisSessionStore;
+  readonly policies: Policies;
+  /** `DRY_RUN` */
+  readonly dryRun: boolean;
   readonly journal: RedisJournal;
   readonly pods: PodControl;
   /** Calls in flight at once. */
@@ -71,9 +77,16 @@ function observe(metrics: Metrics, logger: Logger): Observer {
   };
 }
 
+function sayIt(metrics: Metrics, logger: Logger): RehearsalOptions['wouldCall'] {
+  return (action, session, cause) => {
+    metrics.dryRunCalls.inc({ action });
+    logger.info({ session, action, cause }, 'dry run: would call');
+  };
+}
+
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
 export function startWorker(deps: WorkerDeps): WorkerApp {
-  const { redis, prefix, shards, store, journal, pods, concurrency, pace, doubt, metrics, logger, telemetry } = deps;
+  const { redis, prefix, shards, store, policies, dryRun, journal, pods, concurrency, pace, doubt, metrics, logger, telemetry } = deps;
   // BullMQ tries again by itself, and a job that runs twice does no harm.
   const onError = (err: unknown) => logger.warn({ err }, 'queue');
   const alarms = new AlarmQueues(redis, prefix, shards, onError, telemetry);
@@ -92,9 +105,13 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     else logger.info('the session-manager serves again');
   });
   const webhooks = deps.webhooks && new Webhooks({ redis, prefix, shards, store, journal, metrics, logger, ...deps.webhooks });
-  const stopSaying = repeat(surroundings, SAY_EVERY_MS, () => store.setWarning(deps.webhooks?.warning ?? 0), onError);
+  const stopSaying = repeat(surroundings, SAY_EVERY_MS, () => store.setWarning(dryRun ? 0 : (deps.webhooks?.warning ?? 0)), onError);
+  const rehearsals = new RedisRehearsals(redis, { prefix, shards });
+  if (dryRun) logger.warn('a dry run: no pod is put to sleep, woken or deleted');
   const reconciler = new Reconciler({
     store,
+    policies,
+    rehearsal: dryRun ? new Rehearsal({ isNew: (uuid, what) => rehearsals.isNew(uuid, what), wouldCall: sayIt(metrics, logger) }) : null,
     arming,
     pods,
     bounds: { doubt },
@@ -126,6 +143,8 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   });
   const sweep = new Sweep({
     store,
+    policies,
+    rehearses: dryRun,
     clock: alarms,
     arming,
     surroundings,

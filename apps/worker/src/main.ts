@@ -1,3 +1,5 @@
+import { InvalidInput, PolicyBook } from '@sandman/core';
+import { PoliciesInUse, Shadows } from '@sandman/lifecycle';
 import {
   answers,
   collectFleet,
@@ -9,9 +11,10 @@ import {
   runProcess,
   startOpsServer,
   startTracing,
+  surroundings,
 } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisJournal, RedisPace, RedisSessionStore } from '@sandman/store';
+import { RedisJournal, RedisPace, RedisPolicies, RedisSessionStore, RedisShadows } from '@sandman/store';
 import { startWorker } from './app.ts';
 import { Receiver } from './webhooks/receiver.ts';
 import { signingKey } from './webhooks/signature.ts';
@@ -36,6 +39,11 @@ await runProcess('worker', async () => {
     'SESSION_MANAGER_URL',
     'SESSION_MANAGER_API_KEY',
     'SESSION_MANAGER_TIMEOUT',
+    'DEFAULT_POLICY',
+    'POLICIES',
+    'POLICIES_VERSION',
+    'SHADOW_POLICIES',
+    'DRY_RUN',
     'ALARM_SLACK',
     'LATE_EFFECT_BOUND',
     'WORKER_CONCURRENCY',
@@ -46,6 +54,16 @@ await runProcess('worker', async () => {
     'SLEEP_WARNING',
   ]);
   const receiver = env.WEBHOOK_URL === null ? null : new Receiver(env.WEBHOOK_URL, keyOf(env.WEBHOOK_SECRET));
+  const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
+  const unknown = env.SHADOW_POLICIES.find((name) => !own.get(name));
+  if (unknown !== undefined)
+    throw new InvalidInput(
+      'SHADOW_POLICIES',
+      `must name some of ${own
+        .list()
+        .map(({ name }) => name)
+        .join(', ')}`,
+    );
   const logger = createLogger(env.LOG_LEVEL, 'worker');
   const tracing = await startTracing('worker', logger);
   const metrics = createMetrics();
@@ -57,13 +75,36 @@ await runProcess('worker', async () => {
     connections: env.WORKER_CONCURRENCY,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status: String(status) }),
   });
-  const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS, slack: env.ALARM_SLACK });
+  const policies = new PoliciesInUse({
+    own,
+    version: env.POLICIES_VERSION,
+    shadows: env.SHADOW_POLICIES,
+    agreement: new RedisPolicies(redis, env.KEY_PREFIX),
+    surroundings,
+    changed: (version) => logger.info({ version }, 'other policies are in use from now on'),
+    failed: (err) => logger.debug({ err }, 'which policies are in use could not be asked'),
+  });
+  const shadowBooks = new RedisShadows(redis, env.KEY_PREFIX);
+  const shadows = new Shadows({
+    policies: () => policies.shadows,
+    books: shadowBooks,
+    surroundings,
+    failed: (err) => logger.warn({ err }, 'sums of shadow policies are lost'),
+  });
+  const store = new RedisSessionStore(redis, {
+    prefix: env.KEY_PREFIX,
+    shards: env.SHARDS,
+    slack: env.ALARM_SLACK,
+    written: (before, after, now) => shadows.written(before, after, now),
+  });
   const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const worker = startWorker({
     redis,
     prefix: env.KEY_PREFIX,
     shards: env.SHARDS,
     store,
+    policies,
+    dryRun: env.DRY_RUN,
     journal,
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
@@ -84,7 +125,12 @@ await runProcess('worker', async () => {
       // While Redis is away a command would wait for it: the last figures stand.
       if (!(await answers(redis))) return;
       if (worker.webhooks) metrics.webhookBacklog.set(await worker.webhooks.backlog());
-      await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog(), books: () => journal.books() });
+      await collectFleet(metrics, {
+        sessions: () => store.count(),
+        backlog: () => worker.alarms.backlog(),
+        books: () => journal.books(),
+        shadows: () => shadowBooks.read(),
+      });
     },
   });
   logger.info({ port: ops.port }, 'worker is up');
@@ -92,6 +138,7 @@ await runProcess('worker', async () => {
     async close() {
       closing = true;
       await worker.close();
+      await Promise.all([policies.close(), shadows.close()]);
       await sessionManager.close();
       await ops.close();
       redis.disconnect();

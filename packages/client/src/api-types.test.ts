@@ -17,6 +17,7 @@ import type {
   Savings,
   Session,
   SessionPage,
+  Shadow,
 } from './api-types.ts';
 import type { Sessions } from './sessions.ts';
 import type { WebhookEvent } from './webhooks.ts';
@@ -32,6 +33,7 @@ it('what the API answers is what the client says that it is', () => {
   expectTypeOf<Policies>().toEqualTypeOf<Static<typeof api.PoliciesAnswer>>();
   expectTypeOf<Saved>().toEqualTypeOf<api.Saved>();
   expectTypeOf<Savings>().toEqualTypeOf<api.Savings>();
+  expectTypeOf<Shadow>().toEqualTypeOf<api.Shadow>();
   expectTypeOf<BatchAnswer>().toEqualTypeOf<Static<typeof api.BatchAnswer>>();
   expectTypeOf<WebhookEvent>().toEqualTypeOf<api.WebhookEvent>();
 });

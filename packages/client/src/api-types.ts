@@ -93,8 +93,23 @@ export interface Saved {
   cost?: { awake: number; saved: number };
 }
 
+/** What became of the time between activities. */
+export interface Spent extends Saved {
+  deletes: number;
+  /** The user came back to a deleted pod. */
+  recreations: number;
+}
+
+/** What a policy would have made of it. */
+export interface Shadow extends Spent {
+  /** What the sessions' own made of the same time. */
+  asIs: Spent;
+}
+
 export interface Savings extends Saved {
   byPolicy: Record<string, Saved>;
+  /** By the names of policies that are tried beside the real ones. */
+  shadows?: Record<string, Shadow>;
 }
 
 /** What a batch of activity came to. */

@@ -12,6 +12,8 @@ export type {
   Savings,
   Session,
   SessionPage,
+  Shadow,
+  Spent,
   Status,
 } from './api-types.ts';
 export { type CloseOptions, SandmanClient } from './client.ts';

@@ -1,4 +1,5 @@
-import type { Saved, Savings } from './schemas.ts';
+import type { Spell } from '@sandman/core';
+import type { Saved, Savings, Shadow } from './schemas.ts';
 
 /** One policy's clocks, in ms, and counts. */
 interface Book {
@@ -30,12 +31,22 @@ function saved({ awake, asleep, alwaysOn, ...counts }: Book, price: number | nul
   };
 }
 
+function spent({ awake, asleep, gone, sleeps, wakes, regrets, deletes, recreations }: Spell, price: number | null): Shadow['asIs'] {
+  return { ...saved({ awake, asleep, alwaysOn: awake + asleep + gone, sleeps, wakes, regrets }, price), deletes, recreations };
+}
+
 /**
  * The books as callers see them.
  *
  * @param price of a pod that is awake, per hour; null: nobody said
+ * @param shadows none where no policy was ever tried
  */
-export function savingsView(books: ReadonlyMap<string, Book>, price: number | null): Savings {
+export function savingsView(
+  books: ReadonlyMap<string, Book>,
+  price: number | null,
+  shadows: ReadonlyMap<string, { readonly would: Spell; readonly was: Spell }> = new Map(),
+): Savings {
   const byPolicy = Object.fromEntries([...books].map(([name, book]) => [name, saved(book, price)]));
-  return { ...saved(sum(books.values()), price), byPolicy };
+  const tried = [...shadows].map(([name, { would, was }]) => [name, { ...spent(would, price), asIs: spent(was, price) }]);
+  return { ...saved(sum(books.values()), price), byPolicy, ...(tried.length > 0 ? { shadows: Object.fromEntries(tried) } : {}) };
 }

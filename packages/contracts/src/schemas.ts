@@ -102,7 +102,25 @@ const SavedFields = {
 };
 const SavedSchema = Type.Object(SavedFields);
 export type Saved = Static<typeof SavedSchema>;
-export const SavingsSchema = Type.Object({ ...SavedFields, byPolicy: Type.Record(Type.String(), SavedSchema) });
+const SpellFields = {
+  ...SavedFields,
+  deletes: Type.Integer(),
+  recreations: Type.Integer({ description: 'the user came back to a deleted pod' }),
+};
+const ShadowSchema = Type.Object({
+  ...SpellFields,
+  asIs: Type.Object(SpellFields, { description: "the same time, by the sessions' own policies" }),
+});
+export type Shadow = Static<typeof ShadowSchema>;
+export const SavingsSchema = Type.Object({
+  ...SavedFields,
+  byPolicy: Type.Record(Type.String(), SavedSchema),
+  shadows: Type.Optional(
+    Type.Record(Type.String(), ShadowSchema, {
+      description: 'what the policies of SHADOW_POLICIES would have made of the time between activities, until the last one',
+    }),
+  ),
+});
 export type Savings = Static<typeof SavingsSchema>;
 
 export const WakeQuery = Type.Object({ wait: Type.Optional(Type.String({ description: 'at most 120s' })) }, strict);

@@ -12,4 +12,5 @@ export * from './random.ts';
 export * from './requests.ts';
 export * from './savings.ts';
 export * from './session.ts';
+export * from './shadow.ts';
 export * from './shard.ts';

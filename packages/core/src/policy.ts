@@ -57,6 +57,8 @@ export function parsePolicy(name: string, value: unknown, field: string): Policy
 /** The policies that a deployment offers: the presets, those of `POLICIES`, and which is the default. */
 export class PolicyBook {
   readonly default: Policy;
+  /** As they were given. */
+  readonly further: Readonly<Record<string, unknown>>;
   readonly #byName: ReadonlyMap<string, Policy>;
 
   /**
@@ -79,6 +81,19 @@ export class PolicyBook {
     if (!standard) throw new InvalidInput('DEFAULT_POLICY', `must be one of ${[...byName.keys()].join(', ')}`);
     this.#byName = byName;
     this.default = standard;
+    this.further = further;
+  }
+
+  get(name: string): Policy | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** What a session's policy has become; null where it is as it was, is the session's own, or is not offered any more. */
+  successor({ name, sleepAfter, deleteAfter, backgroundCap }: Policy): Policy | null {
+    const offered = this.get(name);
+    if (!offered) return null;
+    const same = offered.sleepAfter === sleepAfter && offered.deleteAfter === deleteAfter && offered.backgroundCap === backgroundCap;
+    return same ? null : offered;
   }
 
   list(): Policy[] {
@@ -93,7 +108,7 @@ export class PolicyBook {
   resolve(asked: unknown): Policy {
     if (asked === undefined) return this.default;
     if (typeof asked !== 'string') return parsePolicy('custom', asked, 'policy');
-    const found = this.#byName.get(asked);
+    const found = this.get(asked);
     if (!found)
       throw new InvalidInput(
         'policy',

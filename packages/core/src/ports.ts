@@ -110,6 +110,33 @@ export interface AlarmClock {
   rings(ref: AlarmRef): Promise<number | null>;
 }
 
+/** What a process was told of policies. */
+export interface ToldPolicies {
+  /** `POLICIES_VERSION` */
+  readonly version: number;
+  /** `POLICIES`, as JSON. */
+  readonly text: string;
+}
+
+export interface Agreed {
+  /** The policies in use; null where nobody was told any. */
+  readonly policies: ToldPolicies | null;
+  /** The names of those that are tried beside them. */
+  readonly shadows: readonly string[];
+}
+
+/** How processes that were told different things come to use the same policies. */
+export interface PolicyAgreement {
+  /**
+   * Says what this process was told, and hears what holds: the highest version that somebody said within the last half minute.
+   *
+   * @param told null: nothing
+   * @param claim whether it prevails over other policies of the same version
+   * @param shadows none where this process says nothing of them
+   */
+  agree(told: ToldPolicies | null, claim: boolean, shadows: readonly string[]): Promise<Agreed>;
+}
+
 /** A bound on the calls per second, shared by all workers. */
 export interface Pace {
   /** Takes the next place, if it is free now (0); else says how long until it is, in ms. */

@@ -1,4 +1,4 @@
-import type { AlarmClock, CommitResult, PodControl, SessionRecord } from '@sandman/core';
+import { type AlarmClock, type CommitResult, type PodControl, PolicyBook, type SessionRecord } from '@sandman/core';
 import { describe, expect, it } from 'vitest';
 import { Arming } from './arming.ts';
 import { Circuit } from './circuit.ts';
@@ -23,6 +23,8 @@ async function decisions(record: SessionRecord, idle: number, kind: CommitResult
     unmark: async () => true,
   });
   const reconciler = new Reconciler({
+    policies: new PolicyBook(),
+    rehearsal: null,
     store,
     arming: new Arming(store, only<AlarmClock>({ arm: async () => {}, disarm: async () => {} })),
     pods: only<PodControl>({ call: async () => ({ kind: 'gone' }) }),
@@ -67,6 +69,8 @@ describe('a sleep that went through', () => {
       set++;
     };
     const reconciler = new Reconciler({
+      policies: new PolicyBook(),
+      rehearsal: null,
       store,
       arming: new Arming(store, only<AlarmClock>({ arm, disarm: async () => {} })),
       pods: only<PodControl>({ call: async () => ({ kind: 'done' }) }),

@@ -9,6 +9,7 @@ import {
   type Cause,
   type Commit,
   type CommitResult,
+  changePolicy,
   type Decision,
   deadlines,
   end,
@@ -28,6 +29,8 @@ import {
 import type { Arming } from './arming.ts';
 import type { Circuit } from './circuit.ts';
 import type { Permits } from './permits.ts';
+import type { Policies } from './policies-in-use.ts';
+import type { Rehearsal } from './rehearsal.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** A call's lease and how often it is renewed while the call runs, in ms. */
@@ -78,6 +81,9 @@ export interface Observer {
 
 export interface ReconcilerOptions {
   readonly store: SessionStore;
+  readonly policies: Pick<Policies, 'successor'>;
+  /** Where nothing may be done; null: everything is. */
+  readonly rehearsal: Rehearsal | null;
   readonly arming: Arming;
   readonly pods: PodControl;
   readonly permits: Permits;
@@ -116,6 +122,14 @@ export class Reconciler {
       const { record } = seen;
       // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
       if (!record || n < record.n) return COMPLETED;
+      const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record.policy);
+      if (successor) {
+        // Its new alarms take over from this one.
+        const renewed = await this.#commit(record, changePolicy(successor));
+        if (renewed.kind === 'committed') await this.#on.arming.arm(renewed, record, name);
+        seen = renewed;
+        continue;
+      }
       const now = this.#now(seen);
       const decision = look(record, now);
       if (decision.kind === 'over') return COMPLETED;
@@ -129,6 +143,10 @@ export class Reconciler {
         // What only waits for a heartbeat rang in time.
         if (record.action === '' && !warned && decision.until > now + BEAT_MS) observer.early(name);
         return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };
+      }
+      const call = callOf(record, decision, now);
+      if (this.#on.rehearsal && (decision.kind === 'want' || (call !== null && call !== 'status'))) {
+        return { kind: 'again', ms: await this.#on.rehearsal.stop(record, decision, call, now) };
       }
       // Before it is written down that it was done: told twice is better than not at all.
       if (decision.kind === 'warn') {

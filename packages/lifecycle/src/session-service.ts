@@ -24,6 +24,7 @@ import {
   verify,
 } from '@sandman/core';
 import { Arming } from './arming.ts';
+import type { Policies } from './policies-in-use.ts';
 
 /** How often a caller who waits for a wake looks, in ms. */
 const POLL_MS = 50;
@@ -37,8 +38,7 @@ export interface Asked {
 export interface SessionServiceOptions {
   readonly store: SessionStore;
   readonly alarms: AlarmClock;
-  /** The policy of whoever names none. */
-  readonly defaultPolicy: Policy;
+  readonly policies: Policies;
   /** Told when an acknowledged change could not be armed at once; its mark stands, and a worker will arm it. */
   readonly unarmed: (error: unknown) => void;
   /** Told of what was asked for, once it is written. */
@@ -62,14 +62,14 @@ export type Taken = LiveReading & {
 export class SessionService {
   readonly #store: SessionStore;
   readonly #arming: Arming;
-  readonly #defaultPolicy: Policy;
+  readonly #policies: Policies;
   readonly #unarmed: (error: unknown) => void;
   readonly #asked: (uuid: string, asked: Asked) => void;
 
-  constructor({ store, alarms, defaultPolicy, unarmed, asked = () => {} }: SessionServiceOptions) {
+  constructor({ store, alarms, policies, unarmed, asked = () => {} }: SessionServiceOptions) {
     this.#store = store;
     this.#arming = new Arming(store, alarms);
-    this.#defaultPolicy = defaultPolicy;
+    this.#policies = policies;
     this.#unarmed = unarmed;
     this.#asked = asked;
   }
@@ -110,10 +110,11 @@ export class SessionService {
         if (record.userId !== userId) throw new SandmanError('conflict', `Session ${uuid} belongs to another user`);
       }
       const again = tracked && record ? activity(record, 'user', now, now) : null;
+      const renewed = record && this.#renewed(record);
       const patch = again
-        ? { ...again.patch, ...(workspaceUrl === undefined ? {} : { workspaceUrl }), ...(policy ? { policy } : {}) }
-        : birth({ userId, workspaceUrl: workspaceUrl ?? '', policy: policy ?? this.#defaultPolicy, cause }, record, now);
-      const alarms = !again || again.alarms || policy !== undefined;
+        ? { ...again.patch, ...(workspaceUrl === undefined ? {} : { workspaceUrl }), ...renewed?.patch, ...(policy ? { policy } : {}) }
+        : birth({ userId, workspaceUrl: workspaceUrl ?? '', policy: policy ?? this.#policies.default, cause }, record, now);
+      const alarms = !again || again.alarms || policy !== undefined || renewed !== null;
       const result = await this.#store.commit(uuid, record, { patch, alarms });
       if (result.kind === 'committed') {
         if (!again) this.#asked(uuid, { action: cause === 'created' ? 'create' : 'adopt', cause });
@@ -141,30 +142,41 @@ export class SessionService {
   async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause): Promise<Taken> {
     for (;;) {
       const touched = await this.#store.touch(uuid, kind, at);
-      if (touched.kind === 'touched' && kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record)) {
-        // Its pod may sleep for all that Redis knows, and the sweep may be long in coming: whoever is here must not wait for it.
-        const doubted = await this.#store.commit(uuid, touched.record, { patch: { pod: 'unknown' }, alarms: true });
-        if (doubted.kind === 'conflict') continue;
-        this.#asked(uuid, { action: 'wake', cause });
-        return { ...doubted, woke: true, armed: this.#arm(doubted, touched.record) };
-      }
       if (touched.kind === 'touched') {
+        // Its pod may sleep for all that Redis knows, and the sweep may be long in coming: whoever is here must not wait for it.
+        const woke = kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record);
+        const renewed = this.#renewed(touched.record);
+        if (woke || renewed) {
+          const patch = { ...renewed?.patch, ...(woke ? { pod: 'unknown' as const } : {}) };
+          const changed = await this.#store.commit(uuid, touched.record, { patch, alarms: true });
+          if (changed.kind === 'conflict') continue;
+          if (woke) this.#asked(uuid, { action: 'wake', cause });
+          return { ...changed, woke, armed: this.#arm(changed, touched.record) };
+        }
         const armed = this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
         return { ...touched, woke: false, armed };
       }
       const { record, now } = touched;
       assertLive(record, uuid, now);
-      const change = activity(record, kind, at ?? now, now, cause);
+      const renewed = this.#renewed(record);
+      const change = activity({ ...record, ...renewed?.patch }, kind, at ?? now, now, cause);
       if (!change) return { record, now, woke: false, armed: Promise.resolve() };
-      const result = await this.#store.commit(uuid, record, change);
+      const alarms = change.alarms || renewed !== null;
+      const result = await this.#store.commit(uuid, record, { patch: { ...renewed?.patch, ...change.patch }, alarms });
       if (result.kind === 'committed') {
         const woke = change.patch.wanted === 'awake';
         if (woke) this.#asked(uuid, { action: 'wake', cause });
-        const armed = change.alarms ? this.#arm(result, record) : Promise.resolve();
+        const armed = alarms ? this.#arm(result, record) : Promise.resolve();
         return { ...result, woke, armed };
       }
       // Of many who come at once the first one wakes it; for the others a touch will do.
     }
+  }
+
+  /** What a change of the policies in use makes of a record; null: nothing. */
+  #renewed({ policy }: SessionRecord): Change | null {
+    const successor = this.#policies.successor(policy);
+    return successor && changePolicy(successor);
   }
 
   /** The same for every live session of the user, each on its own. */

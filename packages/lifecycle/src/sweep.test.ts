@@ -69,7 +69,15 @@ beforeEach(() => {
     },
   });
   const arming = new Arming(store, clock);
-  sweep = new Sweep({ store, clock, arming, surroundings: time, repaired: (fault, uuid) => repaired.push([fault, uuid]) });
+  sweep = new Sweep({
+    store,
+    policies: new PolicyBook(),
+    rehearses: false,
+    clock,
+    arming,
+    surroundings: time,
+    repaired: (fault, uuid) => repaired.push([fault, uuid]),
+  });
 });
 
 /** A visit, and what happens between its first and its second look. */

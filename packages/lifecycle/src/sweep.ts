@@ -1,5 +1,15 @@
-import { ALARM_NAMES, type AlarmClock, type AlarmName, alarmsOf, type LiveReading, look, type SessionStore } from '@sandman/core';
+import {
+  ALARM_NAMES,
+  type AlarmClock,
+  type AlarmName,
+  alarmsOf,
+  changePolicy,
+  type LiveReading,
+  look,
+  type SessionStore,
+} from '@sandman/core';
 import type { Arming } from './arming.ts';
+import type { Policies } from './policies-in-use.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Sessions a visit looks at, and how often a shard is visited: 200 sessions per second and shard. */
@@ -22,6 +32,9 @@ export type Fault =
 
 export interface SweepOptions {
   readonly store: SessionStore;
+  readonly policies: Pick<Policies, 'successor'>;
+  /** Where nothing may be done, what is due stands still, and is no fault. */
+  readonly rehearses: boolean;
   readonly clock: AlarmClock;
   readonly arming: Arming;
   readonly surroundings: Surroundings;
@@ -42,6 +55,7 @@ export class Sweep {
     const suspects: LiveReading[] = [];
     for (let visited = 0; visited < VISITED; visited += PAGE) {
       const readings = await store.walk(shard, PAGE);
+      await Promise.all(readings.map((reading) => this.#renew(reading)));
       const faults = await Promise.all(readings.map((reading) => this.#faultOf(reading)));
       suspects.push(...readings.filter((_, i) => faults[i] !== null));
       if (readings.length < PAGE) break;
@@ -55,6 +69,15 @@ export class Sweep {
       // Somebody has written since: whoever did sees to its alarms.
       if (record?.rev === before.rev && !marked.has(record.uuid)) await this.#repair({ record, now });
     }
+  }
+
+  /** A change of the policies in use, where nobody has come since and no alarm rung. */
+  async #renew({ record }: LiveReading): Promise<void> {
+    const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record.policy);
+    if (!successor) return;
+    const renewed = await this.#on.store.commit(record.uuid, record, changePolicy(successor));
+    // Whoever came in between has taken it up.
+    if (renewed.kind === 'committed') await this.#on.arming.arm(renewed, record);
   }
 
   async #repair(reading: LiveReading): Promise<void> {
@@ -80,6 +103,7 @@ export class Sweep {
       : ALARM_NAMES.filter((name) => name !== 'delete');
     const rings = (await Promise.all(names.map((name) => this.#on.clock.rings({ name, uuid, n })))).filter((at) => at !== null);
     if (rings.length === 0) return 'missing';
+    if (this.#on.rehearses) return null;
     const due = Math.min(...needed.filter(({ name }) => names.includes(name)).map(({ at }) => at));
     if (Math.min(...rings) <= Math.max(due, now) + TOLERANCE_MS) return null;
     return look(record, now).kind === 'suspect' ? 'rewound' : 'late';

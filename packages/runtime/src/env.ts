@@ -59,6 +59,11 @@ function policies(text: string): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : refuse();
 }
 
+function names(text: string): string[] {
+  const list = text.split(',').map((name) => name.trim());
+  return list.every((name) => name !== '') ? [...new Set(list)] : refuse();
+}
+
 function percent(text: string): number {
   const match = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(text);
   return match && Number(match[1]) <= 100 ? Number(match[1]) : refuse();
@@ -95,6 +100,13 @@ const VARIABLES = {
   SESSION_MANAGER_TIMEOUT: duration('30s'),
   DEFAULT_POLICY: { expected: "must be a policy's name", standard: 'balanced', parse: (text: string) => text },
   POLICIES: { expected: 'must be JSON {name: {sleepAfter, deleteAfter, backgroundCap?}}', standard: '{}', parse: policies },
+  POLICIES_VERSION: { expected: 'must be a whole number, 0 to 999999999', standard: '0', parse: whole(0, 999_999_999) },
+  SHADOW_POLICIES: {
+    expected: 'must be names of policies, comma-separated',
+    standard: '',
+    parse: (text: string) => (text === '' ? [] : names(text)),
+  },
+  DRY_RUN: { expected: 'must be true or false', standard: 'false', parse: (text: string) => matching(/^(true|false)$/)(text) === 'true' },
   ALARM_SLACK: { expected: 'must be a percentage such as 1%, 0% to 100%', standard: '1%', parse: percent },
   PORT: port('3000'),
   API_KEYS: { expected: `must be comma-separated keys of at least ${MIN_KEY_LENGTH} characters each`, parse: keys },

@@ -67,6 +67,24 @@ export function createMetrics() {
       labelNames: ['policy'],
       registers,
     }),
+    shadowPodSeconds: new Counter({
+      name: 'sandman_shadow_pod_seconds_total',
+      help: 'Time between activities that a shadow policy would have had pods awake, asleep and gone, and that they were by their own',
+      labelNames: ['policy', 'side', 'state'],
+      registers,
+    }),
+    shadowRegrets: new Counter({
+      name: 'sandman_shadow_regrets_total',
+      help: 'Sessions that a shadow policy would have woken within 5 minutes of their idle sleep, and that were by their own',
+      labelNames: ['policy', 'side'],
+      registers,
+    }),
+    dryRunCalls: new Counter({
+      name: 'sandman_dry_run_calls_total',
+      help: 'Calls that a dry run would have made, once a deadline',
+      labelNames: ['action'],
+      registers,
+    }),
     leakedPods: new Counter({
       name: 'sandman_leaked_pods_total',
       help: 'Pods that were made and are neither tracked nor deleted; the log names them',

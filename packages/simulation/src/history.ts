@@ -163,7 +163,15 @@ export async function runHistories(seeds: readonly number[], trace?: (text: stri
     const bounds = { timeout: random.chance(0.3) ? 11_000 : 2_000, late: random.pick([1_500, 5_000]) };
     // In every other history alarms stop at a warning first, which must cost no promise.
     const warning = seed % 2 === 0 ? 1_500 : 0;
-    const world = new World({ random, skew: random.pick([0, 0, 150]), bounds, warning, ...(trace ? { trace } : {}) });
+    // In every fifth the sessions' policy is changed time and again.
+    const world = new World({
+      random,
+      skew: random.pick([0, 0, 150]),
+      bounds,
+      warning,
+      rollouts: seed % 5 === 0,
+      ...(trace ? { trace } : {}),
+    });
     const calm = TROUBLE_MS + recovery(bounds);
     const end = world.timeline.now + calm + QUIET_MS;
     for (let i = random.between(1, 2); i > 0; i--) world.startApi();

@@ -17,6 +17,8 @@ export interface UserWorld {
   readonly random: Random;
   readonly verdict: Verdict;
   readonly pods: SimulatedPods;
+  /** What sessions' policies are called. */
+  readonly policyName: string;
   readonly state: () => ShardState;
   /** An API that answers; null where there is none. */
   readonly door: () => Door | null;
@@ -24,10 +26,10 @@ export interface UserWorld {
 }
 
 /** Short ones, so that a history holds several lives. In ms. */
-function somePolicy(random: Random): Policy {
+function somePolicy({ random, policyName }: UserWorld): Policy {
   const sleepAfter = random.chance(0.1) ? null : random.pick([3_000, 4_000, 6_000]);
   const deleteAfter = random.chance(0.2) ? null : random.pick([4_000, 7_000, 12_000]);
-  return { name: 'custom', sleepAfter, deleteAfter, backgroundCap: random.pick([2_000, 10_000, 14_400_000]) };
+  return { name: policyName, sleepAfter, deleteAfter, backgroundCap: random.pick([2_000, 10_000, 14_400_000]) };
 }
 
 /** What people do with one session, and what they were told. */
@@ -83,7 +85,7 @@ export class User {
     else if (roll < 0.8) this.sleep();
     else if (roll < 0.84) this.hold(random.between(500, 6_000));
     else if (roll < 0.86) this.endHold();
-    else if (roll < 0.89) this.setPolicy(somePolicy(random));
+    else if (roll < 0.89) this.setPolicy(somePolicy(this.#world));
     else if (roll < 0.92) this.adopt();
     else if (roll < 0.95) this.logout();
     else if (roll < 0.96) this.lose();
@@ -91,7 +93,7 @@ export class User {
   }
 
   /** A pod by the session-manager, then tracking it; also over the tombstone of one that is gone. */
-  create(policy = somePolicy(this.#world.random)): void {
+  create(policy = somePolicy(this.#world)): void {
     const { pods, verdict } = this.#world;
     const life = verdict.life(this.uuid);
     const untracked = pods.truth(this.uuid) === 'gone';

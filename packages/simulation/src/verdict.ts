@@ -175,7 +175,10 @@ export class Verdict {
 
   written({ before, after, at }: Written): void {
     if (before && before.createdAt !== after.createdAt) this.#lives.set(after.uuid, newLife());
-    if (after.wanted !== before?.wanted) this.#turned.set(after.uuid, at);
+    // A rollout's change, or one that was asked for.
+    const changed = before !== null && before.policy !== after.policy;
+    if (changed) this.life(after.uuid).changed = true;
+    if (changed || after.wanted !== before?.wanted) this.#turned.set(after.uuid, at);
     if (after.token && after.token !== before?.token) this.#committed.set(after.token, at);
     if (before?.wanted === 'awake' && after.wanted === 'asleep' && after.cause === 'idle') this.#decided(before, at, 'sleep');
     if (before && before.wanted !== 'gone' && after.wanted === 'gone' && after.cause === 'delete-due') this.#decided(before, at, 'delete');

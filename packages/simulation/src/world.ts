@@ -3,6 +3,7 @@ import {
   Arming,
   Circuit,
   Permits,
+  type Policies,
   Reconciler,
   SessionService,
   SWEEP_EVERY_MS,
@@ -36,9 +37,20 @@ export interface WorldOptions {
   readonly bounds: Bounds;
   /** How long before a sleep somebody is warned, in ms; nobody is by default. */
   readonly warning?: number;
+  /** Whether all sessions have a policy that is changed while they run, time and again. */
+  readonly rollouts?: boolean;
   /** Told what happens, where somebody wants to read it. */
   readonly trace?: (text: string) => void;
 }
+
+/** What rollouts turn the sessions' policies into, one after the other. */
+const ROLLOUTS = [
+  { sleepAfter: '6s', deleteAfter: '4s' },
+  { sleepAfter: '3s', deleteAfter: '12s' },
+  { sleepAfter: 'never', deleteAfter: '7s' },
+  { sleepAfter: '4s', deleteAfter: 'never' },
+];
+const ROLLOUT_EVERY_MS = 9_000;
 
 /** A deployment in virtual time: the production lifecycle on simulated Redis, BullMQ, session-manager and processes. */
 export class World {
@@ -57,8 +69,15 @@ export class World {
   onWrite: (write: Written) => void = () => {};
   /** Told of each request, before it is sent. */
   onRequest: () => void = () => {};
+  /** What processes were told of policies; replaced by each rollout. */
+  #policies = new PolicyBook();
+  readonly #rolledOut: Policies = {
+    default: this.#policies.default,
+    successor: (policy) => this.#policies.successor(policy),
+  };
   readonly #random: Random;
   readonly #skew: number;
+  readonly #rolls: boolean;
   readonly #bounds: Bounds;
   readonly #trace: ((text: string) => void) | undefined;
   #state: ShardState = emptyShard();
@@ -66,11 +85,12 @@ export class World {
   /** Since when no API runs. */
   #doorsShutAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ random, skew, bounds, warning = 0, trace }: WorldOptions) {
+  constructor({ random, skew, bounds, warning = 0, rollouts = false, trace }: WorldOptions) {
     this.#state.ingest = { ...this.#state.ingest, warning };
     this.#bounds = bounds;
     this.#random = random;
     this.#skew = skew;
+    this.#rolls = rollouts;
     this.#trace = trace;
     this.verdict = new Verdict(this.timeline, bounds, () => this.pods);
     this.redis = new SimulatedRedis(this.timeline, random, () => this.verdict.fault());
@@ -92,6 +112,13 @@ export class World {
       this.timeline.in(SAMPLE_EVERY_MS, sample);
     };
     sample();
+    if (rollouts) this.#rollOut(0);
+  }
+
+  #rollOut(count: number): void {
+    this.trace(`rollout ${count}`);
+    this.#policies = new PolicyBook({ house: ROLLOUTS[count % ROLLOUTS.length] });
+    this.timeline.in(ROLLOUT_EVERY_MS, () => this.#rollOut(count + 1));
   }
 
   get state(): ShardState {
@@ -106,6 +133,7 @@ export class World {
     return new User(uuid, {
       timeline: this.timeline,
       random: this.#random,
+      policyName: this.#rolls ? 'house' : 'custom',
       verdict: this.verdict,
       pods: this.pods,
       state: () => this.#state,
@@ -121,7 +149,7 @@ export class World {
   startApi(): void {
     const process = this.#process('api');
     const { store, alarms } = this.#ports(process, 'request');
-    const service = new SessionService({ store, alarms, defaultPolicy: new PolicyBook().default, unarmed: () => {} });
+    const service = new SessionService({ store, alarms, policies: this.#rolledOut, unarmed: () => {} });
     this.#heartbeat(process, store, true);
     this.apis.push({ process, service });
     this.look();
@@ -135,6 +163,8 @@ export class World {
     const failed = (error: unknown) => this.trace(`${process.name}: ${error}`);
     const reconciler = new Reconciler({
       store,
+      policies: this.#rolledOut,
+      rehearsal: null,
       arming,
       pods: this.pods.controlFrom(process),
       permits: new Permits(CONCURRENCY, null, surroundings),
@@ -157,6 +187,8 @@ export class World {
     startUpkeep({ store, arming, surroundings, repaired: (marks) => this.trace(`${process.name} finishes ${marks} marks`), failed });
     const sweep = new Sweep({
       store,
+      policies: this.#rolledOut,
+      rehearses: false,
       clock: alarms,
       arming,
       surroundings,

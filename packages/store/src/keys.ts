@@ -80,6 +80,25 @@ export class ShardKeys {
     return `${this.#tag}:trend`;
   }
 
+  /** Which policies hold. */
+  get policies(): string {
+    return `${this.#tag}:policies`;
+  }
+
+  get shadowNames(): string {
+    return `${this.#tag}:shadows`;
+  }
+
+  /** What shadow policies would have made of the fleet. */
+  get shadowBooks(): string {
+    return `${this.#tag}:shadow-books`;
+  }
+
+  /** What a dry run last said of a session. */
+  rehearsed(uuid: string): string {
+    return `${this.#tag}:rehearsed:${uuid}`;
+  }
+
   get tombstones(): string {
     return `${this.#tag}:tombstones`;
   }

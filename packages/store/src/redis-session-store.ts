@@ -48,6 +48,8 @@ export interface StoreOptions {
   readonly shards: number;
   /** `ALARM_SLACK`, percent of the waiting time */
   readonly slack: number;
+  /** Told of each write to a record that was there, once it is done; `now` in ms. It stands in a ping's way. */
+  readonly written?: (before: SessionRecord, after: SessionRecord, now: number) => void;
 }
 
 /** Sessions in Redis. What fails is Redis' own error, thrown as ioredis has it. */
@@ -57,9 +59,11 @@ export class RedisSessionStore implements SessionStore {
   readonly #keys: Keyspace;
   readonly #slack: number;
   readonly #memories: readonly ShardMemory[];
+  readonly #written: StoreOptions['written'];
 
-  constructor(redis: Redis | Cluster, { prefix, shards, slack }: StoreOptions) {
+  constructor(redis: Redis | Cluster, { prefix, shards, slack, written }: StoreOptions) {
     this.shards = shards;
+    this.#written = written;
     this.#memories = Array.from({ length: shards }, () => new ShardMemory(() => performance.now()));
     this.#redis = redis;
     this.#keys = new Keyspace(prefix, shards);
@@ -74,12 +78,13 @@ export class RedisSessionStore implements SessionStore {
 
   async touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult> {
     const keys = this.#keys.of(uuid);
-    const field = kind === 'user' ? FIELDS.lastActivity : FIELDS.lastBackground;
-    const reply = await touch(this.#redis, [keys.session(uuid), keys.ingest], [this.#slack, field, at ?? '']);
-    const [touched, now, json, ingest, sleep, remove] = reply as [number, number, string, IngestReply, number, number];
+    const field = kind === 'user' ? 'lastActivity' : 'lastBackground';
+    const reply = await touch(this.#redis, [keys.session(uuid), keys.ingest], [this.#slack, FIELDS[field], at ?? '']);
+    const [touched, now, json, ingest, sleep, remove, before] = reply as [number, number, string, IngestReply, number, number, string];
     const record = decodeRecord(uuid, json, ingest);
     if (!touched || !record) return { kind: 'dormant', now, record };
     this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
+    if (this.#written) this.#written({ ...record, [field]: Number(before) }, record, now);
     return { kind: 'touched', now, record, moved: { sleep: sleep === 1, delete: remove === 1 } };
   }
 
@@ -116,6 +121,7 @@ export class RedisSessionStore implements SessionStore {
     const record = decodeRecord(uuid, json, ingest);
     if (!committed || !record) return { kind: 'conflict', now, record };
     this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
+    if (base) this.#written?.(base, record, now);
     return { kind: 'committed', now, record };
   }
 

@@ -9,7 +9,7 @@ import { overloaded } from '../problems.ts';
 const MOST_STREAMS = 200;
 
 /** What happened: a session's changes, what sleep saved, and everything as it happens. */
-export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, journal, podPrice }) => {
+export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, journal, shadows, podPrice }) => {
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
   app.get(
@@ -22,9 +22,10 @@ export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     },
   );
 
-  app.get('/savings', { schema: { response: { 200: SavingsSchema, ...problems } } }, async () =>
-    savingsView(await journal.books(), podPrice),
-  );
+  app.get('/savings', { schema: { response: { 200: SavingsSchema, ...problems } } }, async () => {
+    const [books, tried] = await Promise.all([journal.books(), shadows.read()]);
+    return savingsView(books, podPrice, tried);
+  });
 
   let streams = 0;
   const closing = new AbortController();

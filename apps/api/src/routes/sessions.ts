@@ -27,8 +27,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
   const one = { params: UuidParams, response: { 200: SessionSchema, 202: SessionSchema, ...problems } };
 
   app.get('/policies', { schema: { response: { 200: PoliciesAnswer } } }, () => ({
-    default: policies.default.name,
-    items: policies.list().map(describePolicy),
+    default: policies.book.default.name,
+    items: policies.book.list().map(describePolicy),
   }));
 
   app.post(
@@ -36,7 +36,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     { schema: { body: CreateBody, response: { 201: SessionSchema, ...problems } }, config: waits },
     async (request, reply) => {
       const { userId, policy: asked } = request.body;
-      const policy = policies.resolve(asked);
+      const policy = policies.book.resolve(asked);
       // No pod is made that could not be written down.
       if (!(await ready())) throw new SandmanError('not-ready', 'Redis cannot be reached');
       const key = request.headers['idempotency-key'];
@@ -64,7 +64,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
       const { created, reading } = await service.adopt(request.params.uuid, {
         userId,
         ...(workspaceUrl === undefined ? {} : { workspaceUrl }),
-        ...(policy === undefined ? {} : { policy: policies.resolve(policy) }),
+        ...(policy === undefined ? {} : { policy: policies.book.resolve(policy) }),
       });
       return reply.code(created ? 201 : 200).send(view(reading));
     },
@@ -79,7 +79,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
   app.get('/sessions/:uuid', { schema: one }, async ({ params }) => view(await service.get(params.uuid)));
 
   app.patch('/sessions/:uuid', { schema: { ...one, body: PatchBody } }, async ({ params, body }) =>
-    view(await service.setPolicy(params.uuid, policies.resolve(body.policy))),
+    view(await service.setPolicy(params.uuid, policies.book.resolve(body.policy))),
   );
 
   app.delete('/sessions/:uuid', { schema: one }, async ({ params }, reply) =>

@@ -1,7 +1,7 @@
 -- Activity on a session that is wanted awake; on any other it writes nothing.
 -- KEYS[1] session  [2] ingest
 -- ARGV[1] slack, percent  [2] field (lastActivity's or lastBackground's)  [3] when, ms ('': now)
--- Returns {touched 0|1, now ms, record, ingest, sleep alarm moved 0|1, delete alarm moved 0|1}
+-- Returns {touched 0|1, now ms, record, ingest, sleep alarm moved 0|1, delete alarm moved 0|1, what the field was before}
 local WANTED, REV, SLEEP_AFTER, DELETE_AFTER, SLEEP_ANCHOR, DELETE_ANCHOR = 'w', 'r', 's', 'd', 'sa', 'da'
 
 local t = redis.call('TIME')
@@ -13,7 +13,7 @@ local record = redis.call('HGETALL', KEYS[1])
 local place = {}
 for i = 1, #record, 2 do place[record[i]] = i + 1 end
 local function get(name) return record[place[name]] end
-if get(WANTED) ~= 'awake' then return { 0, now, cjson.encode(record), ingest, 0, 0 } end
+if get(WANTED) ~= 'awake' then return { 0, now, cjson.encode(record), ingest, 0, 0, '' } end
 
 local set = {}
 local function put(name, value)
@@ -27,7 +27,8 @@ local function put(name, value)
   record[place[name]] = text
 end
 local field = ARGV[2]
-local at = math.max(math.min(tonumber(ARGV[3]) or ceiling, ceiling), tonumber(get(field)) or 0)
+local before = get(field) or '0'
+local at = math.max(math.min(tonumber(ARGV[3]) or ceiling, ceiling), tonumber(before))
 local function move(anchor, after)
   if not after or at - (tonumber(get(anchor)) or 0) <= after * ARGV[1] / 100 then return 0 end
   put(anchor, at)
@@ -39,4 +40,4 @@ put(REV, get(REV) + 1)
 local sleep = move(SLEEP_ANCHOR, sleepAfter)
 local delete = move(DELETE_ANCHOR, deleteAfter and deleteAfter + (sleepAfter or 0))
 redis.call('HSET', KEYS[1], unpack(set))
-return { 1, now, cjson.encode(record), ingest, sleep, delete }
+return { 1, now, cjson.encode(record), ingest, sleep, delete, before }

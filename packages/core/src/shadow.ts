@@ -1,0 +1,59 @@
+import { deadlines } from './deadlines.ts';
+import type { Policy } from './policy.ts';
+import { REGRET_MS } from './savings.ts';
+import type { SessionRecord } from './session.ts';
+
+/** What became of a pod's time, in ms: `gone` is what it was not there at all. */
+const TIMES = ['awake', 'asleep', 'gone'] as const;
+/** `recreations`: its user came back to a pod that was deleted. */
+const EVENTS = ['sleeps', 'wakes', 'regrets', 'deletes', 'recreations'] as const;
+export const SPELL_ITEMS = [...TIMES, ...EVENTS] as const;
+
+/** What a policy makes, or would have made, of some time of a session's. Sums of these are one again. */
+export type Spell = Readonly<Record<(typeof SPELL_ITEMS)[number], number>>;
+
+/**
+ * What a policy would have made of the time since the user's last activity, by the deadlines that the record has under it.
+ * Background signals that come when its pod would sleep already count as if it did not: its awake time is never put too low.
+ *
+ * @param record as it stood when that time ended
+ * @param until when it ended, in ms; what was due at that very instant was not done yet
+ * @param came whether the user's coming back ended it; else the session's end did
+ */
+export function tryPolicy(record: SessionRecord, policy: Policy, until: number, came: boolean): Spell {
+  const { lastActivity: from, manualSleepAt } = record;
+  const idle = deadlines({ ...record, policy, wanted: 'awake', pod: 'awake' });
+  // Whatever the policy, a sleep by hand is one.
+  const byHand = manualSleepAt > from && manualSleepAt < (idle.sleepAt ?? Number.POSITIVE_INFINITY);
+  const sleepAt = byHand ? manualSleepAt : idle.sleepAt;
+  const deleteAt = byHand && policy.deleteAfter !== null ? manualSleepAt + policy.deleteAfter : idle.deleteAt;
+
+  const end = Math.max(from, until);
+  const upTo = (at: number | null) => Math.min(at ?? end, end);
+  const goneFrom = Math.max(from, upTo(deleteAt));
+  const asleepFrom = Math.min(Math.max(from, upTo(sleepAt)), goneFrom);
+  const slept = asleepFrom < goneFrom;
+  const deleted = goneFrom < end;
+  const woken = slept && !deleted && came;
+  return {
+    awake: asleepFrom - from,
+    asleep: goneFrom - asleepFrom,
+    gone: end - goneFrom,
+    sleeps: Number(slept),
+    wakes: Number(woken),
+    regrets: Number(woken && !byHand && end - asleepFrom <= REGRET_MS),
+    deletes: Number(deleted),
+    recreations: Number(deleted && came),
+  };
+}
+
+/** The time that a write ended: the user came back, or the session's end was decided or found. Null where it ended none. */
+export function spellEnd(
+  before: SessionRecord,
+  after: SessionRecord,
+  now: number,
+): { readonly until: number; readonly came: boolean } | null {
+  if (before.wanted === 'gone' || before.pod === 'gone') return null;
+  if (after.wanted === 'gone' || after.pod === 'gone') return { until: now, came: false };
+  return after.lastActivity > before.lastActivity ? { until: after.lastActivity, came: true } : null;
+}

@@ -1,0 +1,91 @@
+import { describePolicy, type Policy, type PolicyAgreement, PolicyBook, type ToldPolicies } from '@sandman/core';
+import { repeat, type Surroundings } from './surroundings.ts';
+
+/** How often a process says what it was told, and hears what holds, in ms: so long may two versions be in use at once. */
+const AGREE_EVERY_MS = 1_000;
+
+/** Where a session gets its policy from. */
+export interface Policies {
+  /** The policy of whoever names none. */
+  readonly default: Policy;
+  /** What a session's policy has become; null: it is as it was. */
+  successor(policy: Policy): Policy | null;
+}
+
+export interface PoliciesInUseOptions {
+  /** What this process was told: `POLICIES` and `DEFAULT_POLICY`. */
+  readonly own: PolicyBook;
+  /** `POLICIES_VERSION` */
+  readonly version: number;
+  /** `SHADOW_POLICIES`; none for those who are not told of it. */
+  readonly shadows: readonly string[];
+  readonly agreement: PolicyAgreement;
+  readonly surroundings: Surroundings;
+  /** Told when other policies are in use from now on, and of what version. */
+  readonly changed: (version: number) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** The policies in use: this process's own, or those of a higher version while they are used beside it. */
+export class PoliciesInUse implements Policies {
+  readonly #on: PoliciesInUseOptions;
+  readonly #told: ToldPolicies | null;
+  readonly #stop: () => Promise<void>;
+  #book: PolicyBook;
+  #text: string | null;
+  #shadows: readonly string[];
+  /** Of two that were told different things under one version, the one that was started last is right. */
+  #claims = true;
+
+  constructor(options: PoliciesInUseOptions) {
+    const { own, version, shadows, surroundings, failed } = options;
+    this.#on = options;
+    const text = JSON.stringify(own.further);
+    // Whoever was told nothing has nothing to say.
+    this.#told = version === 0 && text === '{}' ? null : { version, text };
+    this.#book = own;
+    this.#text = this.#told && text;
+    this.#shadows = shadows;
+    this.#stop = repeat(surroundings, AGREE_EVERY_MS, () => this.#agree(), failed);
+  }
+
+  get book(): PolicyBook {
+    return this.#book;
+  }
+
+  get default(): Policy {
+    return this.#book.default;
+  }
+
+  successor(policy: Policy): Policy | null {
+    return this.#book.successor(policy);
+  }
+
+  /** Those that are tried beside the real ones. */
+  get shadows(): Policy[] {
+    return this.#shadows.flatMap((name) => this.#book.get(name) ?? []);
+  }
+
+  async #agree(): Promise<void> {
+    const { agreement, changed, own, version, shadows } = this.#on;
+    const agreed = await agreement.agree(this.#told, this.#claims, shadows);
+    this.#claims = false;
+    this.#shadows = agreed.shadows;
+    const text = agreed.policies?.text ?? null;
+    if (text === this.#text) return;
+    // Refused once, it is not looked at again.
+    this.#text = text;
+    this.#book = text === null || text === this.#told?.text ? own : this.#follow(text);
+    changed(agreed.policies?.version ?? version);
+  }
+
+  /** Others' policies; the default stays one that is known here. */
+  #follow(text: string): PolicyBook {
+    const { name, ...standard } = describePolicy(this.#on.own.default);
+    return new PolicyBook({ [name]: standard, ...JSON.parse(text) }, name);
+  }
+
+  close(): Promise<void> {
+    return this.#stop();
+  }
+}

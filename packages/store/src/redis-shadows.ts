@@ -1,0 +1,36 @@
+import { SPELL_ITEMS, type Spell } from '@sandman/core';
+import type { Cluster, Redis } from 'ioredis';
+import { Keyspace } from './keys.ts';
+
+/** The two sides of a shadow policy's book, of the same sessions' time. */
+const SIDES = ['would', 'was'] as const;
+
+/** What a policy would have made of the fleet's time, and what the sessions' own made of it. Times in ms. */
+export type ShadowBook = Readonly<Record<(typeof SIDES)[number], Spell>>;
+
+/** The shadow policies' books, of all processes together. */
+export class RedisShadows {
+  readonly #redis: Redis | Cluster;
+  readonly #key: string;
+
+  constructor(redis: Redis | Cluster, prefix: string) {
+    this.#redis = redis;
+    this.#key = new Keyspace(prefix, 1).shards[0]!.shadowBooks;
+  }
+
+  async add(books: ReadonlyMap<string, ShadowBook>): Promise<void> {
+    const all = [...books].flatMap(([policy, book]) =>
+      SIDES.flatMap((side) => SPELL_ITEMS.map((item) => ({ field: `${side} ${item} ${policy}`, by: book[side][item] }))),
+    );
+    await Promise.all(all.filter(({ by }) => by > 0).map(({ field, by }) => this.#redis.hincrby(this.#key, field, by)));
+  }
+
+  /** By the policy's name. */
+  async read(): Promise<Map<string, ShadowBook>> {
+    const sums = await this.#redis.hgetall(this.#key);
+    const names = new Set(Object.keys(sums).map((field) => field.split(' ')[2]!));
+    const spell = (side: string, name: string) =>
+      Object.fromEntries(SPELL_ITEMS.map((item) => [item, Number(sums[`${side} ${item} ${name}`] ?? 0)])) as Record<keyof Spell, number>;
+    return new Map([...names].map((name) => [name, { would: spell('would', name), was: spell('was', name) }]));
+  }
+}
