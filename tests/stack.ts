@@ -73,19 +73,21 @@ export class TestStack {
     };
   }
 
-  /** @param port one that is free, by default */
-  async addApi(port?: number): Promise<AppProcess> {
+  /** @param port one that is free, by default
+   * @param env further variables */
+  async addApi(port?: number, env: Record<string, string> = {}): Promise<AppProcess> {
     port ??= await freePort();
-    const api = startApp('api', { API_KEYS: API_KEY, ...this.#common(), PORT: `${port}` });
+    const api = startApp('api', { API_KEYS: API_KEY, ...this.#common(), PORT: `${port}`, ...env });
     this.apis.push(api);
     this.apiUrls.push(`http://127.0.0.1:${port}`);
     await this.#up(api, `http://127.0.0.1:${port}/readyz`);
     return api;
   }
 
-  async addWorker(): Promise<AppProcess & { ops: string }> {
+  /** @param env further variables */
+  async addWorker(env: Record<string, string> = {}): Promise<AppProcess & { ops: string }> {
     const port = await freePort();
-    const worker = startApp('worker', { ...this.#common(), METRICS_PORT: `${port}` });
+    const worker = startApp('worker', { ...this.#common(), METRICS_PORT: `${port}`, ...env });
     this.workers.push(worker);
     this.ops.push(`http://127.0.0.1:${port}`);
     await this.#up(worker, `http://127.0.0.1:${port}/readyz`);

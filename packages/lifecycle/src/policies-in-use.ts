@@ -71,7 +71,7 @@ export class PoliciesInUse implements Policies {
     const agreed = await agreement.agree(this.#told, this.#claims, shadows);
     this.#claims = false;
     this.#shadows = agreed.shadows;
-    const text = agreed.policies?.text ?? null;
+    const text = (agreed.policies ?? this.#told)?.text ?? null;
     if (text === this.#text) return;
     // Refused once, it is not looked at again.
     this.#text = text;

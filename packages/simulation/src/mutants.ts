@@ -52,6 +52,13 @@ export const MUTANTS: readonly Mutant[] = [
     "cause: 'manual', lostBefore: record.ingest.lost, ...HEALTHY }, alarms: false",
   ),
   mutant(
+    'a-shorter-policy-draws-no-number',
+    'what makes work due earlier draws a new number',
+    REQUESTS,
+    'return { patch: { policy }, alarms: true };',
+    'return { patch: { policy }, alarms: false };',
+  ),
+  mutant(
     'a-delete-draws-no-number',
     'what makes work due earlier draws a new number',
     REQUESTS,

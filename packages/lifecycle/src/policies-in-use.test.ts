@@ -1,0 +1,99 @@
+import { type Agreed, PolicyBook, type ToldPolicies } from '@sandman/core';
+import { expect, it } from 'vitest';
+import { settled, VirtualTime } from './lifecycle.fixture.ts';
+import { PoliciesInUse } from './policies-in-use.ts';
+
+/** One process, and what the others have agreed on. */
+function inUse(further: Record<string, unknown>, version = 0, defaultName?: string) {
+  const time = new VirtualTime();
+  const said: [ToldPolicies | null, boolean][] = [];
+  const failed: unknown[] = [];
+  const changed: number[] = [];
+  let answer: () => Agreed = () => ({ policies: null, shadows: [] });
+  const policies = new PoliciesInUse({
+    own: new PolicyBook(further, defaultName),
+    version,
+    shadows: [],
+    agreement: {
+      async agree(told, claim) {
+        said.push([told, claim]);
+        return answer();
+      },
+    },
+    surroundings: time,
+    changed: (to) => changed.push(to),
+    failed: (error) => failed.push(error),
+  });
+  const agree = async (next: () => Agreed) => {
+    answer = next;
+    await time.pass(1_000);
+    await settled();
+  };
+  return { policies, said, failed, changed, agree };
+}
+
+const held =
+  (version: number, house: unknown, shadows: string[] = []) =>
+  () => ({ policies: { version, text: JSON.stringify({ house }) }, shadows });
+const QUICK = { sleepAfter: '1m', deleteAfter: '1h' };
+const SLOW = { sleepAfter: '2h', deleteAfter: '1d' };
+
+it('follows what holds, and is told its own again once nobody says it any more', async () => {
+  const { policies, changed, agree } = inUse({ house: QUICK }, 1);
+  const house = () => policies.book.get('house')?.sleepAfter;
+  expect(house()).toBe(60_000);
+  await agree(held(1, QUICK));
+  expect(changed).toEqual([]);
+  const before = policies.book.get('house')!;
+  expect(policies.successor(before)).toBeNull();
+  await agree(held(2, SLOW));
+  expect([house(), changed]).toEqual([7_200_000, [2]]);
+  expect(policies.successor(before)).toEqual(policies.book.get('house'));
+  await agree(held(1, QUICK));
+  expect([house(), changed]).toEqual([60_000, [2, 1]]);
+});
+
+it('says what it was told, and prevails by it once: when it starts, and not before it was heard', async () => {
+  const { said, agree } = inUse({ house: QUICK }, 3);
+  await settled();
+  await agree(() => {
+    throw new Error('no Redis');
+  });
+  await agree(held(3, QUICK));
+  const told = { version: 3, text: JSON.stringify({ house: QUICK }) };
+  expect(said[0]).toEqual([told, true]);
+  expect(said.at(-1)).toEqual([told, false]);
+});
+
+it('whoever was told nothing says nothing', async () => {
+  const { said } = inUse({});
+  await settled();
+  expect(said).toEqual([[null, true]]);
+  const emptied = inUse({}, 4);
+  await settled();
+  expect(emptied.said).toEqual([[{ version: 4, text: '{}' }, true]]);
+});
+
+it('what cannot be read changes nothing, is told once, and the next version is followed', async () => {
+  const { policies, failed, agree } = inUse({ house: QUICK }, 1);
+  await agree(() => ({ policies: { version: 9, text: '{"house": {"sleepAfter": "soon"}}' }, shadows: [] }));
+  await agree(() => ({ policies: { version: 9, text: '{"house": {"sleepAfter": "soon"}}' }, shadows: [] }));
+  expect(policies.book.get('house')?.sleepAfter).toBe(60_000);
+  expect(failed).toHaveLength(1);
+  await agree(held(10, SLOW));
+  expect(policies.book.get('house')?.sleepAfter).toBe(7_200_000);
+});
+
+it('its default stays offered, as it is known here, where others do not know it', async () => {
+  const { policies, agree } = inUse({ mine: QUICK }, 0, 'mine');
+  await agree(held(2, SLOW));
+  expect(policies.default).toMatchObject({ name: 'mine', sleepAfter: 60_000 });
+  await agree(() => ({ policies: { version: 3, text: JSON.stringify({ mine: SLOW }) }, shadows: [] }));
+  expect(policies.default).toMatchObject({ name: 'mine', sleepAfter: 7_200_000 });
+});
+
+it('the shadows are those that somebody named, where they are offered', async () => {
+  const { policies, agree } = inUse({ house: QUICK });
+  await agree(held(0, QUICK, ['house', 'balanced', 'unknown']));
+  expect(policies.shadows.map(({ name }) => name)).toEqual(['house', 'balanced']);
+});

@@ -1,0 +1,224 @@
+import { type FoundRedis, redisForTests, startApp, waitFor } from '@sandman/testing';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { TestStack } from './stack.ts';
+
+let redis: FoundRedis;
+let store: Redis;
+let stack: TestStack;
+
+beforeAll(async () => {
+  redis = await redisForTests();
+  store = new Redis(redis.url);
+});
+afterEach(() => stack?.stop());
+afterAll(async () => {
+  store?.disconnect();
+  await redis?.stop();
+});
+
+interface Shown {
+  readonly status: string;
+  readonly policy: { readonly name: string; readonly sleepAfter: string; readonly deleteAfter: string };
+  readonly lastActivity: string;
+  readonly sleepAt: string;
+  readonly deleteAt: string;
+}
+const show = async (uuid: string) => (await stack.call<Shown>('GET', `/v1/sessions/${uuid}`)).body;
+const offered = async () => (await stack.call<{ items: Shown['policy'][] }>('GET', '/v1/policies')).body.items;
+const told = (house: unknown, version?: number) => ({
+  POLICIES: JSON.stringify({ house }),
+  ...(version === undefined ? {} : { POLICIES_VERSION: `${version}` }),
+});
+
+const LONG = { sleepAfter: '1h', deleteAfter: '2h' };
+const SHORT = { sleepAfter: '2s', deleteAfter: '3s' };
+
+describe('a change of POLICIES', () => {
+  it('reaches a session that nobody touches with the sweep, and then keeps its deadlines', async () => {
+    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    const before = await stack.addApi(undefined, told(LONG, 1));
+    await stack.addWorker(told(LONG, 1));
+    const { uuid } = await stack.create('ada', 'house');
+    const other = await stack.create('bob', { sleepAfter: '1h', deleteAfter: '2h' });
+    before.kill('SIGTERM');
+    await before.exited;
+    stack.apis.splice(0);
+    stack.apiUrls.splice(0);
+    await stack.addApi(undefined, told(SHORT, 2));
+    // The worker was told the older version, and follows.
+    await stack.until(uuid, 'sleeping', 20_000);
+    const { sleptAt } = (await stack.call<{ sleptAt: string }>('GET', `/v1/sessions/${uuid}`)).body;
+    expect((await show(uuid)).policy).toMatchObject({ name: 'house', ...SHORT });
+    await stack.until(uuid, 'deleted', 10_000);
+    const [gone] = await stack.calls(uuid, 'delete');
+    const late = (gone?.at ?? Number.NaN) - (Date.parse(sleptAt) + 3_000);
+    expect(late).toBeGreaterThanOrEqual(-50);
+    expect(late).toBeLessThan(2_000);
+    // A policy of the session's own is nobody else's to change.
+    expect((await show(other.uuid)).policy).toMatchObject({ name: 'custom', ...LONG });
+  });
+
+  it('reaches a session with its next ping, also one that is longer', async () => {
+    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    await stack.addApi(undefined, told({ sleepAfter: '4s', deleteAfter: '5s' }, 1));
+    const { uuid } = await stack.create('ada', 'house');
+    await stack.addApi(undefined, told(LONG, 2));
+    await stack.addWorker(told(LONG, 2));
+    await waitFor(
+      'both offer the new one',
+      async () =>
+        (await Promise.all([offered(), offered()])).flat().filter(({ name, sleepAfter }) => name === 'house' && sleepAfter === '1h')
+          .length === 2,
+    );
+    await stack.ping(uuid);
+    const shown = await show(uuid);
+    expect(shown.policy).toMatchObject({ name: 'house', ...LONG });
+    expect(Date.parse(shown.sleepAt) - Date.parse(shown.lastActivity)).toBe(3_600_000);
+    expect(await stack.calls(uuid, 'sleep')).toEqual([]);
+  });
+
+  it('is the higher version while two are in use, and the lower one again once the higher is gone', async () => {
+    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    await stack.addApi(undefined, told({ sleepAfter: '20m', deleteAfter: '1h' }, 2));
+    await stack.addApi(undefined, told({ sleepAfter: '10m', deleteAfter: '1h' }, 1));
+    // Told nothing of policies: it says nothing, and follows.
+    await stack.addApi();
+    const all = async () =>
+      (await Promise.all([offered(), offered(), offered()])).map((items) => items.find(({ name }) => name === 'house')?.sleepAfter);
+    await waitFor('all offer version 2', async () => (await all()).every((sleepAfter) => sleepAfter === '20m'));
+    const [first] = stack.apis;
+    first!.kill('SIGKILL');
+    await first!.exited;
+    stack.apis.shift();
+    stack.apiUrls.shift();
+    // Half a minute later nobody has said it again.
+    await store.pexpire(`{${stack.prefix}:0}:policies`, 500);
+    await waitFor(
+      'the others offer version 1',
+      async () =>
+        (await Promise.all([offered(), offered()])).flat().filter(({ name, sleepAfter }) => name === 'house' && sleepAfter === '10m')
+          .length === 2,
+      45_000,
+    );
+  });
+});
+
+describe('a dry run', () => {
+  it('says once a deadline what it would call, calls nothing and leaves the records as they are', async () => {
+    stack = await new TestStack(redis.url).start({ workers: 0 });
+    const workers = [await stack.addWorker({ DRY_RUN: 'true' }), await stack.addWorker({ DRY_RUN: 'true' })];
+    const { uuid } = await stack.create('ada', { sleepAfter: '1s', deleteAfter: '2s' });
+    const lines = () =>
+      workers
+        .flatMap((worker) => worker.stdout().split('\n'))
+        .filter((line) => line.includes('would call') && line.includes(uuid))
+        .map((line) => JSON.parse(line) as { time: number; action: string; cause: string })
+        .sort((a, b) => a.time - b.time);
+    const would = () => lines().map(({ action, cause }) => `${action} ${cause}`);
+    await waitFor('it would sleep and be deleted', async () => would().length >= 2, 10_000);
+    expect(would()).toEqual(['sleep idle', 'delete delete-due']);
+    const shown = await show(uuid);
+    expect(shown.status).toBe('active');
+    const [sleep, remove] = lines().map(({ time }) => time);
+    for (const late of [sleep! - Date.parse(shown.sleepAt), remove! - Date.parse(shown.deleteAt)]) {
+      expect(late).toBeGreaterThanOrEqual(-50);
+      expect(late).toBeLessThan(1_500);
+    }
+    // Somebody comes: it is another deadline.
+    await stack.ping(uuid);
+    await waitFor('it would sleep again', async () => would().length >= 4, 10_000);
+    expect(would()).toEqual(['sleep idle', 'delete delete-due', 'sleep idle', 'delete delete-due']);
+    await stack.call('POST', '/v1/users/ada/logout');
+    await waitFor('it would be deleted at once', async () => would().length >= 5, 10_000);
+    expect(would().at(-1)).toBe('delete logout');
+    expect((await show(uuid)).status).toBe('deleting');
+    expect(await stack.calls(uuid, 'sleep', 'wake', 'delete')).toEqual([]);
+    const counted = await Promise.all(
+      workers.map(async ({ ops }) =>
+        (await (await fetch(`${ops}/metrics`)).text()).matchAll(/^sandman_dry_run_calls_total{action="(\w+)"} (\d+)$/gm),
+      ),
+    );
+    const sums = new Map<string, number>();
+    for (const [, action, count] of counted.flatMap((found) => [...found])) sums.set(action!, (sums.get(action!) ?? 0) + Number(count));
+    expect(Object.fromEntries(sums)).toEqual({ sleep: 2, delete: 3 });
+    // In earnest, what was put off is done.
+    for (const worker of workers) worker.kill('SIGTERM');
+    await Promise.all(workers.map(({ exited }) => exited));
+    await stack.addWorker();
+    await stack.until(uuid, 'deleted', 20_000);
+  });
+
+  it('reads the status of an adopted pod, which changes none', async () => {
+    stack = await new TestStack(redis.url).start({ workers: 0 });
+    const made = await stack.create('ada', { sleepAfter: '1s', deleteAfter: 'never' });
+    await stack.call('DELETE', `/v1/sessions/${made.uuid}`);
+    await stack.addWorker({ DRY_RUN: 'true' });
+    const { uuid } = await stack.sim<{ uuid: string }>('POST', '/session/create', { user_id: 'bob' });
+    await stack.call('PUT', `/v1/sessions/${uuid}`, { userId: 'bob', policy: { sleepAfter: '1s', deleteAfter: 'never' } });
+    await waitFor('it would sleep', async () => stack.workers[0]!.stdout().includes('dry run: would call'));
+    await waitFor('its status was read', async () => (await stack.calls(uuid, 'status')).length === 1);
+    expect((await show(uuid)).status).toBe('active');
+    expect(await stack.calls(uuid, 'sleep', 'wake', 'delete')).toEqual([]);
+  });
+});
+
+describe('shadow policies', () => {
+  it('count what they would have done beside what was done, and act on nothing', async () => {
+    const POLICIES = JSON.stringify({
+      quick: { sleepAfter: '1s', deleteAfter: '1h' },
+      hasty: { sleepAfter: '1s', deleteAfter: '1500ms' },
+      lazy: { sleepAfter: '1h', deleteAfter: '2h' },
+    });
+    stack = await new TestStack(redis.url, { POLICIES }).start({ workers: 0 });
+    const { ops } = await stack.addWorker({ SHADOW_POLICIES: 'quick,hasty' });
+    type Spent = Record<
+      'awakeSeconds' | 'asleepSeconds' | 'alwaysOnSeconds' | 'savedFraction' | 'sleeps' | 'wakes' | 'regrets' | 'deletes' | 'recreations',
+      number
+    >;
+    const shadows = async () =>
+      (await stack.call<{ shadows?: Record<string, Spent & { asIs: Spent }> }>('GET', '/v1/savings')).body.shadows;
+    expect(await shadows()).toBeUndefined();
+    const { uuid } = await stack.create('ada', 'lazy');
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    const first = await stack.ping(uuid);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const second = await stack.ping(uuid);
+    const third = await stack.ping(uuid);
+    await stack.call('DELETE', `/v1/sessions/${uuid}`);
+    await waitFor('all is counted', async () => ((await shadows())?.quick?.asIs.alwaysOnSeconds ?? 0) > 4.2, 15_000);
+    const { quick, hasty } = (await shadows())!;
+    const [from, at1, at2] = [
+      (await stack.calls(uuid, 'create'))[0]!.doneAt,
+      Date.parse(first.lastActivity),
+      Date.parse(second.lastActivity),
+    ];
+    const end = Date.parse(third.lastActivity);
+    expect(quick).toMatchObject({ sleeps: 2, wakes: 2, regrets: 2, deletes: 0, recreations: 0 });
+    expect(hasty).toMatchObject({ deletes: 2 - (at1 - from <= 2_450 ? 1 : 0), recreations: 1, wakes: 1 });
+    expect(quick!.asIs).toMatchObject({ sleeps: 0, regrets: 0, asleepSeconds: 0, savedFraction: 0 });
+    // Created a moment after the pod was; deleted a moment after the last ping.
+    expect(quick!.awakeSeconds).toBeGreaterThanOrEqual(2);
+    expect(quick!.awakeSeconds - (2 + (end - at2) / 1_000)).toBeLessThan(0.5);
+    expect(quick!.asleepSeconds).toBeCloseTo(quick!.alwaysOnSeconds - quick!.awakeSeconds, 6);
+    expect(quick!.alwaysOnSeconds).toBeCloseTo(quick!.asIs.awakeSeconds, 6);
+    expect(await stack.calls(uuid, 'sleep', 'wake')).toEqual([]);
+    const text = await (await fetch(`${ops}/metrics`)).text();
+    expect(text).toContain(`sandman_shadow_regrets_total{policy="quick",side="would"} 2`);
+    expect(text).toContain(`sandman_shadow_regrets_total{policy="quick",side="was"} 0`);
+  });
+
+  it('end a worker that was given a name which is no policy', async () => {
+    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    const app = startApp('worker', {
+      REDIS_URL: redis.url,
+      KEY_PREFIX: stack.prefix,
+      SESSION_MANAGER_URL: 'http://127.0.0.1:1',
+      SESSION_MANAGER_API_KEY: 'k',
+      SHADOW_POLICIES: 'quick',
+      METRICS_PORT: '0',
+    });
+    expect(await app.exited).toBe(2);
+    expect(app.stderr().trim()).toBe('worker: SHADOW_POLICIES must name some of aggressive, balanced, conservative, simple');
+  });
+});
