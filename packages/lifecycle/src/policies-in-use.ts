@@ -33,19 +33,18 @@ export class PoliciesInUse implements Policies {
   readonly #stop: () => Promise<void>;
   #book: PolicyBook;
   #text: string | null;
-  #shadows: readonly string[];
+  #shadows: readonly Policy[] = [];
   /** Of two that were told different things under one version, the one that was started last is right. */
   #claims = true;
 
   constructor(options: PoliciesInUseOptions) {
-    const { own, version, shadows, surroundings, failed } = options;
+    const { own, version, surroundings, failed } = options;
     this.#on = options;
     const text = JSON.stringify(own.further);
     // Whoever was told nothing has nothing to say.
     this.#told = version === 0 && text === '{}' ? null : { version, text };
     this.#book = own;
     this.#text = this.#told && text;
-    this.#shadows = shadows;
     this.#stop = repeat(surroundings, AGREE_EVERY_MS, () => this.#agree(), failed);
   }
 
@@ -62,21 +61,22 @@ export class PoliciesInUse implements Policies {
   }
 
   /** Those that are tried beside the real ones. */
-  get shadows(): Policy[] {
-    return this.#shadows.flatMap((name) => this.#book.get(name) ?? []);
+  get shadows(): readonly Policy[] {
+    return this.#shadows;
   }
 
   async #agree(): Promise<void> {
     const { agreement, changed, own, version, shadows } = this.#on;
     const agreed = await agreement.agree(this.#told, this.#claims, shadows);
     this.#claims = false;
-    this.#shadows = agreed.shadows;
     const text = (agreed.policies ?? this.#told)?.text ?? null;
-    if (text === this.#text) return;
-    // Refused once, it is not looked at again.
-    this.#text = text;
-    this.#book = text === null || text === this.#told?.text ? own : this.#follow(text);
-    changed(agreed.policies?.version ?? version);
+    if (text !== this.#text) {
+      // Refused once, it is not looked at again.
+      this.#text = text;
+      this.#book = text === null || text === this.#told?.text ? own : this.#follow(text);
+      changed(agreed.policies?.version ?? version);
+    }
+    this.#shadows = agreed.shadows.flatMap((name) => this.#book.get(name) ?? []);
   }
 
   /** Others' policies; the default stays one that is known here. */

@@ -34,9 +34,11 @@ export class Shadows {
   }
 
   /** On a ping's way: no more than sums. */
-  written(before: SessionRecord, after: SessionRecord, now: number): void {
+  written(former: () => SessionRecord, after: SessionRecord, now: number): void {
     const policies = this.#on.policies();
-    const end = policies.length === 0 ? null : spellEnd(before, after, now);
+    if (policies.length === 0) return;
+    const before = former();
+    const end = spellEnd(before, after, now);
     if (!end) return;
     const was = tryPolicy(before, before.policy, end.until, end.came);
     for (const policy of policies) {

@@ -49,7 +49,7 @@ export interface StoreOptions {
   /** `ALARM_SLACK`, percent of the waiting time */
   readonly slack: number;
   /** Told of each write to a record that was there, once it is done; `now` in ms. It stands in a ping's way. */
-  readonly written?: (before: SessionRecord, after: SessionRecord, now: number) => void;
+  readonly written?: (before: () => SessionRecord, after: SessionRecord, now: number) => void;
 }
 
 /** Sessions in Redis. What fails is Redis' own error, thrown as ioredis has it. */
@@ -84,7 +84,7 @@ export class RedisSessionStore implements SessionStore {
     const record = decodeRecord(uuid, json, ingest);
     if (!touched || !record) return { kind: 'dormant', now, record };
     this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
-    if (this.#written) this.#written({ ...record, [field]: Number(before) }, record, now);
+    this.#written?.(() => ({ ...record, [field]: Number(before) }), record, now);
     return { kind: 'touched', now, record, moved: { sleep: sleep === 1, delete: remove === 1 } };
   }
 
@@ -121,7 +121,7 @@ export class RedisSessionStore implements SessionStore {
     const record = decodeRecord(uuid, json, ingest);
     if (!committed || !record) return { kind: 'conflict', now, record };
     this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
-    if (base) this.#written?.(base, record, now);
+    if (base) this.#written?.(() => base, record, now);
     return { kind: 'committed', now, record };
   }
 
