@@ -6,6 +6,7 @@ export * from './sweep.ts';
 export * from './tally.ts';
 export * from './trace.ts';
 export { LOG_FORMATS, LONGEST_LINE, type LogFormat } from './traces/access-log.ts';
+export * from './traces/changes.ts';
 export * from './traces/format-line.ts';
 export * from './traces/generate.ts';
 export * from './traces/log-import.ts';
