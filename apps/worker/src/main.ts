@@ -1,4 +1,5 @@
 import { InvalidInput, PolicyBook } from '@sandman/core';
+import { Ledger, reasonOf } from '@sandman/ledger';
 import { PoliciesInUse, Shadows } from '@sandman/lifecycle';
 import {
   answers,
@@ -7,6 +8,7 @@ import {
   createLogger,
   createMetrics,
   EnvError,
+  type Logger,
   readEnv,
   runProcess,
   startOpsServer,
@@ -27,6 +29,20 @@ function keyOf(secret: string): Buffer {
     const state = secret === '' ? 'missing' : 'malformed';
     throw new EnvError(`WEBHOOK_SECRET is ${state}: it must be whsec_ and base64 of 24 to 64 bytes where WEBHOOK_URL is set`);
   }
+}
+
+/**
+ * One that is away is waited for, by nobody but the ledger.
+ *
+ * @throws InvalidInput where the address must be wrong
+ */
+async function openLedger(url: string, logger: Logger): Promise<Ledger> {
+  const ledger = new Ledger(url);
+  await ledger.check().catch((error) => {
+    if (error instanceof InvalidInput) throw error;
+    logger.warn({ reason: reasonOf(error) }, "the ledger's database cannot be reached yet");
+  });
+  return ledger;
 }
 
 await runProcess('worker', async () => {
@@ -52,6 +68,8 @@ await runProcess('worker', async () => {
     'WEBHOOK_URL',
     'WEBHOOK_SECRET',
     'SLEEP_WARNING',
+    'DATABASE_URL',
+    'LEDGER_RETENTION',
   ]);
   const receiver = env.WEBHOOK_URL === null ? null : new Receiver(env.WEBHOOK_URL, keyOf(env.WEBHOOK_SECRET));
   const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
@@ -65,6 +83,7 @@ await runProcess('worker', async () => {
         .join(', ')}`,
     );
   const logger = createLogger(env.LOG_LEVEL, 'worker');
+  const ledger = env.DATABASE_URL === '' ? null : await openLedger(env.DATABASE_URL, logger);
   const tracing = await startTracing('worker', logger);
   const metrics = createMetrics();
   const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
@@ -111,6 +130,7 @@ await runProcess('worker', async () => {
     pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
     webhooks: receiver && { receiver, warning: env.SLEEP_WARNING },
+    ledger: ledger && { ledger, retention: env.LEDGER_RETENTION },
     metrics,
     logger,
     telemetry: tracing.jobs,
@@ -125,6 +145,11 @@ await runProcess('worker', async () => {
       // While Redis is away a command would wait for it: the last figures stand.
       if (!(await answers(redis))) return;
       if (worker.webhooks) metrics.webhookBacklog.set(await worker.webhooks.backlog());
+      if (worker.bookkeeping) {
+        const { events, age } = await worker.bookkeeping.behind();
+        metrics.ledgerBacklog.set(events);
+        metrics.ledgerLag.set(age / 1_000);
+      }
       await collectFleet(metrics, {
         sessions: () => store.count(),
         backlog: () => worker.alarms.backlog(),
