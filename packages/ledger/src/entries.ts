@@ -1,0 +1,105 @@
+import { describePolicy, type LiveReading, type Policy, type PolicyText, type Status, statusOf } from '@sandman/core';
+import type { EventsTable, SessionsTable } from './schema.ts';
+
+/** A session as the ledger has it. Times in ms, 0 for "none". */
+export interface LedgerSession {
+  readonly uuid: string;
+  readonly userId: string;
+  readonly workspaceUrl: string;
+  readonly status: Status;
+  readonly createdAt: number;
+  readonly lastActivity: number;
+  readonly sleptAt: number;
+  /** As a caller would ask for it: a policy's name, or what `custom` stands for. Empty where only events told of the session. */
+  readonly policy: string | PolicyText;
+  /** The shard's Redis clock when the record was read. */
+  readonly updatedAt: number;
+  readonly rev: number;
+}
+
+/** A change of status, as the ledger has it. Times in ms, 0 for "none". */
+export interface LedgerEvent {
+  /** Of the shard and of the place in its stream: the same change has the same, however often it comes. */
+  readonly id: string;
+  readonly uuid: string;
+  readonly userId: string;
+  readonly at: number;
+  /** Empty where a life began. */
+  readonly from: Status | '';
+  readonly to: Status;
+  readonly cause: string;
+  readonly lastActivity: number;
+}
+
+/** What a column of text takes for sure; MySQL's ends at 65,535 bytes. */
+const LONGEST_TEXT = 16_000;
+
+/** PostgreSQL has no NUL in its text, and a row that is refused would hold up all that come after it. */
+function plain(text: string): string {
+  return text.replaceAll('\0', '\u{FFFD}').slice(0, LONGEST_TEXT);
+}
+
+function policyOf(policy: Policy): string | PolicyText {
+  const { name, ...durations } = describePolicy(policy);
+  return name === 'custom' ? durations : name;
+}
+
+/** What the ledger should have of a record. */
+export function sessionOf({ record, now }: LiveReading): LedgerSession {
+  const { uuid, userId, workspaceUrl, policy, createdAt, lastActivity, sleptAt, rev } = record;
+  return {
+    uuid,
+    userId: plain(userId),
+    workspaceUrl: plain(workspaceUrl),
+    status: statusOf(record),
+    createdAt,
+    lastActivity,
+    sleptAt,
+    policy: policyOf(policy),
+    updatedAt: now,
+    rev,
+  };
+}
+
+function moment(ms: number): Date | null {
+  return ms === 0 ? null : new Date(ms);
+}
+
+export function sessionRow(session: LedgerSession): SessionsTable {
+  const { policy } = session;
+  return {
+    uuid: session.uuid,
+    user_id: session.userId,
+    workspace_url: session.workspaceUrl,
+    status: session.status,
+    created_at: new Date(session.createdAt),
+    last_activity: new Date(session.lastActivity),
+    slept_at: moment(session.sleptAt),
+    policy: typeof policy === 'string' ? policy : JSON.stringify(policy),
+    updated_at: new Date(session.updatedAt),
+    rev: session.rev,
+  };
+}
+
+export function eventRow({ id, uuid, at, from, to, cause, lastActivity }: LedgerEvent): EventsTable {
+  const last = moment(lastActivity);
+  return { id, uuid, at: new Date(at), from_status: from || null, to_status: to, cause, last_activity: last };
+}
+
+export function readSession(row: SessionsTable): LedgerSession {
+  const { policy } = row;
+  return {
+    uuid: row.uuid,
+    userId: row.user_id,
+    workspaceUrl: row.workspace_url,
+    status: row.status as Status,
+    createdAt: row.created_at.getTime(),
+    lastActivity: row.last_activity.getTime(),
+    sleptAt: row.slept_at?.getTime() ?? 0,
+    // A policy's name begins with a letter or a digit.
+    policy: policy.startsWith('{') ? (JSON.parse(policy) as PolicyText) : policy,
+    updatedAt: row.updated_at.getTime(),
+    // The drivers give the eight bytes of a BIGINT as text.
+    rev: Number(row.rev),
+  };
+}
