@@ -62,7 +62,8 @@ export class TestStack {
     return this;
   }
 
-  #common(): Record<string, string> {
+  /** What every process of it is given. */
+  get environment(): Record<string, string> {
     return {
       REDIS_URL: this.#redisUrl,
       KEY_PREFIX: this.prefix,
@@ -77,7 +78,7 @@ export class TestStack {
    * @param env further variables */
   async addApi(port?: number, env: Record<string, string> = {}): Promise<AppProcess> {
     port ??= await freePort();
-    const api = startApp('api', { API_KEYS: API_KEY, ...this.#common(), PORT: `${port}`, ...env });
+    const api = startApp('api', { API_KEYS: API_KEY, ...this.environment, PORT: `${port}`, ...env });
     this.apis.push(api);
     this.apiUrls.push(`http://127.0.0.1:${port}`);
     await this.#up(api, `http://127.0.0.1:${port}/readyz`);
@@ -87,7 +88,7 @@ export class TestStack {
   /** @param env further variables */
   async addWorker(env: Record<string, string> = {}): Promise<AppProcess & { ops: string }> {
     const port = await freePort();
-    const worker = startApp('worker', { ...this.#common(), METRICS_PORT: `${port}`, ...env });
+    const worker = startApp('worker', { ...this.environment, METRICS_PORT: `${port}`, ...env });
     this.workers.push(worker);
     this.ops.push(`http://127.0.0.1:${port}`);
     await this.#up(worker, `http://127.0.0.1:${port}/readyz`);
@@ -98,7 +99,7 @@ export class TestStack {
   async addDashboard(env: Record<string, string> = {}): Promise<AppProcess & { url: string }> {
     const port = env.DASHBOARD_PORT ?? (await freePort());
     const url = `http://127.0.0.1:${port}`;
-    const { SESSION_MANAGER_URL: _, SESSION_MANAGER_API_KEY: __, ...common } = this.#common();
+    const { SESSION_MANAGER_URL: _, SESSION_MANAGER_API_KEY: __, ...common } = this.environment;
     const login = { DASHBOARD_USER: OPERATOR.user, DASHBOARD_PASSWORD: OPERATOR.password };
     const viewer = { DASHBOARD_VIEWER_USER: VIEWER.user, DASHBOARD_VIEWER_PASSWORD: VIEWER.password };
     const dashboard = startApp('dashboard', { ...common, ...login, ...viewer, DASHBOARD_PORT: `${port}`, ...env });

@@ -2,7 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { Surroundings } from './output.ts';
+import { run } from './program.ts';
 
 export const CLI = fileURLToPath(new URL('./main.ts', import.meta.url));
 
@@ -46,6 +49,22 @@ export function startProgram(program: string, args: readonly string[], env: Reco
 /** Runs the command line to its end. */
 export function sandman(args: readonly string[], env: Record<string, string>, stdin?: string): Promise<Ended> {
   return startProgram(process.execPath, [CLI, ...args], env, stdin).ended;
+}
+
+/** Runs it in this process: what a process of its own would add is in main.test.ts. */
+export async function sandmanHere(args: readonly string[], env: Record<string, string>, input = ''): Promise<Ended> {
+  const said = { stdout: '', stderr: '' };
+  const into = (name: keyof typeof said) =>
+    new Writable({
+      decodeStrings: false,
+      write(text: string, _, done) {
+        said[name] += text;
+        done();
+      },
+    });
+  const surroundings = { env, stdin: Readable.from([input]), stdout: into('stdout'), stderr: into('stderr') };
+  const code = await run(args, surroundings as unknown as Surroundings);
+  return { code, ...said };
 }
 
 /** What answers in Sandman's place. */

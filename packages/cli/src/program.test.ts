@@ -1,21 +1,9 @@
 import type { ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import { freePort } from '@sandman/testing';
 import { describe, expect, it } from 'vitest';
-import { type Ended, json, session, startStandIn, uuidOf, uuids } from './cli.fixture.ts';
-import type { Surroundings } from './output.ts';
-import { run } from './program.ts';
+import { json, sandmanHere as sandman, session, startStandIn, uuidOf, uuids } from './cli.fixture.ts';
 
 const ENV = { SANDMAN_API_KEY: 'test-api-key-0123456789' };
-
-/** Runs it in this process: what a process of its own would add is in main.test.ts. */
-async function sandman(args: readonly string[], env: Record<string, string>, input = ''): Promise<Ended> {
-  const said = { stdout: '', stderr: '' };
-  const into = (name: keyof typeof said) => ({ once: () => {}, write: (text: string) => (said[name] += text) });
-  const surroundings = { env, stdin: Readable.from([input]), stdout: into('stdout'), stderr: into('stderr') };
-  const code = await run(args, surroundings as unknown as Surroundings);
-  return { code, ...said };
-}
 
 describe('wrong arguments and a wrong environment are one line and code 2', () => {
   it.each([
@@ -52,6 +40,36 @@ describe('wrong arguments and a wrong environment are one line and code 2', () =
     expect(stderr).not.toMatch(/hunter2|secret/);
   });
 
+  const DIRECT = {
+    REDIS_URL: 'redis://127.0.0.1:1',
+    DATABASE_URL: 'postgres://ada:hunter2@127.0.0.1:1/x',
+    SESSION_MANAGER_URL: 'http://127.0.0.1:1',
+    SESSION_MANAGER_API_KEY: 'secret',
+  };
+  it.each([
+    ['REDIS_URL', ''],
+    ['REDIS_URL', 'http://hunter2'],
+    ['DATABASE_URL', ''],
+    ['DATABASE_URL', 'oracle://ada:hunter2@127.0.0.1/x'],
+    ['SESSION_MANAGER_URL', ''],
+    ['SESSION_MANAGER_URL', 'hunter2'],
+    ['SESSION_MANAGER_API_KEY', ''],
+    ['SESSION_MANAGER_TIMEOUT', 'hunter2'],
+    ['LATE_EFFECT_BOUND', 'hunter2'],
+    ['KEY_PREFIX', 'hunter 2'],
+    ['SHARDS', 'hunter2'],
+    ['POLICIES', '{hunter2'],
+    ['POLICIES', '{"x":{"sleepAfter":"hunter2","deleteAfter":"1h"}}'],
+    ['DEFAULT_POLICY', 'hunter2'],
+  ])('%s=%s of what works on Redis and the database', async (name, value) => {
+    for (const command of ['restore', 'audit']) {
+      const { code, stdout, stderr } = await sandman([command], { ...DIRECT, [name]: value });
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toMatch(new RegExp(`^sandman: ${name}.+\n$`));
+      expect(stderr).not.toMatch(/hunter2|secret/);
+    }
+  });
+
   it('no command at all shows what there are', async () => {
     const { code, stderr } = await sandman([], ENV);
     expect(code).toBe(2);
@@ -59,7 +77,7 @@ describe('wrong arguments and a wrong environment are one line and code 2', () =
   });
 });
 
-it.each(['', 'sessions', 'show', 'sleep', 'wake', 'delete', 'hold', 'simulate', 'trace', 'completion'])(
+it.each(['', 'sessions', 'show', 'sleep', 'wake', 'delete', 'hold', 'restore', 'audit', 'simulate', 'trace', 'completion'])(
   '%s --help needs no key and has examples',
   async (name) => {
     const { code, stdout, stderr } = await sandman([...(name ? [name] : []), '--help'], {});
@@ -95,6 +113,19 @@ describe('no server', () => {
       stderr: `sandman: ${server.url} did not answer in time: try again, or allow more with --timeout\n`,
     });
   });
+});
+
+it('no database is code 3, and its password is not told', async () => {
+  const env = {
+    REDIS_URL: 'redis://127.0.0.1:1',
+    DATABASE_URL: `postgres://ada:hunter2@127.0.0.1:${await freePort()}/x`,
+    SESSION_MANAGER_URL: 'http://127.0.0.1:1',
+    SESSION_MANAGER_API_KEY: 'secret',
+  };
+  const { code, stdout, stderr } = await sandman(['restore'], env);
+  expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+  expect(stderr).toMatch(/^sandman: the ledger's database cannot be reached \(ECONNREFUSED.*\): is DATABASE_URL right\?\n$/);
+  expect(stderr).not.toMatch(/hunter2|secret/);
 });
 
 describe('a server that is not Sandman', () => {

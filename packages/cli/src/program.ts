@@ -1,8 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
+import { addAudit } from './commands/audit.ts';
 import { addChanges } from './commands/change.ts';
 import type { AddCommand } from './commands/command.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addHold } from './commands/hold.ts';
+import { addRestore } from './commands/restore.ts';
 import { addSessions } from './commands/sessions.ts';
 import { addShow } from './commands/show.ts';
 import { addSimulate } from './commands/simulate.ts';
@@ -14,7 +16,17 @@ import type { Surroundings } from './output.ts';
 import { apiUrl, DEFAULT_URL } from './settings.ts';
 
 /** In the order of --help. A further command is a file in commands/ and its name here. */
-const COMMANDS: readonly AddCommand[] = [addSessions, addShow, addChanges, addHold, addSimulate, addTrace, addCompletion];
+const COMMANDS: readonly AddCommand[] = [
+  addSessions,
+  addShow,
+  addChanges,
+  addHold,
+  addRestore,
+  addAudit,
+  addSimulate,
+  addTrace,
+  addCompletion,
+];
 
 const NOTES = `
 Environment:

@@ -9,6 +9,7 @@ export * from './outcomes.ts';
 export * from './policy.ts';
 export * from './ports.ts';
 export * from './random.ts';
+export * from './rebirth.ts';
 export * from './requests.ts';
 export * from './savings.ts';
 export * from './session.ts';

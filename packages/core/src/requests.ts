@@ -69,7 +69,7 @@ export interface Birth {
   readonly userId: string;
   readonly workspaceUrl: string;
   readonly policy: Policy;
-  readonly cause: 'created' | 'adopted';
+  readonly cause: 'created' | 'adopted' | 'restored';
 }
 
 /**

@@ -1,0 +1,29 @@
+import { type LiveStatus, type Policy, type PolicyBook, parsePolicy } from '@sandman/core';
+import type { Ledger, LedgerSession } from '@sandman/ledger';
+
+const PAGE = 500;
+
+/** All sessions of the ledger, page by page. */
+export async function* pagesOf(ledger: Pick<Ledger, 'sessions'>): AsyncGenerator<readonly LedgerSession[]> {
+  for (let after = ''; ; ) {
+    const page = await ledger.sessions(after, PAGE);
+    if (page.length > 0) yield page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)!.uuid;
+  }
+}
+
+export type LivingSession = LedgerSession & { readonly status: LiveStatus };
+
+export function isLiving(session: LedgerSession): session is LivingSession {
+  return session.status !== 'deleted';
+}
+
+/** The policy that the ledger has of a session, as it is defined now; null where nobody knows it any more. */
+export function policyOf({ policy }: LedgerSession, book: PolicyBook): Policy | null {
+  try {
+    return typeof policy === 'string' ? book.resolve(policy) : parsePolicy('custom', policy, 'policy');
+  } catch {
+    return null;
+  }
+}

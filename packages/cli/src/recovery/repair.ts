@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { SandmanError, statusOf } from '@sandman/core';
+import { reasonOf } from '@sandman/ledger';
+import { SessionService } from '@sandman/lifecycle';
+import type { Connections } from './connections.ts';
+import { writeOff } from './departure.ts';
+import type { Fault, Finding } from './finding.ts';
+
+/** How long a worker may take, in ms. */
+const PATIENCE_MS = 15_000;
+const POLL_MS = 100;
+
+/** How a repair ended. */
+export interface Repaired {
+  readonly done: boolean;
+  readonly text: string;
+}
+
+/** Mends what an audit found, through Redis: a worker looks at the pod, and does what its record wants. */
+export class Repair {
+  readonly #on: Connections;
+  readonly #sessions: SessionService;
+
+  constructor(connections: Connections) {
+    this.#on = connections;
+    const { store, alarms, policies } = connections;
+    this.#sessions = new SessionService({ store, alarms, defaultPolicy: policies.default, unarmed: () => {} });
+  }
+
+  /** Never throws. */
+  async mend(finding: Finding): Promise<Repaired> {
+    const ways: Record<Fault, () => Promise<Repaired>> = {
+      leaked: () => this.#remove(finding.uuid),
+      gone: () => this.#verify(finding),
+      'awake though asleep': () => this.#verify(finding),
+    };
+    try {
+      return await ways[finding.fault]();
+    } catch (error) {
+      return { done: false, text: reasonOf(error) };
+    }
+  }
+
+  async #verify({ uuid, fault }: Finding): Promise<Repaired> {
+    const { store, ledger, slate } = this.#on;
+    if ((await store.read(uuid)).record === null) {
+      if (fault !== 'gone') return { done: false, text: 'Redis does not know it: sandman restore --merge first' };
+      const { now } = await slate.shardOf(uuid);
+      const [session] = await ledger.find([uuid]);
+      if (session) await writeOff(ledger, session, now);
+      return { done: true, text: 'the ledger has it as deleted now' };
+    }
+    try {
+      await this.#sessions.verify(uuid, PATIENCE_MS);
+      return await this.#settled(uuid);
+    } catch (error) {
+      if (!(error instanceof SandmanError)) throw error;
+      return { done: true, text: 'a worker found it gone: it is deleted now' };
+    }
+  }
+
+  async #settled(uuid: string): Promise<Repaired> {
+    for (const deadline = performance.now() + PATIENCE_MS; ; ) {
+      const { record } = await this.#on.store.read(uuid);
+      if (!record || record.pod === 'gone') return { done: true, text: 'a worker found it gone: it is deleted now' };
+      if (record.verifyAt === 0 && record.pod === record.wanted)
+        return { done: true, text: `a worker has seen to it: ${statusOf(record)}` };
+      if (performance.now() > deadline) return { done: false, text: 'a worker was told, and has not seen to it yet: does one run?' };
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** Only what neither Redis nor the ledger has alive: a session that began anew under this uuid has this very pod. */
+  async #remove(uuid: string): Promise<Repaired> {
+    const { store, ledger, pods } = this.#on;
+    const [session] = await ledger.find([uuid]);
+    const { record } = await store.read(uuid);
+    if (session?.status !== 'deleted' || (record && record.pod !== 'gone')) return { done: false, text: 'it lives again: left alone' };
+    const outcome = await pods.call('delete', uuid, randomUUID());
+    if (outcome.kind === 'done' || outcome.kind === 'gone') return { done: true, text: 'deleted at the session-manager' };
+    return { done: false, text: `the session-manager did not delete it: ${outcome.error}` };
+  }
+}

@@ -1,0 +1,66 @@
+import { CommandFailure, EXIT } from '../exit.ts';
+import { catchInterrupt } from '../interrupt.ts';
+import type { Output, Surroundings } from '../output.ts';
+import { Progress } from '../progress.ts';
+import { type Connections, connectAll, reachRedis } from './connections.ts';
+import { Plausibility } from './plausibility.ts';
+import { Restoration } from './restoration.ts';
+import { showRestored } from './restore-report.ts';
+import { StatusReader } from './status-reader.ts';
+import { Tally } from './tally.ts';
+
+export interface RestoreOptions {
+  /** Calls to the session-manager per second. */
+  readonly rate: number;
+  readonly merge?: true;
+  readonly dryRun?: true;
+  readonly force?: true;
+  /** When Redis was lost, ISO 8601. */
+  readonly lostAt?: string;
+}
+
+/** @throws CommandFailure where there are sessions in it already */
+async function assertEmpty({ slate }: Connections): Promise<void> {
+  const size = await slate.size();
+  if (size === 0) return slate.wipe();
+  const those = size === 1 ? 'a session' : `${size} sessions`;
+  throw new CommandFailure(
+    EXIT.failed,
+    `Redis is not empty: it has ${those} (deleted ones count for a day). --merge leaves those alone and restores the others`,
+  );
+}
+
+/** Rebuilds what Redis had of the sessions from the ledger. */
+export async function restore(options: RestoreOptions, output: Output, surroundings: Surroundings): Promise<void> {
+  const from = performance.now();
+  await using on = await connectAll(surroundings.env);
+  await reachRedis(on);
+  const { dryRun = false } = options;
+  if (!options.merge && !dryRun) await assertEmpty(on);
+  using interrupt = catchInterrupt();
+  const tally = new Tally();
+  const progress = new Progress(surroundings.stderr, dryRun ? 'looking' : 'restoring', await on.ledger.living());
+  interrupt.signal.addEventListener('abort', () => progress.say('waiting for what is under way; Ctrl-C again leaves at once'));
+  progress.update();
+  const restoration = new Restoration({
+    ...on,
+    reader: new StatusReader(on.pods, options.rate, interrupt.signal),
+    plausibility: new Plausibility(options.force ?? false),
+    tally,
+    counted() {
+      progress.done = tally.seen;
+      progress.update();
+    },
+    outage: (now) => (options.lostAt === undefined ? 0 : Math.max(0, now - Date.parse(options.lostAt))),
+    dryRun,
+  });
+  let stopped: unknown = null;
+  await restoration.run(interrupt.signal).catch((error) => {
+    stopped = error;
+  });
+  progress.clear();
+  showRestored(tally, { dryRun, seconds: (performance.now() - from) / 1_000 }, output);
+  if (interrupt.signal.aborted) throw new CommandFailure(EXIT.interrupted, 'interrupted: say --merge to go on where it ended');
+  if (stopped) throw stopped;
+  if (tally.failed.length > 0) throw new CommandFailure(EXIT.failed, `${tally.failed.length} sessions failed: --merge tries those again`);
+}
