@@ -31,6 +31,9 @@ export interface LedgerEvent {
   readonly lastActivity: number;
 }
 
+/** A change of status, as it is read back. */
+export type LedgerChange = Omit<LedgerEvent, 'userId'>;
+
 /** What a column of text takes for sure; MySQL's ends at 65,535 bytes. */
 const LONGEST_TEXT = 16_000;
 
@@ -113,4 +116,9 @@ export function isOff(row: LedgerSession | undefined, session: LedgerSession): b
   const said = ({ lastActivity, updatedAt, rev, ...rest }: LedgerSession) =>
     JSON.stringify(sessionRow({ ...rest, lastActivity: 0, updatedAt: 0, rev: 0 }));
   return said(row) !== said(session);
+}
+
+export function readChange({ id, uuid, at, from_status, to_status, cause, last_activity }: EventsTable): LedgerChange {
+  const [from, to] = [(from_status ?? '') as Status | '', to_status as Status];
+  return { id, uuid, at: at.getTime(), from, to, cause, lastActivity: last_activity?.getTime() ?? 0 };
 }

@@ -1,7 +1,16 @@
 import { sql } from 'kysely';
 import { isDeadlock, type Kind, kindOf, refusalOf } from './address.ts';
 import { type Connections, connect } from './connection.ts';
-import { eventRow, isOff, type LedgerEvent, type LedgerSession, readSession, sessionRow } from './entries.ts';
+import {
+  eventRow,
+  isOff,
+  type LedgerChange,
+  type LedgerEvent,
+  type LedgerSession,
+  readChange,
+  readSession,
+  sessionRow,
+} from './entries.ts';
 import { type Flavor, mysql, postgres, type Told } from './flavor.ts';
 import { migrate } from './migrations.ts';
 
@@ -133,6 +142,13 @@ export class Ledger {
     const all = this.#connections.db.selectFrom('user_sessions').selectAll();
     const rows = await all.where('uuid', '>', after).orderBy('uuid').limit(limit).execute();
     return rows.map(readSession);
+  }
+
+  /** The changes of these sessions, the oldest first. @param uuids at most some hundred */
+  async changes(uuids: readonly string[]): Promise<LedgerChange[]> {
+    if (uuids.length === 0) return [];
+    const all = this.#connections.db.selectFrom('session_events').selectAll().where('uuid', 'in', uuids);
+    return (await all.orderBy('at').orderBy('id').execute()).map(readChange);
   }
 
   /** Removes events from before `time`, ms, the oldest first and at most `limit`; answers how many. */

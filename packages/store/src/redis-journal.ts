@@ -65,6 +65,11 @@ export class RedisJournal {
     return books;
   }
 
+  /** Before the first event. */
+  beginning(): Position {
+    return this.#keys.shards.map(() => START);
+  }
+
   /** Where the events end now. */
   async end(): Promise<Position> {
     const lasts = await Promise.all(this.#keys.shards.map(({ events }) => this.#redis.xrevrange(events, '+', '-', 'COUNT', 1)));

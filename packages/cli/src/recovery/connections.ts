@@ -40,16 +40,22 @@ const NAMES = [
   'DEFAULT_POLICY',
 ] as const;
 
-function settings(env: NodeJS.ProcessEnv) {
+/** @throws CommandFailure where the environment is what is wrong */
+export function orUsage<T>(read: () => T): T {
   try {
+    return read();
+  } catch (error) {
+    if (error instanceof EnvError || error instanceof InvalidInput) throw new CommandFailure(EXIT.usage, error.message);
+    throw error;
+  }
+}
+
+function settings(env: NodeJS.ProcessEnv) {
+  return orUsage(() => {
     const read = readEnv(env, NAMES);
     if (!read.DATABASE_URL) throw new EnvError('DATABASE_URL is missing: it must be postgres://… or mysql://…, the ledger');
     return { ...read, policies: new PolicyBook(read.POLICIES, read.DEFAULT_POLICY), ledger: new Ledger(read.DATABASE_URL) };
-  } catch (error) {
-    if (error instanceof EnvError) throw new CommandFailure(EXIT.usage, error.message);
-    if (error instanceof InvalidInput) throw new CommandFailure(EXIT.usage, `${error.message}`);
-    throw error;
-  }
+  });
 }
 
 /**
@@ -94,7 +100,8 @@ export async function connectAll(env: NodeJS.ProcessEnv): Promise<Connections> {
   }
 }
 
-async function reachDatabase(ledger: Ledger): Promise<void> {
+/** @throws CommandFailure where it cannot be reached, or its address is wrong */
+export async function reachDatabase(ledger: Ledger): Promise<void> {
   try {
     await ledger.check();
     await ledger.migrate();

@@ -55,6 +55,6 @@ export function traceOfChanges(uuid: string, changes: readonly SeenChange[], las
     }
     if (to === 'deleting' && (cause === 'logout' || cause === 'manual')) events.push({ uuid, at, event: 'logout' });
   }
-  if (known !== null && lastActivity > known) seen(lastActivity);
+  if (lastActivity > (events.at(-1)?.at ?? 0)) seen(lastActivity);
   return events;
 }

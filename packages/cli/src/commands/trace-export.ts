@@ -1,0 +1,40 @@
+import { Option } from 'commander';
+import { durationOption } from '../options.ts';
+import type { ExportOptions } from '../recovery/export.ts';
+import type { AddCommand } from './command.ts';
+
+const NOTES = `
+From the ledger, where DATABASE_URL says one, else from Redis (REDIS_URL,
+KEY_PREFIX, SHARDS), which keeps the last 100,000 changes of each shard at least.
+
+What is known of a user is when each time awake began and when they were last
+active in it. In between they were never away for as long as it took their
+session to fall asleep, so lines are written in between, marked
+  "inferred": true
+For policies that sleep no sooner than the one that was in use, such a trace is
+as good as one with every message. For shorter ones it knows nothing: try those
+live, as SHADOW_POLICIES, or take a trace from an access log.
+
+Example:
+  sandman trace export --output lived.ndjson
+  sandman simulate lived.ndjson --policy conservative`;
+
+/** `sandman trace export`: what a running Sandman knows of its users. */
+export const addTraceExport: AddCommand = (trace, surroundings) => {
+  trace
+    .command('export')
+    .summary('take one from a running Sandman, for longer policies')
+    .description('Takes a trace from what a running Sandman keeps: changes of status, and when users were last active.')
+    .addOption(
+      new Option('--idle <duration>', 'how long users may have been away where no sleep tells')
+        .argParser(durationOption())
+        .default(900_000, '15m'),
+    )
+    .option('-o, --output <file>', 'overwrites it; without this, to stdout')
+    .addHelpText('after', NOTES)
+    .action(async (options: ExportOptions) => {
+      // What it is made of takes a while to load, and the other commands do without.
+      const { exportTrace } = await import('../recovery/export.ts');
+      await exportTrace(options, surroundings);
+    });
+};

@@ -1,0 +1,69 @@
+import { Ledger } from '@sandman/ledger';
+import { formatLine, traceOfChanges } from '@sandman/replay';
+import { answers, connectRedis, readEnv } from '@sandman/runtime';
+import { RedisJournal, RedisSessionStore } from '@sandman/store';
+import type { Surroundings } from '../output.ts';
+import { Ticker } from '../ticker.ts';
+import { writeTrace } from '../trace-output.ts';
+import { orUsage, reachDatabase, reachRedis } from './connections.ts';
+import { type KeptSession, keptByLedger, keptByRedis } from './kept-changes.ts';
+
+export interface ExportOptions {
+  /** ms. */
+  readonly idle: number;
+  readonly output?: string;
+}
+
+interface Source extends AsyncDisposable {
+  readonly name: string;
+  readonly sessions: AsyncIterable<KeptSession>;
+  /** @throws CommandFailure where it is away */
+  reach(): Promise<void>;
+}
+
+function ledgerAt(url: string): Source {
+  const ledger = new Ledger(url);
+  return {
+    name: 'the ledger',
+    sessions: keptByLedger(ledger),
+    reach: () => reachDatabase(ledger),
+    [Symbol.asyncDispose]: () => ledger.close(),
+  };
+}
+
+function redisOf(env: NodeJS.ProcessEnv): Source {
+  const { REDIS_URL, KEY_PREFIX: prefix, SHARDS: shards } = readEnv(env, ['REDIS_URL', 'KEY_PREFIX', 'SHARDS']);
+  const redis = connectRedis(REDIS_URL, 'worker', () => {});
+  return {
+    name: 'Redis',
+    sessions: keptByRedis(new RedisJournal(redis, { prefix, shards }), new RedisSessionStore(redis, { prefix, shards, slack: 0 })),
+    reach: () => reachRedis({ redisAnswers: () => answers(redis) }),
+    [Symbol.asyncDispose]: async () => redis.disconnect(),
+  };
+}
+
+/** Writes the trace of what a running Sandman knows of its users: from the ledger where there is one, else from Redis. */
+export async function exportTrace({ idle, output }: ExportOptions, surroundings: Surroundings): Promise<void> {
+  const { env, stderr } = surroundings;
+  await using source = orUsage(() => {
+    const { DATABASE_URL } = readEnv(env, ['DATABASE_URL']);
+    return DATABASE_URL === '' ? redisOf(env) : ledgerAt(DATABASE_URL);
+  });
+  await source.reach();
+  const count = { sessions: 0, lines: 0, inferred: 0 };
+  const lines = async function* () {
+    using ticker = new Ticker(stderr);
+    for await (const { uuid, changes, lastActivity } of source.sessions) {
+      const events = traceOfChanges(uuid, changes, lastActivity, idle);
+      if (events.length === 0) continue;
+      count.sessions++;
+      count.lines += events.length;
+      count.inferred += events.filter(({ inferred }) => inferred).length;
+      yield events.map(formatLine).join('');
+      ticker.say(`read: ${count.sessions.toLocaleString('en')} sessions`);
+    }
+  };
+  if (!(await writeTrace(lines(), output, surroundings))) return;
+  const [sessions, all, inferred] = [count.sessions, count.lines, count.inferred].map((number) => number.toLocaleString('en'));
+  stderr.write(`${sessions} sessions of ${source.name}, ${all} lines, ${inferred} of them inferred\n`);
+}

@@ -1,0 +1,61 @@
+import type { Page } from '@sandman/core';
+import type { Ledger } from '@sandman/ledger';
+import type { SeenChange } from '@sandman/replay';
+import type { RedisJournal, RedisSessionStore } from '@sandman/store';
+
+/** What is kept of a session. */
+export interface KeptSession {
+  readonly uuid: string;
+  /** The oldest first; perhaps not from the beginning. */
+  readonly changes: readonly SeenChange[];
+  /** In ms; 0 where nobody knows. */
+  readonly lastActivity: number;
+}
+
+const PAGE = 1_000;
+const LEDGER_PAGE = 500;
+
+/** From the events that Redis keeps, and the records. */
+export async function* keptByRedis(
+  journal: Pick<RedisJournal, 'beginning' | 'after'>,
+  store: Pick<RedisSessionStore, 'list'>,
+): AsyncGenerator<KeptSession> {
+  const changes = new Map<string, SeenChange[]>();
+  for (let position = journal.beginning(); ; ) {
+    const events = await journal.after(position, PAGE);
+    for (const { uuid, at, from, to, cause, lastActivity } of events) {
+      const change = { at, from, to, cause, lastActivity };
+      const those = changes.get(uuid);
+      if (those) those.push(change);
+      else changes.set(uuid, [change]);
+    }
+    const last = events.at(-1);
+    if (!last) break;
+    position = last.position;
+  }
+  for (let cursor: string | null = null; ; ) {
+    const page: Page = await store.list({}, PAGE, cursor);
+    for (const { record } of page.items) {
+      yield { uuid: record.uuid, changes: changes.get(record.uuid) ?? [], lastActivity: record.lastActivity };
+      changes.delete(record.uuid);
+    }
+    cursor = page.cursor;
+    if (cursor === null) break;
+  }
+  // Those that are deleted.
+  for (const [uuid, those] of changes) yield { uuid, changes: those, lastActivity: 0 };
+}
+
+/** From the ledger, which keeps more of the past. */
+export async function* keptByLedger(ledger: Pick<Ledger, 'sessions' | 'changes'>): AsyncGenerator<KeptSession> {
+  for (let after = ''; ; ) {
+    const sessions = await ledger.sessions(after, LEDGER_PAGE);
+    const changes = Map.groupBy(await ledger.changes(sessions.map(({ uuid }) => uuid)), ({ uuid }) => uuid);
+    for (const { uuid, status, lastActivity } of sessions) {
+      yield { uuid, changes: changes.get(uuid) ?? [], lastActivity: status === 'deleted' ? 0 : lastActivity };
+    }
+    const last = sessions.at(-1);
+    if (!last) return;
+    after = last.uuid;
+  }
+}
