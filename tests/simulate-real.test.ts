@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Policy, PolicyBook, Random } from '@sandman/core';
-import { type Observer, type PodCall, runLife, TraceBuilder, type TraceEvent } from '@sandman/replay';
+import { Life, type Observer, type PodCall, TraceBuilder, type TraceEvent } from '@sandman/replay';
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Call, TestStack } from './stack.ts';
@@ -36,7 +36,7 @@ function simulatedCalls(events: readonly TraceEvent[], policy: Policy): TimedCal
   for (const event of events) builder.add({ ...event, at: event.at + EPOCH });
   const calls: TimedCall[] = [];
   const observer: Observer = { booked: () => {}, called: (call, at) => calls.push({ call, at: at - EPOCH }) };
-  runLife(builder.build().eventsOf(0), policy, 0, EPOCH + 2 * PLAYED_MS, observer);
+  new Life(policy, 0, observer).run(builder.build().eventsOf(0), EPOCH + 2 * PLAYED_MS);
   return calls;
 }
 

@@ -1,3 +1,4 @@
+import type { Ingest } from './ingest.ts';
 import type { SessionRecord } from './session.ts';
 
 /** When it will happen if nobody comes, in ms; `null` is never. */
@@ -18,24 +19,26 @@ export function warnAt({ policy, ingest, warnedOf }: SessionRecord, sleepAt: num
 }
 
 /** The end of the idle time `after` that the last signals started, background ones under their cap. */
-function idleEnd(record: SessionRecord, after: number): number {
+function idleEnd(record: SessionRecord, ingest: Ingest, after: number): number {
   const background = Math.min(record.lastBackground + after, record.lastActivity + record.policy.backgroundCap);
-  return Math.max(record.lastActivity + after, record.ingest.floor + after, background, record.holdUntil);
+  return Math.max(record.lastActivity + after, ingest.floor + after, background, record.holdUntil);
 }
 
 /**
  * The contract's deadlines. A session that is wanted asleep and is not yet keeps the deadline by which it is deleted
  * even if sleeping never succeeds (the delete backstop). The end of an ingest gap counts as activity of whoever is
  * awake; a sleeper's delete moves out by the gap's length, and starts anew where Redis may have forgotten its waking.
+ *
+ * @param ingest another than the record's, to look ahead
  */
-export function deadlines(record: SessionRecord): Deadlines {
+export function deadlines(record: SessionRecord, ingest = record.ingest): Deadlines {
   const { sleepAfter, deleteAfter } = record.policy;
-  const sleepAt = sleepAfter === null ? null : idleEnd(record, sleepAfter);
+  const sleepAt = sleepAfter === null ? null : idleEnd(record, ingest, sleepAfter);
   if (deleteAfter === null) return { sleepAt, deleteAt: null };
   if (record.wanted === 'asleep') {
     const from = record.pod === 'asleep' ? record.sleptAt : record.cause === 'idle' ? (sleepAt ?? 0) : record.manualSleepAt;
-    const lost = record.ingest.lost - record.lostBefore;
-    return { sleepAt, deleteAt: Math.max(from, record.lastActivity, record.ingest.rewound) + deleteAfter + lost };
+    const lost = ingest.lost - record.lostBefore;
+    return { sleepAt, deleteAt: Math.max(from, record.lastActivity, ingest.rewound) + deleteAfter + lost };
   }
-  return { sleepAt, deleteAt: sleepAt === null ? idleEnd(record, deleteAfter) : sleepAt + deleteAfter };
+  return { sleepAt, deleteAt: sleepAt === null ? idleEnd(record, ingest, deleteAfter) : sleepAt + deleteAfter };
 }

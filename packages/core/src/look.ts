@@ -59,7 +59,7 @@ export function look(record: SessionRecord, now: number): Decision {
   }
 
   // A deadline that has passed waits for the next heartbeat; in a gap it can only be a later one.
-  const ahead = deadlines({ ...record, ingest: foresee(record.ingest, now) });
+  const ahead = deadlines(record, foresee(record.ingest, now));
   // The sleep's alarm stops at its warning first, unless the sleep itself is due.
   const stopAt = (now < (ahead.sleepAt ?? 0) ? warnAt(record, ahead.sleepAt) : null) ?? ahead.sleepAt;
   const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(at, now) : at);

@@ -15,8 +15,11 @@ export type Booking =
   /** One more. A regret counts only while its sleep, which began at `since` (ms; 0: just now), is at most {@link REGRET_MS} old. */
   | { readonly policy: string; readonly item: (typeof COUNTS)[number]; readonly since?: number };
 
+/** What the books see of a record. */
+export type Booked = Pick<SessionRecord, 'policy' | 'pod' | 'wanted' | 'action' | 'cause' | 'sleptAt'>;
+
 /** What costs: a pod that may be up is paid for. */
-function clockOf({ pod }: SessionRecord): 'awake' | 'asleep' | null {
+function clockOf({ pod }: Booked): 'awake' | 'asleep' | null {
   return pod === 'gone' ? null : pod === 'asleep' ? 'asleep' : 'awake';
 }
 
@@ -30,7 +33,7 @@ function restarted(policy: string, item: (typeof CLOCKS)[number], by: 1 | -1): B
  *
  * @param before null: there was none
  */
-export function bookings(before: SessionRecord | null, after: SessionRecord): Booking[] {
+export function bookings(before: Booked | null, after: Booked): Booking[] {
   const policy = after.policy.name;
   const clock = clockOf(after);
   if (!before) return [restarted(policy, 'alwaysOn', 1), ...(clock ? [restarted(policy, clock, 1)] : [])];

@@ -1,5 +1,5 @@
 import type { Policy } from '@sandman/core';
-import { runLife } from './life.ts';
+import { Life } from './life.ts';
 import { type Result, Tally } from './tally.ts';
 import { type Trace, timeOf } from './trace.ts';
 
@@ -14,9 +14,10 @@ export interface Conditions {
 /** What the trace would have cost under a policy. */
 export function simulate(trace: Trace, policy: Policy, { until, wakeTime }: Conditions): Result {
   const tally = new Tally(until);
-  for (let session = 0; session < trace.uuids.length; session++) {
+  const life = new Life(policy, wakeTime, tally);
+  for (let session = 0; session < trace.sessions; session++) {
     const events = trace.eventsOf(session);
-    if (timeOf(events[0]!) <= until) runLife(events, policy, wakeTime, until, tally);
+    if (timeOf(events[0]!) <= until) life.run(events, until);
   }
   return tally.result(policy);
 }
@@ -24,6 +25,6 @@ export function simulate(trace: Trace, policy: Policy, { until, wakeTime }: Cond
 /** How many sessions begin by then. */
 export function countSessions(trace: Trace, until: number): number {
   let sessions = 0;
-  for (let session = 0; session < trace.uuids.length; session++) if (timeOf(trace.eventsOf(session)[0]!) <= until) sessions++;
+  for (let session = 0; session < trace.sessions; session++) if (timeOf(trace.eventsOf(session)[0]!) <= until) sessions++;
   return sessions;
 }

@@ -1,4 +1,5 @@
 import type { TraceEvent } from './line.ts';
+import { UuidIndex } from './uuid-index.ts';
 
 /**
  * What happened at one instant, in this order: activity at the very instant of a deadline or a logout comes first, and the
@@ -23,8 +24,8 @@ const BLOCK = 1 << 18;
 
 /** Who did what when, in 12 bytes a line, until all lines are there. */
 export class TraceBuilder {
-  readonly #sessions = new Map<string, number>();
-  readonly #counts: number[] = [];
+  #sessions = new UuidIndex();
+  #counts = new Uint32Array(1_024);
   #blocks: { readonly session: Uint32Array; readonly event: Float64Array }[] = [];
   #lines = 0;
 
@@ -33,11 +34,11 @@ export class TraceBuilder {
   }
 
   add({ uuid, at, event }: TraceEvent): void {
-    let session = this.#sessions.get(uuid);
-    if (session === undefined) {
-      session = this.#sessions.size;
-      this.#sessions.set(uuid, session);
-      this.#counts.push(0);
+    const session = this.#sessions.numberOf(uuid);
+    if (session === this.#counts.length) {
+      const counts = this.#counts;
+      this.#counts = new Uint32Array(2 * counts.length);
+      this.#counts.set(counts);
     }
     const place = this.#lines++ % BLOCK;
     if (place === 0) this.#blocks.push({ session: new Uint32Array(BLOCK), event: new Float64Array(BLOCK) });
@@ -49,10 +50,11 @@ export class TraceBuilder {
 
   /** Sorts by session, then by time; the builder is empty afterwards. */
   build(): Trace {
-    const starts = new Uint32Array(this.#counts.length + 1);
-    this.#counts.forEach((count, session) => {
-      starts[session + 1] = starts[session]! + count;
-    });
+    const sessions = this.#sessions.size;
+    const starts = new Uint32Array(sessions + 1);
+    for (let session = 0; session < sessions; session++) starts[session + 1] = starts[session]! + this.#counts[session]!;
+    this.#sessions = new UuidIndex();
+    this.#counts = new Uint32Array(1_024);
     const events = new Float64Array(this.#lines);
     const next = starts.slice();
     for (let line = 0; line < this.#lines; line++) {
@@ -62,26 +64,30 @@ export class TraceBuilder {
       next[of]!++;
     }
     this.#blocks = [];
-    for (let session = 0; session + 1 < starts.length; session++) events.subarray(starts[session], starts[session + 1]).sort();
-    return new Trace([...this.#sessions.keys()], starts, events);
+    this.#lines = 0;
+    for (let session = 0; session < sessions; session++) {
+      const [start, end] = [starts[session]!, starts[session + 1]!];
+      if (end - start > 1) events.subarray(start, end).sort();
+    }
+    return new Trace(starts, events);
   }
 }
 
-/** The events of every session, in the order of time. */
+/** The events of every session, in the order of time; sessions are numbered in the order of their first lines. */
 export class Trace {
-  readonly uuids: readonly string[];
+  readonly sessions: number;
   /** Of the first line and of the last one, ms of the epoch. */
   readonly from: number;
   readonly to: number;
   readonly #starts: Uint32Array;
   readonly #events: Float64Array;
 
-  constructor(uuids: readonly string[], starts: Uint32Array, events: Float64Array) {
-    this.uuids = uuids;
+  constructor(starts: Uint32Array, events: Float64Array) {
+    this.sessions = starts.length - 1;
     this.#starts = starts;
     this.#events = events;
     let [from, to] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-    for (let i = 0; i < uuids.length; i++) {
+    for (let i = 0; i < this.sessions; i++) {
       from = Math.min(from, timeOf(events[starts[i]!]!));
       to = Math.max(to, timeOf(events[starts[i + 1]! - 1]!));
     }

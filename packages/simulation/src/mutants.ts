@@ -197,7 +197,7 @@ export const MUTANTS: readonly Mutant[] = [
     'return Math.round(full * (1 - chance / 4));',
     'return failures > 5 ? 1e9 : Math.round(full * (1 - chance / 4));',
   ),
-  mutant('the-end-of-a-gap-is-no-activity', 'the end of a gap counts as activity', DEADLINES, 'record.ingest.floor + after, ', ''),
+  mutant('the-end-of-a-gap-is-no-activity', 'the end of a gap counts as activity', DEADLINES, 'ingest.floor + after, ', ''),
   mutant(
     'silence-while-nobody-can-ping',
     'silence counts only where somebody could ping',
