@@ -12,11 +12,17 @@ export const SPELL_ITEMS = [...TIMES, ...EVENTS] as const;
 /** What a policy makes, or would have made, of some time of a session's. Sums of these are one again. */
 export type Spell = Readonly<Record<(typeof SPELL_ITEMS)[number], number>>;
 
+/** When the idle time of a session would end under a policy, if it were awake, in ms; null: never. */
+export function idleUntil(record: SessionRecord, policy: Policy): number | null {
+  const { sleepAt, deleteAt } = deadlines({ ...record, policy, wanted: 'awake', pod: 'awake' });
+  return sleepAt ?? deleteAt;
+}
+
 /**
  * What a policy would have made of the time since the user's last activity, by the deadlines that the record has under it.
- * Background signals that come when its pod would sleep already count as if it did not: its awake time is never put too low.
  *
- * @param record as it stood when that time ended
+ * @param record as it stood when that time ended, but for background signals after the policy's {@link idleUntil}: those
+ * would have met a pod that slept
  * @param until when it ended, in ms; what was due at that very instant was not done yet
  * @param came whether the user's coming back ended it; else the session's end did
  */

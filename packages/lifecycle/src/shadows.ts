@@ -1,4 +1,4 @@
-import { type Policy, type SessionRecord, SPELL_ITEMS, type Spell, spellEnd, tryPolicy } from '@sandman/core';
+import { idleUntil, type Policy, type SessionRecord, SPELL_ITEMS, type Spell, spellEnd, tryPolicy } from '@sandman/core';
 import { repeat, type Surroundings } from './surroundings.ts';
 
 /** How often sums are handed over, in ms: so much is lost when a process is killed. */
@@ -10,12 +10,36 @@ export interface ShadowSums {
   readonly was: Spell;
 }
 
+/** A session's time since `lastActivity` (ms) under a policy. */
+export interface ShadowTime {
+  readonly policy: string;
+  readonly uuid: string;
+  readonly lastActivity: number;
+}
+
+/** Where what all processes count comes together. */
+export interface ShadowBooks {
+  add(sums: ReadonlyMap<string, ShadowSums>): Promise<void>;
+  /** The last background signal (ms) before the policy's pod would have slept, unless that is known already. */
+  deaf(time: ShadowTime, lastBackground: number): Promise<void>;
+  /** Of each: that signal; null where none came later. */
+  heard(times: readonly ShadowTime[]): Promise<(number | null)[]>;
+}
+
 export interface ShadowsOptions {
   readonly policies: () => readonly Policy[];
-  /** Where sums of all processes come together. */
-  readonly books: { add(sums: ReadonlyMap<string, ShadowSums>): Promise<void> };
+  readonly books: ShadowBooks;
   readonly surroundings: Surroundings;
   readonly failed: (error: unknown) => void;
+}
+
+interface Ended {
+  readonly before: SessionRecord;
+  readonly end: NonNullable<ReturnType<typeof spellEnd>>;
+}
+
+function timeOf({ name }: Policy, { uuid, lastActivity }: SessionRecord): ShadowTime {
+  return { policy: name, uuid, lastActivity };
 }
 
 function plus(sum: Spell | undefined, spell: Spell): Spell {
@@ -27,6 +51,8 @@ export class Shadows {
   readonly #on: ShadowsOptions;
   readonly #stop: () => Promise<void>;
   #sums = new Map<string, ShadowSums>();
+  /** Times that ended, in which there were background signals: for some policies the later ones may not count. */
+  #signalled: Ended[] = [];
 
   constructor(options: ShadowsOptions) {
     this.#on = options;
@@ -39,20 +65,36 @@ export class Shadows {
     if (policies.length === 0) return;
     const before = former();
     const end = spellEnd(before, after, now);
-    if (!end) return;
-    const was = tryPolicy(before, before.policy, end.until, end.came);
-    for (const policy of policies) {
-      const would = tryPolicy(before, policy, end.until, end.came);
-      const sums = this.#sums.get(policy.name);
-      this.#sums.set(policy.name, { would: plus(sums?.would, would), was: plus(sums?.was, was) });
-    }
+    if (end && before.lastBackground > before.lastActivity) this.#signalled.push({ before, end });
+    else if (end) for (const policy of policies) this.#count(policy, before, before, end);
+    else if (after.lastBackground > before.lastBackground)
+      for (const policy of policies) this.#signal(policy, before, after.lastBackground);
+  }
+
+  #signal(policy: Policy, before: SessionRecord, at: number): void {
+    const until = idleUntil(before, policy);
+    if (until === null || at <= until) return;
+    this.#on.books.deaf(timeOf(policy, before), before.lastBackground).catch(this.#on.failed);
+  }
+
+  /** @param heard as it would stand under the policy */
+  #count(policy: Policy, before: SessionRecord, heard: SessionRecord, { until, came }: Ended['end']): void {
+    const sums = this.#sums.get(policy.name);
+    const would = plus(sums?.would, tryPolicy(heard, policy, until, came));
+    this.#sums.set(policy.name, { would, was: plus(sums?.was, tryPolicy(before, before.policy, until, came)) });
   }
 
   async #flush(): Promise<void> {
+    const policies = this.#on.policies();
+    // Taken out first: where something fails it is lost, as added twice it would be worse.
+    const signalled = this.#signalled.splice(0).flatMap(({ before, end }) => policies.map((policy) => ({ policy, before, end })));
+    const heard = signalled.length === 0 ? [] : await this.#on.books.heard(signalled.map(({ policy, before }) => timeOf(policy, before)));
+    signalled.forEach(({ policy, before, end }, i) => {
+      this.#count(policy, before, { ...before, lastBackground: heard[i] ?? before.lastBackground }, end);
+    });
     if (this.#sums.size === 0) return;
     const sums = this.#sums;
     this.#sums = new Map();
-    // Where that fails they are lost: added twice would be worse.
     await this.#on.books.add(sums);
   }
 

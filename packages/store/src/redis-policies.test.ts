@@ -46,6 +46,17 @@ it('the sums of all processes come together, by policy and side', async () => {
   expect(await shadows.read()).toEqual(new Map([['quick', { would: { awake: 15, ...twice }, was: { awake: 27, ...twice } }]]));
 });
 
+it('of background signals that a shadow does not hear, the one before the first is known', async () => {
+  const shadows = new RedisShadows(on.redis, on.prefix);
+  const time = { policy: 'quick', uuid: 'a', lastActivity: 5 };
+  await shadows.deaf(time, 7);
+  await shadows.deaf(time, 9);
+  await shadows.deaf({ ...time, lastActivity: 6 }, 0);
+  expect(await shadows.heard([time, { ...time, lastActivity: 6 }, { ...time, policy: 'lazy' }])).toEqual([7, 0, null]);
+  // Not a book.
+  expect(await shadows.read()).toEqual(new Map());
+});
+
 it('of a session each thing is new once, until something else was said', async () => {
   const rehearsals = new RedisRehearsals(on.redis, { prefix: on.prefix, shards: 3 });
   const news = [];

@@ -8,6 +8,15 @@ const SIDES = ['would', 'was'] as const;
 /** What a policy would have made of the fleet's time, and what the sessions' own made of it. Times in ms. */
 export type ShadowBook = Readonly<Record<(typeof SIDES)[number], Spell>>;
 
+/** How long a background signal is remembered that a shadow does not hear, in s: longer than most caps. */
+const KNOWN_S = 7 * 86_400;
+
+interface ShadowTime {
+  readonly policy: string;
+  readonly uuid: string;
+  readonly lastActivity: number;
+}
+
 /** The shadow policies' books, of all processes together. */
 export class RedisShadows {
   readonly #redis: Redis | Cluster;
@@ -23,6 +32,19 @@ export class RedisShadows {
       SIDES.flatMap((side) => SPELL_ITEMS.map((item) => ({ field: `${side} ${item} ${policy}`, by: book[side][item] }))),
     );
     await Promise.all(all.filter(({ by }) => by > 0).map(({ field, by }) => this.#redis.hincrby(this.#key, field, by)));
+  }
+
+  async deaf(time: ShadowTime, lastBackground: number): Promise<void> {
+    await this.#redis.set(this.#keyOf(time), lastBackground, 'EX', KNOWN_S, 'NX');
+  }
+
+  async heard(times: readonly ShadowTime[]): Promise<(number | null)[]> {
+    const found = await Promise.all(times.map((time) => this.#redis.get(this.#keyOf(time))));
+    return found.map((text) => (text === null ? null : Number(text)));
+  }
+
+  #keyOf({ policy, uuid, lastActivity }: ShadowTime): string {
+    return `${this.#key}:${uuid}:${lastActivity}:${policy}`;
   }
 
   /** By the policy's name. */
