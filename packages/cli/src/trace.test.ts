@@ -59,7 +59,7 @@ describe('wrong arguments are one line and code 2', () => {
     ['a format that there is not', ['import', '-', ...FROM_PATH, '--format', 'w3c'], 'Allowed choices are combined, common'],
     ['a status that is none', ['import', '-', ...FROM_PATH, '--only-status', 'ok'], 'statuses such as 2xx'],
     ['a background path that is none', ['import', '-', ...FROM_PATH, '--background', 'poll'], 'beginning of a path'],
-    ['an unknown subcommand', ['export'], "unknown command 'export'"],
+    ['an unknown subcommand', ['collect'], "unknown command 'collect'"],
   ] as [string, string[], string][])('%s', async (_, args, says) => {
     const { code, stdout, stderr } = await trace(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
