@@ -1,4 +1,5 @@
 import type { Pace, PodControl } from '@sandman/core';
+import type { Ledger } from '@sandman/ledger';
 import {
   Arming,
   Circuit,
@@ -15,6 +16,7 @@ import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
 import { annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
 import { type RedisJournal, RedisRoster, type RedisSessionStore, RedisTrend } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
+import { Bookkeeping } from './ledger/bookkeeping.ts';
 import { Reports } from './reports.ts';
 import type { Receiver } from './webhooks/receiver.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
@@ -39,6 +41,8 @@ export interface WorkerDeps {
   readonly doubt: number;
   /** Who is told what happens, and how long before a sleep, in ms; null: nobody. */
   readonly webhooks: { readonly receiver: Receiver; readonly warning: number } | null;
+  /** Where what becomes of sessions is kept, and its events for how long, in ms; null: nowhere. */
+  readonly ledger: { readonly ledger: Ledger; readonly retention: number } | null;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly telemetry: Tracing['jobs'];
@@ -48,6 +52,8 @@ export interface WorkerApp {
   readonly alarms: AlarmQueues;
   /** Null where nobody is told. */
   readonly webhooks: Webhooks | null;
+  /** Null where there is no ledger. */
+  readonly bookkeeping: Bookkeeping | null;
   isRunning(): boolean;
   /** Takes no more alarms and waits for the calls in flight. */
   close(): Promise<void>;
@@ -92,6 +98,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     else logger.info('the session-manager serves again');
   });
   const webhooks = deps.webhooks && new Webhooks({ redis, prefix, shards, store, journal, metrics, logger, ...deps.webhooks });
+  const bookkeeping = deps.ledger && new Bookkeeping({ redis, prefix, shards, store, logger, ...deps.ledger });
   const stopSaying = repeat(surroundings, SAY_EVERY_MS, () => store.setWarning(deps.webhooks?.warning ?? 0), onError);
   const reconciler = new Reconciler({
     store,
@@ -134,6 +141,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
       reports.repaired(kind, session);
       logger.error({ kind, session }, 'a session had no alarm that would ring in time');
     },
+    visited: (readings) => bookkeeping?.visited(readings),
   });
   const schedule = new SweepSchedule({
     connection: redis,
@@ -158,10 +166,11 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   return {
     alarms,
     webhooks,
+    bookkeeping,
     isRunning: () => workers.isRunning(),
     async close() {
       await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat(), stopSaying()]);
-      await webhooks?.close();
+      await Promise.all([webhooks?.close(), bookkeeping?.close()]);
       await reports.close();
       await alarms.close();
     },

@@ -1,3 +1,5 @@
+import { InvalidInput } from '@sandman/core';
+import { Ledger, reasonOf } from '@sandman/ledger';
 import {
   answers,
   collectFleet,
@@ -5,6 +7,7 @@ import {
   createLogger,
   createMetrics,
   EnvError,
+  type Logger,
   readEnv,
   runProcess,
   startOpsServer,
@@ -26,6 +29,20 @@ function keyOf(secret: string): Buffer {
   }
 }
 
+/**
+ * One that is away is waited for, by nobody but the ledger.
+ *
+ * @throws InvalidInput where the address must be wrong
+ */
+async function openLedger(url: string, logger: Logger): Promise<Ledger> {
+  const ledger = new Ledger(url);
+  await ledger.check().catch((error) => {
+    if (error instanceof InvalidInput) throw error;
+    logger.warn({ reason: reasonOf(error) }, "the ledger's database cannot be reached yet");
+  });
+  return ledger;
+}
+
 await runProcess('worker', async () => {
   const env = readEnv(process.env, [
     'REDIS_URL',
@@ -44,9 +61,12 @@ await runProcess('worker', async () => {
     'WEBHOOK_URL',
     'WEBHOOK_SECRET',
     'SLEEP_WARNING',
+    'DATABASE_URL',
+    'LEDGER_RETENTION',
   ]);
   const receiver = env.WEBHOOK_URL === null ? null : new Receiver(env.WEBHOOK_URL, keyOf(env.WEBHOOK_SECRET));
   const logger = createLogger(env.LOG_LEVEL, 'worker');
+  const ledger = env.DATABASE_URL === '' ? null : await openLedger(env.DATABASE_URL, logger);
   const tracing = await startTracing('worker', logger);
   const metrics = createMetrics();
   const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
@@ -70,6 +90,7 @@ await runProcess('worker', async () => {
     pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
     webhooks: receiver && { receiver, warning: env.SLEEP_WARNING },
+    ledger: ledger && { ledger, retention: env.LEDGER_RETENTION },
     metrics,
     logger,
     telemetry: tracing.jobs,
@@ -84,6 +105,11 @@ await runProcess('worker', async () => {
       // While Redis is away a command would wait for it: the last figures stand.
       if (!(await answers(redis))) return;
       if (worker.webhooks) metrics.webhookBacklog.set(await worker.webhooks.backlog());
+      if (worker.bookkeeping) {
+        const { events, age } = await worker.bookkeeping.behind();
+        metrics.ledgerBacklog.set(events);
+        metrics.ledgerLag.set(age / 1_000);
+      }
       await collectFleet(metrics, { sessions: () => store.count(), backlog: () => worker.alarms.backlog(), books: () => journal.books() });
     },
   });

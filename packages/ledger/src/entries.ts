@@ -103,3 +103,14 @@ export function readSession(row: SessionsTable): LedgerSession {
     rev: Number(row.rev),
   };
 }
+
+/** The user's own activity is followed in steps of this, in ms: a row would be written for every ping else. */
+const STEP_MS = 60_000;
+
+/** Whether a row is off by more than a step of activity. */
+export function isOff(row: LedgerSession | undefined, session: LedgerSession): boolean {
+  if (!row || Math.abs(row.lastActivity - session.lastActivity) >= STEP_MS) return true;
+  const said = ({ lastActivity, updatedAt, rev, ...rest }: LedgerSession) =>
+    JSON.stringify(sessionRow({ ...rest, lastActivity: 0, updatedAt: 0, rev: 0 }));
+  return said(row) !== said(session);
+}

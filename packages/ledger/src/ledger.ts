@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { isDeadlock, type Kind, kindOf, refusalOf } from './address.ts';
 import { type Connections, connect } from './connection.ts';
-import { eventRow, type LedgerEvent, type LedgerSession, readSession, sessionRow } from './entries.ts';
+import { eventRow, isOff, type LedgerEvent, type LedgerSession, readSession, sessionRow } from './entries.ts';
 import { type Flavor, mysql, postgres, type Told } from './flavor.ts';
 import { migrate } from './migrations.ts';
 
@@ -107,6 +107,14 @@ export class Ledger {
         if (!isDeadlock(error) || tries === TRIES) throw error;
       }
     }
+  }
+
+  /** Writes those whose rows are off by more than a minute of activity; answers how many that were. @param sessions at most some hundred */
+  async correct(sessions: readonly LedgerSession[]): Promise<number> {
+    const rows = new Map((await this.find(sessions.map(({ uuid }) => uuid))).map((row) => [row.uuid, row]));
+    const off = sessions.filter((session) => isOff(rows.get(session.uuid), session));
+    if (off.length > 0) await this.write({ sessions: off });
+    return off.length;
   }
 
   /** What the ledger has of these sessions. @param uuids at most some thousand */

@@ -26,6 +26,8 @@ export interface SweepOptions {
   readonly arming: Arming;
   readonly surroundings: Surroundings;
   readonly repaired: (fault: Fault, uuid: string) => void;
+  /** Shown all that it reads, page by page; it is not waited for. */
+  readonly visited?: (readings: readonly LiveReading[]) => void;
 }
 
 /** Walks all records, steadily, and arms anew what has lost its alarm. It should never find one. */
@@ -38,10 +40,11 @@ export class Sweep {
 
   /** One visit to a shard. Takes 5 s where something seems wrong, for a second look. */
   async visit(shard: number): Promise<void> {
-    const { store, surroundings } = this.#on;
+    const { store, surroundings, visited } = this.#on;
     const suspects: LiveReading[] = [];
-    for (let visited = 0; visited < VISITED; visited += PAGE) {
+    for (let seen = 0; seen < VISITED; seen += PAGE) {
       const readings = await store.walk(shard, PAGE);
+      visited?.(readings);
       const faults = await Promise.all(readings.map((reading) => this.#faultOf(reading)));
       suspects.push(...readings.filter((_, i) => faults[i] !== null));
       if (readings.length < PAGE) break;

@@ -112,6 +112,9 @@ const VARIABLES = {
   },
   WEBHOOK_SECRET: { ...secret, standard: '' },
   SLEEP_WARNING: duration('60s'),
+  // Of what form it must be only the ledger knows.
+  DATABASE_URL: { ...secret, standard: '' },
+  LEDGER_RETENTION: duration('90d'),
   DASHBOARD_PORT: port('3001'),
   DASHBOARD_USER: secret,
   DASHBOARD_PASSWORD: secret,

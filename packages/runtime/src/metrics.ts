@@ -79,6 +79,8 @@ export function createMetrics() {
       registers,
     }),
     webhookBacklog: new Gauge({ name: 'sandman_webhook_backlog', help: 'Webhooks that are not delivered yet', registers }),
+    ledgerLag: new Gauge({ name: 'sandman_ledger_lag_seconds', help: 'Age of the oldest change that is not in the ledger yet', registers }),
+    ledgerBacklog: new Gauge({ name: 'sandman_ledger_backlog', help: 'Changes that are not in the ledger yet', registers }),
     sessions: new Gauge({ name: 'sandman_sessions', help: 'Sessions by status', labelNames: ['status'], registers }),
     dueBacklog: new Gauge({ name: 'sandman_due_backlog', help: 'Alarms that are due and not done', labelNames: ['queue'], registers }),
   };

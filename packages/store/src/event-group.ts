@@ -7,6 +7,8 @@ const ABANDONED_MS = 30_000;
 const RECLAIM_EVERY_MS = 10_000;
 /** After this a reader that holds nothing is forgotten, in ms: its process is gone. */
 const FORGET_MS = 3_600_000;
+/** How many of those that the cap took away are given up at once. */
+const FORGONE = 1_000;
 
 type Entry = readonly [id: string, flat: string[] | null];
 
@@ -24,6 +26,8 @@ export interface EventGroupOptions {
   readonly reader: string;
   /** What a process took and did not finish within this is given to another, in ms. */
   readonly abandoned?: number;
+  /** Whether a group that is new begins with all that the stream still holds; else with what happens from then on. */
+  readonly fromStart?: boolean;
 }
 
 /** The changes of one shard, shared out among the readers of a group: each is some reader's at least once. */
@@ -33,12 +37,14 @@ export class EventGroup {
   readonly #group: string;
   readonly #reader: string;
   readonly #abandoned: number;
-  /** The last event that came; before the first one a group begins with what happens from now on. */
-  #last = '$';
+  /** The last event that came; before the first one, where a new group begins. */
+  #last: string;
   #joined = false;
   #reclaimedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(redis: Redis | Cluster, { prefix, shard, group, reader, abandoned = ABANDONED_MS }: EventGroupOptions) {
+  constructor(redis: Redis | Cluster, options: EventGroupOptions) {
+    const { prefix, shard, group, reader, abandoned = ABANDONED_MS, fromStart = false } = options;
+    this.#last = fromStart ? '0' : '$';
     this.#redis = redis;
     this.#stream = new ShardKeys(prefix, shard).events;
     this.#group = group;
@@ -64,8 +70,8 @@ export class EventGroup {
     }
   }
 
-  async done({ id }: TakenEvent): Promise<void> {
-    await this.#redis.xack(this.#stream, this.#group, id);
+  async done(...events: readonly TakenEvent[]): Promise<void> {
+    await this.#redis.xack(this.#stream, this.#group, ...events.map(({ id }) => id));
   }
 
   async #join(): Promise<void> {
@@ -87,6 +93,7 @@ export class EventGroup {
     this.#reclaimedAt = now;
     const reply = await this.#redis.xautoclaim(this.#stream, this.#group, this.#reader, this.#abandoned, '0', 'COUNT', limit);
     await this.#forget();
+    await this.#forgo();
     // What the stream's cap took away comes without fields, or, from Redis 6.2, as nothing at all.
     return (reply as [string, (Entry | null)[]])[1].filter((entry): entry is Entry => Boolean(entry?.[1]));
   }
@@ -99,5 +106,13 @@ export class EventGroup {
         await this.#redis.xgroup('DELCONSUMER', this.#stream, this.#group, of('name') as string);
       }
     }
+  }
+
+  /** Redis 6.2 keeps what the stream's cap took away among what is not done: it would be the oldest there for ever. */
+  async #forgo(): Promise<void> {
+    const [first] = await this.#redis.xrange(this.#stream, '-', '+', 'COUNT', 1);
+    const end = first ? `(${first[0]}` : '+';
+    const lost = (await this.#redis.xpending(this.#stream, this.#group, '-', end, FORGONE)) as [id: string][];
+    if (lost.length > 0) await this.#redis.xack(this.#stream, this.#group, ...lost.map(([id]) => id));
   }
 }

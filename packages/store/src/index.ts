@@ -1,6 +1,7 @@
 export type { Book } from './books.ts';
 export type { Change } from './changes.ts';
 export { EventGroup, type TakenEvent } from './event-group.ts';
+export { behind } from './event-lag.ts';
 export { FIELDS } from './record.ts';
 export { encodePosition, type Position, RedisJournal, type StatusEvent } from './redis-journal.ts';
 export { RedisPace } from './redis-pace.ts';

@@ -1,0 +1,90 @@
+import type { LiveReading } from '@sandman/core';
+import type { Ledger } from '@sandman/ledger';
+import { repeat } from '@sandman/lifecycle';
+import { type Logger, surroundings } from '@sandman/runtime';
+import { behind, EventGroup, type RedisSessionStore } from '@sandman/store';
+import type { Cluster, Redis } from 'ioredis';
+import { Access } from './access.ts';
+import { Corrections } from './corrections.ts';
+import { Feed } from './feed.ts';
+
+const GROUP = 'ledger';
+/** How often a worker looks for something new, in ms. */
+const LOOK_MS = 200;
+const FORGET_EVERY_MS = 3_600_000;
+/** Events removed at once, and the pause before the next ones, in ms: nobody should wait for their locks. */
+const FORGOTTEN = 1_000;
+const BETWEEN_MS = 100;
+/** How long a close waits for what is on its way, in ms: whatever is cut off is written again by another. */
+const CLOSE_MS = 3_000;
+
+export interface BookkeepingOptions {
+  readonly ledger: Ledger;
+  /** How long events are kept, in ms. */
+  readonly retention: number;
+  readonly redis: Redis | Cluster;
+  readonly prefix: string;
+  readonly shards: number;
+  readonly store: RedisSessionStore;
+  readonly logger: Logger;
+}
+
+/** Keeps the ledger beside all else that a worker does: nothing waits for it. */
+export class Bookkeeping {
+  readonly #on: BookkeepingOptions;
+  readonly #access: Access;
+  readonly #corrections: Corrections;
+  readonly #rounds: readonly (() => Promise<void>)[];
+  #closing = false;
+
+  constructor(options: BookkeepingOptions) {
+    this.#on = options;
+    const { ledger, redis, prefix, shards, store, logger } = options;
+    this.#access = new Access(ledger, surroundings, logger);
+    this.#corrections = new Corrections(this.#access);
+    const reader = surroundings.id();
+    const failed = (err: unknown) => this.#closing || logger.warn({ err }, 'the ledger waits for Redis');
+    // Each shard has a round of its own: one that is away holds up none of the others.
+    const feeds = Array.from({ length: shards }, (_, shard) => {
+      const group = new EventGroup(redis, { prefix, shard, group: GROUP, reader, fromStart: true });
+      return new Feed(shard, group, store, this.#access);
+    });
+    this.#rounds = [
+      ...feeds.map((feed) => repeat(surroundings, LOOK_MS, () => feed.pass(), failed)),
+      repeat(surroundings, LOOK_MS, () => this.#corrections.pass(), failed),
+      repeat(surroundings, FORGET_EVERY_MS, () => this.#forget(), failed),
+    ];
+  }
+
+  /** Takes note of records as they were just read. */
+  visited(readings: readonly LiveReading[]): void {
+    this.#corrections.show(readings);
+  }
+
+  /** How far the ledger is behind: events, and the age of the oldest in ms. */
+  behind(): ReturnType<typeof behind> {
+    const { redis, prefix, shards } = this.#on;
+    return behind(redis, { prefix, shards, group: GROUP });
+  }
+
+  /** Removes events that are older than wanted. Several workers may do so at once. */
+  async #forget(): Promise<number | undefined> {
+    const before = Date.now() - this.#on.retention;
+    for (let removed = FORGOTTEN; removed === FORGOTTEN && !this.#closing; ) {
+      const done = await this.#access.use(async (ledger) => {
+        removed = await ledger.forget(before, FORGOTTEN);
+      });
+      // The database is away: sooner again than in an hour.
+      if (!done) return FORGET_EVERY_MS / 60;
+      await surroundings.pause(BETWEEN_MS);
+    }
+    return;
+  }
+
+  /** Takes no more, and waits for what is on its way, but not for long. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.race([Promise.all(this.#rounds.map((stop) => stop())), surroundings.pause(CLOSE_MS)]);
+    await this.#access.close();
+  }
+}
