@@ -3,7 +3,7 @@ import type { Status } from '@sandman/core';
 import { Ledger, type LedgerSession } from '@sandman/ledger';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisSessionStore } from '@sandman/store';
-import { type RedisServer, startRedis } from '@sandman/testing';
+import { type AppProcess, freePort, type RedisServer, startApp, startRedis } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { CLI, type Ended, type Running, sandmanHere, startProgram } from '../../packages/cli/src/cli.fixture.ts';
 import { TestStack } from '../stack.ts';
@@ -74,6 +74,11 @@ export class LostFleet implements AsyncDisposable {
   async document<T>(args: readonly string[], env = this.env): Promise<T & { readonly code: number | null; readonly stderr: string }> {
     const { code, stdout, stderr } = await this.run([...args, '--json'], env);
     return { ...(stdout ? (JSON.parse(stdout) as T) : ({} as T)), code, stderr };
+  }
+
+  /** A worker beside the others that keeps the ledger. */
+  async addBookkeeper(): Promise<AppProcess> {
+    return startApp('worker', { ...this.env, METRICS_PORT: `${await freePort()}` });
   }
 
   /** Puts sessions into the ledger and their pods into the session-manager. */

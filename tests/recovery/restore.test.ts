@@ -86,6 +86,39 @@ describe.each(['postgres', 'mysql'] as const)('from %s', (kind) => {
     for (const uuid of ['deleting-00000', 'deleting-00001']) await fleet.stack.until(uuid, 'deleted');
   });
 
+  it('what workers wrote into the ledger comes back as it was, and the ledger follows on', async () => {
+    const bookkeeper = await fleet.addBookkeeper();
+    const policy = { sleepAfter: '1h', deleteAfter: '2h' };
+    const made = await Promise.all(['awake', 'asleep', 'gone'].map((userId) => fleet.stack.create(userId, policy)));
+    const [awake, asleep, gone] = made.map(({ uuid }) => uuid) as [string, string, string];
+    await fleet.stack.call('POST', `/v1/sessions/${asleep}/sleep`);
+    await fleet.stack.call('DELETE', `/v1/sessions/${gone}`);
+    await Promise.all([fleet.stack.until(asleep, 'sleeping'), fleet.stack.until(gone, 'deleted')]);
+    const inLedger = async (uuid: string) => (await fleet.ledger.find([uuid]))[0];
+    await waitFor('the ledger has it', async () => {
+      const [a, b, c] = await Promise.all([awake, asleep, gone].map(inLedger));
+      return a?.status === 'active' && b?.status === 'sleeping' && c?.status === 'deleted';
+    });
+    const before = await Promise.all([awake, asleep].map(async (uuid) => [await view(uuid), await inLedger(uuid)] as const));
+    await fleet.redis.flushall();
+
+    const { code, ...done } = await fleet.document<Restored>(['restore']);
+    expect({ code, ...done }).toMatchObject({ code: 0, restored: { ...NONE, active: 1, sleeping: 1 }, skipped: { deleted: 1 }, gone: [] });
+    const { lastActivity, sleepAt, deleteAt, ...rest } = before[0]![0];
+    const now = await view(awake);
+    expect(now).toMatchObject(rest);
+    expect(ms(now.lastActivity)).toBeGreaterThan(ms(lastActivity));
+    expect(ms(now.sleepAt) - ms(now.lastActivity)).toBe(3_600_000);
+    expect(await view(asleep)).toEqual(before[1]![0]);
+    // Its events are read from the new stream's beginning.
+    await waitFor('the ledger follows', async () => (await inLedger(awake))!.updatedAt > before[0]![1]!.updatedAt);
+    await waitFor('the ledger follows', async () => (await inLedger(asleep))!.updatedAt > before[1]![1]!.updatedAt);
+    const { updatedAt: _, rev: __, ...row } = before[1]![1]!;
+    expect(await inLedger(asleep)).toMatchObject(row);
+    bookkeeper.kill('SIGKILL');
+    await bookkeeper.exited;
+  });
+
   it('a sleeper keeps its slept_at and is deleted when the contract says; one that is overdue has all its time again', async () => {
     const now = Date.now();
     await fleet.plant({
