@@ -1,6 +1,7 @@
 export { type AppProcess, startApp, startEntry } from './app-process.ts';
 export { type Certificate, makeCertificate, opensslFound } from './certificate.ts';
 export { numberOption, runCommand, WrongArgument } from './command-line.ts';
+export { type DatabaseKind, type DatabaseServer, findDatabase, type TestDatabase } from './databases.ts';
 export { eventFrames, nextEvent } from './event-frames.ts';
 export { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 export { embeddedRedis, type FoundRedis, redisForTests } from './find-redis.ts';

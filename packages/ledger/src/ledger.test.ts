@@ -1,0 +1,185 @@
+import { findDatabase, lacks, type TestDatabase } from '@sandman/testing';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { LedgerEvent, LedgerSession } from './entries.ts';
+import { Ledger } from './ledger.ts';
+
+const servers = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
+
+const session: LedgerSession = {
+  uuid: 'abcd1234',
+  userId: 'ada \u{1F600}',
+  workspaceUrl: 'https://x.example',
+  status: 'active',
+  createdAt: 1_700_000_000_123,
+  lastActivity: 1_700_000_001_000,
+  sleptAt: 0,
+  policy: 'balanced',
+  updatedAt: 1_700_000_002_000,
+  rev: 5,
+};
+const event = (place: string, change: Partial<LedgerEvent> = {}): LedgerEvent => ({
+  id: `0-${place}`,
+  uuid: session.uuid,
+  userId: session.userId,
+  at: 1_700_000_000_123,
+  from: '',
+  to: 'active',
+  cause: 'created',
+  lastActivity: 0,
+  ...change,
+});
+
+describe.each(servers)('on $kind', (server) => {
+  describe.skipIf(lacks(server.kind, server.remedy))('the ledger', () => {
+    let database: TestDatabase;
+    let ledger: Ledger;
+
+    const count = async (table: string) => Number((await database.ask<{ n: string }>(`select count(*) as n from ${table}`))[0]!.n);
+
+    beforeEach(async () => {
+      database = await server.create();
+      ledger = new Ledger(database.url);
+    });
+    afterEach(async () => {
+      await ledger.close();
+      await database.drop();
+    });
+    afterAll(() => server.stop());
+
+    describe('made anew', () => {
+      beforeEach(() => ledger.migrate());
+
+      it('gives back what it was told, whatever letters and policies', async () => {
+        const custom = { sleepAfter: '10m', deleteAfter: 'never', backgroundCap: '4h' };
+        const other = { ...session, uuid: session.uuid.toUpperCase(), userId: 'x'.repeat(255), policy: custom, sleptAt: 1_700_000_003_001 };
+        await ledger.write({ sessions: [session, other] });
+        expect(await ledger.sessions('', 10)).toEqual([other, session]);
+        expect(await ledger.sessions(other.uuid, 10)).toEqual([session]);
+        expect(await ledger.sessions('', 1)).toEqual([other]);
+      });
+
+      it('an older reading changes nothing, whatever its order; of one millisecond the higher rev is the newer', async () => {
+        const newest = { ...session, status: 'sleeping', updatedAt: session.updatedAt + 1, rev: 7 } as const;
+        const readings = [
+          session,
+          { ...session, status: 'waking', rev: 99 } as const,
+          newest,
+          { ...newest, status: 'falling-asleep', rev: 6 } as const,
+        ];
+        for (const order of [readings, readings.toReversed()]) {
+          for (const reading of order) await ledger.write({ sessions: [reading] });
+          expect(await ledger.sessions('', 10)).toEqual([newest]);
+        }
+      });
+
+      it('a uuid that comes back with a rev that begins anew is a new row’s worth of news', async () => {
+        await ledger.write({ sessions: [{ ...session, status: 'deleted', rev: 40 }] });
+        const again = { ...session, createdAt: session.updatedAt + 90_000_000, updatedAt: session.updatedAt + 90_000_001, rev: 1 };
+        await ledger.write({ sessions: [again] });
+        expect(await ledger.sessions('', 10)).toEqual([again]);
+      });
+
+      it('an event is written once, however often and in whatever batch it comes', async () => {
+        const events = [event('1-0'), event('2-0', { from: 'active', to: 'falling-asleep', cause: 'idle' }), event('2-1')];
+        await ledger.write({ sessions: [session], events });
+        await ledger.write({ sessions: [session], events: events.toReversed() });
+        await Promise.all(Array.from({ length: 8 }, () => ledger.write({ sessions: [session], events: [...events, event('3-0')] })));
+        expect(await count('session_events')).toBe(4);
+      });
+
+      it('writes all or nothing', async () => {
+        await expect(ledger.write({ sessions: [session], events: [event('1-0', { cause: 'x'.repeat(300) })] })).rejects.toThrow();
+        expect(await ledger.sessions('', 10)).toEqual([]);
+      });
+
+      it('writers who meet in any order all come through', async () => {
+        const many = Array.from({ length: 100 }, (_, i) => ({ ...session, uuid: `s${i}` }));
+        const shuffled = (step: number) => many.map((_, i) => ({ ...many[(i * step) % 100]!, updatedAt: session.updatedAt + step }));
+        await Promise.all([1, 3, 7, 9, 11, 13].map((step) => ledger.write({ sessions: shuffled(step) })));
+        const rows = await ledger.sessions('', 1_000);
+        expect(rows.map(({ updatedAt }) => updatedAt - session.updatedAt)).toEqual(Array(100).fill(13));
+      });
+
+      it('where only events tell of a session they give its status, and leave what they do not know', async () => {
+        const { uuid, userId } = session;
+        const departed = new Set([uuid, 'unheard']);
+        const at = session.updatedAt + 1_000;
+        await ledger.write({ sessions: [session] });
+        const gone = event('9-0', { at, from: 'deleting', to: 'deleted', cause: 'manual', lastActivity: at - 500 });
+        await ledger.write({ sessions: [], departed, events: [event('1-0'), gone, { ...gone, id: '0-9-1', uuid: 'unheard' }] });
+        expect(await ledger.find([uuid])).toEqual([
+          { ...session, status: 'deleted', createdAt: event('').at, lastActivity: at - 500, updatedAt: at, rev: 0 },
+        ]);
+        expect(await ledger.find(['unheard'])).toMatchObject([{ userId, status: 'deleted', workspaceUrl: '', policy: '', updatedAt: at }]);
+      });
+
+      it('corrects rows that are off, and lets a minute of activity pass', async () => {
+        const later = (ms: number) => ({ ...session, lastActivity: session.lastActivity + ms, updatedAt: session.updatedAt + ms, rev: 6 });
+        expect(await ledger.correct([session, { ...session, uuid: 'missing' }])).toBe(2);
+        expect(await ledger.correct([later(59_999)])).toBe(0);
+        expect(await ledger.correct([later(60_000)])).toBe(1);
+        expect(await ledger.correct([{ ...later(60_001), policy: 'simple' }])).toBe(1);
+        // Another may have known better in between.
+        await ledger.correct([session]);
+        expect(await ledger.find([session.uuid])).toEqual([{ ...later(60_001), policy: 'simple' }]);
+      });
+
+      it('forgets events from before a time, the oldest first, so many at once', async () => {
+        const events = Array.from({ length: 25 }, (_, i) => event(`${i}-0`, { at: 1_700_000_000_000 + i }));
+        await ledger.write({ sessions: [session], events });
+        const removed = [];
+        for (let left = 10; left === 10; removed.push(left)) left = await ledger.forget(1_700_000_000_023, 10);
+        expect(removed).toEqual([10, 10, 3]);
+        expect(await count('session_events')).toBe(2);
+        expect(await ledger.sessions('', 10)).toHaveLength(1);
+      });
+    });
+
+    it('tables are made once, by however many at once', async () => {
+      const others = Array.from({ length: 5 }, () => new Ledger(database.url));
+      await Promise.all([ledger, ...others].map((one) => one.migrate()));
+      await ledger.write({ sessions: [session] });
+      await Promise.all(others.map((one) => one.migrate()));
+      expect(await ledger.sessions('', 10)).toEqual([session]);
+      await Promise.all(others.map((one) => one.close()));
+    });
+
+    it('tables of an older version get what is new, and keep their rows', async () => {
+      await ledger.migrate('1-tables');
+      const at = server.kind === 'mysql' ? "'2026-01-02 03:04:05.678'" : "'2026-01-02T03:04:05.678Z'";
+      await database.ask(`insert into user_sessions (uuid, user_id, workspace_url, status, created_at, last_activity, policy, updated_at)
+        values ('old', 'ada', '', 'sleeping', ${at}, ${at}, 'balanced', ${at})`);
+      await database.ask(`insert into session_events (id, uuid, at, to_status, cause) values ('0-1-0', 'old', ${at}, 'active', 'created')`);
+      const ms = Date.parse('2026-01-02T03:04:05.678Z');
+      await ledger.migrate();
+      expect(await ledger.sessions('', 10)).toMatchObject([{ uuid: 'old', updatedAt: ms, lastActivity: ms, sleptAt: 0, rev: 0 }]);
+      await ledger.write({ sessions: [{ ...session, uuid: 'old', updatedAt: ms + 1 }], events: [event('2-0', { uuid: 'old' })] });
+      expect(await ledger.sessions('', 10)).toMatchObject([{ uuid: 'old', status: 'active', rev: 5 }]);
+      expect(await count('session_events')).toBe(2);
+    });
+
+    it('a migration that was cut short runs again', async () => {
+      await ledger.migrate();
+      await database.ask(`delete from sandman_migrations where name <> '0'`);
+      await ledger.migrate();
+      expect(await count('sandman_migrations')).toBe(2);
+    });
+
+    it('what a newer version has added does not trouble this one', async () => {
+      await ledger.migrate();
+      await database.ask(`insert into sandman_migrations values ('3-of-tomorrow', '2027-01-01')`);
+      await ledger.migrate();
+      await ledger.check();
+    });
+  });
+});
+
+describe('a DATABASE_URL', () => {
+  it.each(['', 'nonsense', 'oracle://x@y/z', 'postgres://', 'postgres:///name', 'mysql://root:secret@host', 'mysql://root:secret@host/'])(
+    '%j is malformed',
+    (url) => {
+      expect(() => new Ledger(url)).toThrow(/^DATABASE_URL must be postgres:\/\/LOGIN:PASSWORD@HOST:PORT\/DATABASE or mysql:[^ ]+$/);
+      expect(() => new Ledger(url)).not.toThrow('secret');
+    },
+  );
+});

@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { createConnection } from 'mysql2/promise';
+import pg from 'pg';
+import { freePort } from './redis-server.ts';
+
+export type DatabaseKind = 'postgres' | 'mysql';
+
+/** An empty database of a test's own. */
+export interface TestDatabase {
+  readonly kind: DatabaseKind;
+  readonly url: string;
+  /** Runs one statement; a connection of its own each time. */
+  ask<Row>(statement: string): Promise<Row[]>;
+  drop(): Promise<void>;
+}
+
+/** A server on which tests may make databases. */
+export interface DatabaseServer {
+  readonly kind: DatabaseKind;
+  /** Null where there is one; else what to install. */
+  readonly remedy: string | null;
+  create(): Promise<TestDatabase>;
+  stop(): Promise<void>;
+}
+
+const ADDRESSES = {
+  postgres: process.env.TEST_POSTGRES_URL ?? 'postgres://root@127.0.0.1:5432/test',
+  mysql: process.env.TEST_MYSQL_URL ?? 'mysql://root@127.0.0.1:3306/test',
+};
+/** Times come as they are in UTC. */
+const MYSQL_OPTIONS = { timezone: 'Z', connectTimeout: 2_000, multipleStatements: false } as const;
+
+async function ask<Row>(kind: DatabaseKind, url: string, statement: string): Promise<Row[]> {
+  if (kind === 'mysql') {
+    const connection = await createConnection({ uri: url, ...MYSQL_OPTIONS });
+    try {
+      await connection.query("set time_zone = '+00:00'");
+      return (await connection.query(statement))[0] as Row[];
+    } finally {
+      connection.destroy();
+    }
+  }
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  await client.connect();
+  try {
+    return (await client.query(statement)).rows as Row[];
+  } finally {
+    await client.end();
+  }
+}
+
+function onServer(kind: DatabaseKind, address: string, stop: () => Promise<unknown>): DatabaseServer {
+  return {
+    kind,
+    remedy: null,
+    async create() {
+      const name = `test_${randomUUID().replaceAll('-', '')}`;
+      await ask(kind, address, `create database ${name}`);
+      const url = new URL(address);
+      url.pathname = `/${name}`;
+      return {
+        kind,
+        url: url.href,
+        ask: (statement) => ask(kind, url.href, statement),
+        drop: async () => {
+          await ask(kind, address, `drop database ${name}${kind === 'postgres' ? ' with (force)' : ''}`);
+        },
+      };
+    },
+    async stop() {
+      await stop();
+    },
+  };
+}
+
+async function inContainer(kind: DatabaseKind): Promise<DatabaseServer | null> {
+  if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock')) return null;
+  const given = {
+    postgres: { image: 'postgres:17', env: { POSTGRES_HOST_AUTH_METHOD: 'trust' }, port: 5_432, login: 'postgres', first: 'postgres' },
+    mysql: { image: 'mariadb:11', env: { MARIADB_ALLOW_EMPTY_ROOT_PASSWORD: '1' }, port: 3_306, login: 'root', first: 'mysql' },
+  }[kind];
+  try {
+    const { GenericContainer, Wait } = await import('testcontainers');
+    const container = await new GenericContainer(given.image)
+      .withEnvironment(given.env)
+      .withExposedPorts(given.port)
+      // Both start once to make themselves ready, and once more.
+      .withWaitStrategy(Wait.forLogMessage(/ready (to accept connections|for connections)/, 2))
+      .start();
+    const address = `${kind}://${given.login}@${container.getHost()}:${container.getMappedPort(given.port)}/${given.first}`;
+    return onServer(kind, address, () => container.stop());
+  } catch {
+    return null;
+  }
+}
+
+/** PostgreSQL in this process, for those who have none; one for each database. */
+function inProcess(): DatabaseServer {
+  return {
+    kind: 'postgres',
+    remedy: null,
+    async create() {
+      const [{ PGlite }, { PGLiteSocketServer }] = await Promise.all([
+        import('@electric-sql/pglite'),
+        import('@electric-sql/pglite-socket'),
+      ]);
+      const db = await PGlite.create();
+      const port = await freePort();
+      const server = new PGLiteSocketServer({ db, port, host: '127.0.0.1', maxConnections: 100 });
+      await server.start();
+      const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+      return {
+        kind: 'postgres',
+        url,
+        ask: (statement) => ask('postgres', url, statement),
+        async drop() {
+          await server.stop();
+          await db.close();
+        },
+      };
+    },
+    stop: async () => {},
+  };
+}
+
+function none(kind: DatabaseKind): DatabaseServer {
+  const remedy = kind === 'mysql' ? 'install MariaDB (apt-get install mariadb-server), or set TEST_MYSQL_URL' : 'set TEST_POSTGRES_URL';
+  return { kind, remedy, create: () => Promise.reject(new Error(remedy)), stop: async () => {} };
+}
+
+/** The environment's, else one that runs on this machine, else a container; for PostgreSQL else one in this process. */
+export async function findDatabase(kind: DatabaseKind): Promise<DatabaseServer> {
+  const address = ADDRESSES[kind];
+  const answers = await ask(kind, address, 'select 1').then(
+    () => true,
+    () => false,
+  );
+  if (answers) return onServer(kind, address, async () => {});
+  const contained = await inContainer(kind);
+  if (contained) return contained;
+  const required = (process.env.SANDMAN_REQUIRE ?? '').split(',').includes(kind);
+  return kind === 'postgres' && !required ? inProcess() : none(kind);
+}
