@@ -1,5 +1,5 @@
-import { waitFor } from '@sandman/testing';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { findDatabase, waitFor } from '@sandman/testing';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { LostFleet, many } from './lost-fleet.ts';
 
 interface Audited {
@@ -15,12 +15,16 @@ interface Audited {
 
 const HOUR = 3_600_000;
 
+const databases = await findDatabase('postgres');
 let fleet: LostFleet;
 beforeAll(async () => {
-  fleet = await LostFleet.start('mysql', { apis: 1, workers: 1 });
+  fleet = await LostFleet.start(databases, { apis: 1, workers: 1 });
 });
-afterAll(() => fleet?.[Symbol.asyncDispose]());
-beforeEach(() => fleet.clear());
+afterAll(async () => {
+  await fleet?.[Symbol.asyncDispose]();
+  await databases.stop();
+});
+afterEach(() => fleet.clear());
 
 const faults = ({ findings }: Audited) => Object.fromEntries(findings.map(({ uuid, fault }) => [uuid, fault]));
 

@@ -1,5 +1,5 @@
-import { freePort, waitFor } from '@sandman/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findDatabase, freePort, lacks, waitFor } from '@sandman/testing';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { View } from '../stack.ts';
 import { LostFleet, many } from './lost-fleet.ts';
 
@@ -16,16 +16,51 @@ const NONE = { active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting:
 /** How much later than due a call may come, in ms. */
 const LATE_MS = 400;
 
-describe.each(['postgres', 'mysql'] as const)('from %s', (kind) => {
+const servers = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
+afterAll(() => Promise.all(servers.map((server) => server.stop())));
+
+describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from $kind', (server) => {
   let fleet: LostFleet;
   beforeAll(async () => {
-    fleet = await LostFleet.start(kind, { apis: 1, workers: 1 });
+    fleet = await LostFleet.start(server, { apis: 1, workers: 1 });
   });
   afterAll(() => fleet?.[Symbol.asyncDispose]());
-  beforeEach(() => fleet.clear());
+  afterEach(() => fleet.clear());
 
   const view = async (uuid: string) => (await fleet.stack.call<View>('GET', `/v1/sessions/${uuid}`)).body;
   const ms = (time: string | null) => Date.parse(time ?? '');
+
+  // First: who was created just after a loss that processes have yet to notice is suspected, and no sleep of theirs goes through.
+  it('what workers wrote into the ledger comes back as it was, and the ledger follows on', async () => {
+    await fleet.addBookkeeper();
+    const policy = { sleepAfter: '1h', deleteAfter: '2h' };
+    const made = await Promise.all(['awake', 'asleep', 'gone'].map((userId) => fleet.stack.create(userId, policy)));
+    const [awake, asleep, gone] = made.map(({ uuid }) => uuid) as [string, string, string];
+    await fleet.stack.call('POST', `/v1/sessions/${asleep}/sleep`);
+    await fleet.stack.call('DELETE', `/v1/sessions/${gone}`);
+    await Promise.all([fleet.stack.until(asleep, 'sleeping'), fleet.stack.until(gone, 'deleted')]);
+    const inLedger = async (uuid: string) => (await fleet.ledger.find([uuid]))[0];
+    await waitFor('the ledger has it', async () => {
+      const [a, b, c] = await Promise.all([awake, asleep, gone].map(inLedger));
+      return a?.status === 'active' && b?.status === 'sleeping' && c?.status === 'deleted';
+    });
+    const before = await Promise.all([awake, asleep].map(async (uuid) => [await view(uuid), await inLedger(uuid)] as const));
+    await fleet.redis.flushall();
+
+    const { code, ...done } = await fleet.document<Restored>(['restore']);
+    expect({ code, ...done }).toMatchObject({ code: 0, restored: { ...NONE, active: 1, sleeping: 1 }, skipped: { deleted: 1 }, gone: [] });
+    const { lastActivity, sleepAt, deleteAt, ...rest } = before[0]![0];
+    const now = await view(awake);
+    expect(now).toMatchObject(rest);
+    expect(ms(now.lastActivity)).toBeGreaterThan(ms(lastActivity));
+    expect(ms(now.sleepAt) - ms(now.lastActivity)).toBe(3_600_000);
+    expect(await view(asleep)).toEqual(before[1]![0]);
+    // Its events are read from the new stream's beginning.
+    await waitFor('the ledger follows', async () => (await inLedger(awake))!.updatedAt > before[0]![1]!.updatedAt);
+    await waitFor('the ledger follows', async () => (await inLedger(asleep))!.updatedAt > before[1]![1]!.updatedAt);
+    const { updatedAt: _, rev: __, ...row } = before[1]![1]!;
+    expect(await inLedger(asleep)).toMatchObject(row);
+  });
 
   it('everyone comes back, and sleeps and is deleted on time', async () => {
     const brief = { sleepAfter: '1s', deleteAfter: '2s', backgroundCap: '4h' };
@@ -86,39 +121,6 @@ describe.each(['postgres', 'mysql'] as const)('from %s', (kind) => {
     for (const uuid of ['deleting-00000', 'deleting-00001']) await fleet.stack.until(uuid, 'deleted');
   });
 
-  it('what workers wrote into the ledger comes back as it was, and the ledger follows on', async () => {
-    const bookkeeper = await fleet.addBookkeeper();
-    const policy = { sleepAfter: '1h', deleteAfter: '2h' };
-    const made = await Promise.all(['awake', 'asleep', 'gone'].map((userId) => fleet.stack.create(userId, policy)));
-    const [awake, asleep, gone] = made.map(({ uuid }) => uuid) as [string, string, string];
-    await fleet.stack.call('POST', `/v1/sessions/${asleep}/sleep`);
-    await fleet.stack.call('DELETE', `/v1/sessions/${gone}`);
-    await Promise.all([fleet.stack.until(asleep, 'sleeping'), fleet.stack.until(gone, 'deleted')]);
-    const inLedger = async (uuid: string) => (await fleet.ledger.find([uuid]))[0];
-    await waitFor('the ledger has it', async () => {
-      const [a, b, c] = await Promise.all([awake, asleep, gone].map(inLedger));
-      return a?.status === 'active' && b?.status === 'sleeping' && c?.status === 'deleted';
-    });
-    const before = await Promise.all([awake, asleep].map(async (uuid) => [await view(uuid), await inLedger(uuid)] as const));
-    await fleet.redis.flushall();
-
-    const { code, ...done } = await fleet.document<Restored>(['restore']);
-    expect({ code, ...done }).toMatchObject({ code: 0, restored: { ...NONE, active: 1, sleeping: 1 }, skipped: { deleted: 1 }, gone: [] });
-    const { lastActivity, sleepAt, deleteAt, ...rest } = before[0]![0];
-    const now = await view(awake);
-    expect(now).toMatchObject(rest);
-    expect(ms(now.lastActivity)).toBeGreaterThan(ms(lastActivity));
-    expect(ms(now.sleepAt) - ms(now.lastActivity)).toBe(3_600_000);
-    expect(await view(asleep)).toEqual(before[1]![0]);
-    // Its events are read from the new stream's beginning.
-    await waitFor('the ledger follows', async () => (await inLedger(awake))!.updatedAt > before[0]![1]!.updatedAt);
-    await waitFor('the ledger follows', async () => (await inLedger(asleep))!.updatedAt > before[1]![1]!.updatedAt);
-    const { updatedAt: _, rev: __, ...row } = before[1]![1]!;
-    expect(await inLedger(asleep)).toMatchObject(row);
-    bookkeeper.kill('SIGKILL');
-    await bookkeeper.exited;
-  });
-
   it('a sleeper keeps its slept_at and is deleted when the contract says; one that is overdue has all its time again', async () => {
     const now = Date.now();
     await fleet.plant({
@@ -151,7 +153,7 @@ describe.each(['postgres', 'mysql'] as const)('from %s', (kind) => {
   });
 
   // Here the database makes no difference.
-  describe.runIf(kind === 'postgres')('whatever the database', () => {
+  describe.runIf(server.kind === 'postgres')('whatever the database', () => {
     it('while in doubt pods are kept awake, and workers look again', async () => {
       await fleet.plant({
         ...many(20, 'there', () => ({ status: 'active', replicas: 1 })),
@@ -186,7 +188,7 @@ describe.each(['postgres', 'mysql'] as const)('from %s', (kind) => {
     });
   });
 
-  describe.runIf(kind === 'postgres')('in a place that no process knows', () => {
+  describe.runIf(server.kind === 'postgres')('in a place that no process knows', () => {
     it('a Redis that is not empty is refused, unless merging is asked for; what is there stays', async () => {
       const { env, store } = fleet.elsewhere();
       await fleet.plant(many(4, 'there', () => ({ status: 'active', replicas: 1 })));
