@@ -3,11 +3,18 @@ import type { Status } from '@sandman/core';
 import { Ledger, type LedgerSession } from '@sandman/ledger';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisSessionStore } from '@sandman/store';
-import { type RedisServer, startRedis } from '@sandman/testing';
+import {
+  type AppProcess,
+  type DatabaseServer,
+  freePort,
+  type RedisServer,
+  startApp,
+  startRedis,
+  type TestDatabase,
+} from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { CLI, type Ended, type Running, sandmanHere, startProgram } from '../../packages/cli/src/cli.fixture.ts';
 import { TestStack } from '../stack.ts';
-import { openDatabase, type TestDatabase } from './database.ts';
 
 /** What a test says of a session in the ledger, and of its pod. */
 export interface Planted extends Partial<Omit<LedgerSession, 'uuid'>> {
@@ -21,21 +28,20 @@ export class LostFleet implements AsyncDisposable {
   readonly stack: TestStack;
   readonly redis: Redis;
   readonly ledger: Ledger;
-  readonly databaseUrl: string;
   readonly #server: RedisServer;
   readonly #database: TestDatabase;
+  readonly #bookkeepers: AppProcess[] = [];
 
   private constructor(stack: TestStack, server: RedisServer, database: TestDatabase) {
     this.stack = stack;
     this.#server = server;
     this.#database = database;
-    this.databaseUrl = database.url;
     this.redis = new Redis(server.url);
     this.ledger = new Ledger(database.url);
   }
 
-  static async start(kind: 'postgres' | 'mysql', processes: { apis?: number; workers?: number } = {}): Promise<LostFleet> {
-    const [server, database] = await Promise.all([startRedis(), openDatabase(kind)]);
+  static async start(databases: DatabaseServer, processes: { apis?: number; workers?: number } = {}): Promise<LostFleet> {
+    const [server, database] = await Promise.all([startRedis(), databases.create()]);
     const fleet = new LostFleet(new TestStack(server.url), server, database);
     await Promise.all([fleet.stack.start(processes), fleet.ledger.migrate()]);
     return fleet;
@@ -76,6 +82,11 @@ export class LostFleet implements AsyncDisposable {
     return { ...(stdout ? (JSON.parse(stdout) as T) : ({} as T)), code, stderr };
   }
 
+  /** A worker beside the others that keeps the ledger. */
+  async addBookkeeper(): Promise<void> {
+    this.#bookkeepers.push(startApp('worker', { ...this.env, METRICS_PORT: `${await freePort()}` }));
+  }
+
   /** Puts sessions into the ledger and their pods into the session-manager. */
   async plant(planted: Readonly<Record<string, Planted>>): Promise<void> {
     const now = Date.now();
@@ -95,8 +106,9 @@ export class LostFleet implements AsyncDisposable {
 
   /** Empties the ledger, Redis and the session-manager's journal: what the next test begins with. */
   async clear(): Promise<void> {
+    await this.#dismiss();
     await Promise.all([
-      this.#database.clear(),
+      this.#database.ask('delete from user_sessions'),
       this.redis.flushall(),
       this.stack.sim('DELETE', '/sim/journal'),
       this.stack.sim('DELETE', '/sim/faults'),
@@ -107,10 +119,17 @@ export class LostFleet implements AsyncDisposable {
     return (await this.ledger.find([uuid]))[0]?.status;
   }
 
+  async #dismiss(): Promise<void> {
+    const all = this.#bookkeepers.splice(0);
+    for (const one of all) one.kill('SIGKILL');
+    await Promise.all(all.map((one) => one.exited));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#dismiss();
     await this.stack.stop();
     await this.ledger.close();
-    await this.#database.stop();
+    await this.#database.drop();
     this.redis.disconnect();
     await this.#server.stop();
   }

@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet';
 import { PROBLEM_TYPE, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
 import { PolicyBook, SandmanError } from '@sandman/core';
-import { SessionService } from '@sandman/lifecycle';
+import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { answers, type Logger } from '@sandman/runtime';
 import { RedisJournal, RedisRoster, RedisSessionStore, RedisTrend } from '@sandman/store';
@@ -78,8 +78,7 @@ export async function buildDashboard({ redis, prefix, shards, accounts, podPrice
       store,
       alarms,
       // Nobody begins a session here.
-      // It is not told of POLICIES, and changes none.
-      policies: { default: new PolicyBook().default, successor: () => null },
+      policies: unchanging(new PolicyBook().default),
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
     }),
     podPrice,

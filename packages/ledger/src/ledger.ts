@@ -151,6 +151,13 @@ export class Ledger {
     return (await all.orderBy('at').orderBy('id').execute()).map(readChange);
   }
 
+  /** How many sessions there are that are not deleted. */
+  async living(): Promise<number> {
+    const { db } = this.#connections;
+    const query = db.selectFrom('user_sessions').select(db.fn.countAll().as('sum')).where('status', '<>', 'deleted');
+    return Number((await query.executeTakeFirstOrThrow()).sum);
+  }
+
   /** Removes events from before `time`, ms, the oldest first and at most `limit`; answers how many. */
   async forget(time: number, limit: number): Promise<number> {
     const { db } = this.#connections;

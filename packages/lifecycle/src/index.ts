@@ -2,7 +2,7 @@ export { Arming } from './arming.ts';
 export { Circuit, type Trouble } from './circuit.ts';
 export { startHeartbeat } from './heartbeat.ts';
 export { Permits } from './permits.ts';
-export { type Policies, PoliciesInUse } from './policies-in-use.ts';
+export { type Policies, PoliciesInUse, unchanging } from './policies-in-use.ts';
 export { type Observer, Reconciler, type ReconcilerOptions } from './reconciler.ts';
 export { Rehearsal, type RehearsalOptions } from './rehearsal.ts';
 export { type Asked, SessionService, type SessionServiceOptions, type Taken } from './session-service.ts';

@@ -12,6 +12,11 @@ export interface Policies {
   successor(policy: Policy): Policy | null;
 }
 
+/** For whoever does something by hand: sessions keep the policies that they have. */
+export function unchanging(standard: Policy): Policies {
+  return { default: standard, successor: () => null };
+}
+
 export interface PoliciesInUseOptions {
   /** What this process was told: `POLICIES` and `DEFAULT_POLICY`. */
   readonly own: PolicyBook;

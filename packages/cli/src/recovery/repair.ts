@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SandmanError, statusOf } from '@sandman/core';
 import { reasonOf } from '@sandman/ledger';
-import { SessionService } from '@sandman/lifecycle';
+import { SessionService, unchanging } from '@sandman/lifecycle';
 import type { Connections } from './connections.ts';
 import { writeOff } from './departure.ts';
 import type { Fault, Finding } from './finding.ts';
@@ -24,7 +24,7 @@ export class Repair {
   constructor(connections: Connections) {
     this.#on = connections;
     const { store, alarms, policies } = connections;
-    this.#sessions = new SessionService({ store, alarms, defaultPolicy: policies.default, unarmed: () => {} });
+    this.#sessions = new SessionService({ store, alarms, policies: unchanging(policies.default), unarmed: () => {} });
   }
 
   /** Never throws. */
@@ -43,7 +43,8 @@ export class Repair {
 
   async #verify({ uuid, fault }: Finding): Promise<Repaired> {
     const { store, ledger, slate } = this.#on;
-    if ((await store.read(uuid)).record === null) {
+    const { record, now: from } = await store.read(uuid);
+    if (record === null) {
       if (fault !== 'gone') return { done: false, text: 'Redis does not know it: sandman restore --merge first' };
       const { now } = await slate.shardOf(uuid);
       const [session] = await ledger.find([uuid]);
@@ -51,6 +52,12 @@ export class Repair {
       return { done: true, text: 'the ledger has it as deleted now' };
     }
     try {
+      if (record.verifyAt > from + PATIENCE_MS) {
+        return {
+          done: false,
+          text: `a worker looks at ${new Date(record.verifyAt).toISOString()}, when no earlier call can land any more`,
+        };
+      }
       await this.#sessions.verify(uuid, PATIENCE_MS);
       return await this.#settled(uuid);
     } catch (error) {

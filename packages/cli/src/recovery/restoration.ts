@@ -26,6 +26,8 @@ export interface RestorationParts {
   readonly outage: (now: number) => number;
   /** Nothing is written. */
   readonly dryRun: boolean;
+  /** Done before the first is written. */
+  readonly prepare: () => Promise<void>;
 }
 
 /**
@@ -52,6 +54,7 @@ export class Restoration {
     const readings = await Promise.all(sample.map((row) => this.#read(row)));
     if (signal.aborted) return;
     plausibility.check(known());
+    await this.#on.prepare();
     await Promise.all(sample.map((row, i) => this.#settle(row, readings[i]!)));
     await inLanes(missing, AT_ONCE, signal, async (row) => {
       const reading = await this.#read(row);

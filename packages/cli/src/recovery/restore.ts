@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { CommandFailure, EXIT } from '../exit.ts';
 import { catchInterrupt } from '../interrupt.ts';
 import type { Output, Surroundings } from '../output.ts';
@@ -19,10 +20,26 @@ export interface RestoreOptions {
   readonly lostAt?: string;
 }
 
-/** @throws CommandFailure where there are sessions in it already */
-async function assertEmpty({ slate }: Connections): Promise<void> {
+/**
+ * How long it takes every process that lives to notice that Redis has lost what it wrote, in ms: workers look each half
+ * second. Each then has all sleepers' deletes start anew, which is meant for records that Redis forgot the last of, and is
+ * wiped away before any are written that the ledger knows better.
+ */
+const NOTICED_MS = 1_000;
+
+/**
+ * @returns what is to be done before the first session is written
+ * @throws CommandFailure where there are sessions in it already
+ */
+async function assertEmpty({ slate }: Connections): Promise<() => Promise<void>> {
   const size = await slate.size();
-  if (size === 0) return slate.wipe();
+  if (size === 0) {
+    const noticed = wait(NOTICED_MS);
+    return async () => {
+      await noticed;
+      await slate.wipe();
+    };
+  }
   const those = size === 1 ? 'a session' : `${size} sessions`;
   throw new CommandFailure(
     EXIT.failed,
@@ -36,7 +53,7 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
   await using on = await connectAll(surroundings.env);
   await reachRedis(on);
   const { dryRun = false } = options;
-  if (!options.merge && !dryRun) await assertEmpty(on);
+  const prepare = options.merge || dryRun ? async () => {} : await assertEmpty(on);
   using interrupt = catchInterrupt();
   const tally = new Tally();
   const progress = new Progress(surroundings.stderr, dryRun ? 'looking' : 'restoring', await on.ledger.living());
@@ -53,6 +70,7 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
     },
     outage: (now) => (options.lostAt === undefined ? 0 : Math.max(0, now - Date.parse(options.lostAt))),
     dryRun,
+    prepare,
   });
   let stopped: unknown = null;
   await restoration.run(interrupt.signal).catch((error) => {

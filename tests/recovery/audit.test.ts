@@ -1,0 +1,103 @@
+import { findDatabase, waitFor } from '@sandman/testing';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { LostFleet, many } from './lost-fleet.ts';
+
+interface Audited {
+  readonly asked: number;
+  readonly unread: string[];
+  readonly findings: {
+    readonly uuid: string;
+    readonly status: string;
+    readonly fault: string;
+    readonly repair?: { done: boolean; text: string };
+  }[];
+}
+
+const HOUR = 3_600_000;
+
+const databases = await findDatabase('postgres');
+let fleet: LostFleet;
+beforeAll(async () => {
+  fleet = await LostFleet.start(databases, { apis: 1, workers: 1 });
+});
+afterAll(async () => {
+  await fleet?.[Symbol.asyncDispose]();
+  await databases.stop();
+});
+afterEach(() => fleet.clear());
+
+const faults = ({ findings }: Audited) => Object.fromEntries(findings.map(({ uuid, fault }) => [uuid, fault]));
+
+it('what is leaked, gone or awake though asleep is found, and mended through Redis', async () => {
+  const now = Date.now();
+  const asleep = { status: 'sleeping', sleptAt: now - HOUR, lastActivity: now - 2 * HOUR } as const;
+  await fleet.plant({
+    ...many(5, 'fine', () => ({ status: 'active', replicas: 1 })),
+    dozing: { ...asleep, replicas: 0 },
+    gone: { status: 'active', replicas: 1 },
+    restless: { ...asleep, replicas: 0 },
+  });
+  const env = { ...fleet.env, SESSION_MANAGER_TIMEOUT: '500ms', LATE_EFFECT_BOUND: '500ms' };
+  expect((await fleet.run(['restore', '--merge'], env)).code).toBe(0);
+  await waitFor('it is in doubt no more', async () => (await fleet.store().read('restless')).record?.verifyAt === 0);
+  await fleet.plant({
+    leaked: { status: 'deleted', replicas: 1 },
+    reborn: { status: 'deleted', replicas: 1 },
+    departed: { status: 'deleted', replicas: null },
+    ancient: { status: 'deleted', replicas: 1, updatedAt: now - 8 * 24 * HOUR },
+    lagging: { status: 'active', replicas: null },
+    unheard: { status: 'active', replicas: null },
+  });
+  // Redis knows better than the ledger of these two.
+  await fleet.stack.call('PUT', '/v1/sessions/reborn', { userId: 'ada' });
+  await fleet.stack.call('PUT', '/v1/sessions/lagging', { userId: 'ada' });
+  await fleet.stack.until('lagging', 'deleted');
+  // Behind Sandman's back.
+  await fleet.stack.sim('DELETE', '/session/gone');
+  await fleet.stack.sim('POST', '/session/restless/wake', {});
+
+  const { code, stderr, ...audited } = await fleet.document<Audited>(['audit', '--rate', '500']);
+  expect(faults(audited)).toEqual({ gone: 'gone', leaked: 'leaked', restless: 'awake though asleep', unheard: 'gone' });
+  expect({ code, stderr }).toEqual({ code: 1, stderr: 'sandman: 13 sessions looked at: 4 found wrong\n' });
+  expect(audited.findings.every(({ repair }) => repair === undefined)).toBe(true);
+
+  const unasked = await fleet.run(['audit', '--repair', '--rate', '500']);
+  expect(unasked.code).toBe(2);
+  expect(unasked.stdout).toMatch(/^UUID +USER +STATUS +FOUND\ngone +ada +active +gone\nleaked +ada +deleted +leaked\n/);
+  expect(unasked.stderr).toContain(
+    'Mend 4, 1 of them by deleting a leaked pod and all data in it, for good? There is no terminal to ask: say --yes',
+  );
+  expect((await fleet.stack.calls('leaked', 'delete')).length).toBe(0);
+
+  const mended = await fleet.document<Audited>(['audit', '--repair', '--yes', '--rate', '500']);
+  expect(Object.fromEntries(mended.findings.map(({ uuid, repair }) => [uuid, repair]))).toEqual({
+    gone: { done: true, text: 'a worker found it gone: it is deleted now' },
+    leaked: { done: true, text: 'deleted at the session-manager' },
+    // Restored, and awake: somebody had woken it.
+    restless: { done: true, text: 'a worker has seen to it: active' },
+    unheard: { done: true, text: 'the ledger has it as deleted now' },
+  });
+  expect(mended.code).toBe(0);
+  expect(await fleet.stack.status('gone')).toBe('deleted');
+  expect(await fleet.statusInLedger('unheard')).toBe('deleted');
+  expect((await fleet.stack.calls('leaked', 'delete')).map(({ status }) => status)).toEqual([200]);
+  expect((await fleet.stack.calls('ancient')).length + (await fleet.stack.calls('reborn', 'delete')).length).toBe(0);
+}, 60_000);
+
+it('where all is well it says so, and ends with 0', async () => {
+  await fleet.plant(many(3, 'fine', () => ({ status: 'active', replicas: 1 })));
+  expect((await fleet.run(['restore', '--merge'])).code).toBe(0);
+  expect(await fleet.run(['audit'])).toEqual({ code: 0, stdout: '', stderr: '3 sessions looked at: 0 found wrong\n' });
+});
+
+it('a wrong address is none of the pods’ faults, and an empty Redis is restored first', async () => {
+  await fleet.plant(many(25, 'fine', () => ({ status: 'active', replicas: 1 })));
+  const wrong = { ...fleet.env, SESSION_MANAGER_URL: `${fleet.env.SESSION_MANAGER_URL}/nowhere` };
+  const { code, stderr } = await fleet.run(['audit', '--rate', '500'], wrong);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/the session-manager knows nothing of \d+ of \d+ sessions: is SESSION_MANAGER_URL right\?/);
+  expect(await fleet.run(['audit', '--repair', '--yes'])).toMatchObject({
+    code: 1,
+    stderr: 'sandman: Redis is empty, and the ledger has 25 sessions: sandman restore first\n',
+  });
+});
