@@ -1,18 +1,18 @@
 import { type FoundRedis, redisForTests, startApp, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
 
 let redis: FoundRedis;
 let store: Redis;
-let stack: TestStack;
+const stacks: TestStack[] = [];
 
 beforeAll(async () => {
   redis = await redisForTests();
   store = new Redis(redis.url);
 });
-afterEach(() => stack?.stop());
 afterAll(async () => {
+  await Promise.all(stacks.map((stack) => stack.stop()));
   store?.disconnect();
   await redis?.stop();
 });
@@ -24,8 +24,15 @@ interface Shown {
   readonly sleepAt: string;
   readonly deleteAt: string;
 }
-const show = async (uuid: string) => (await stack.call<Shown>('GET', `/v1/sessions/${uuid}`)).body;
-const offered = async () => (await stack.call<{ items: Shown['policy'][] }>('GET', '/v1/policies')).body.items;
+/** Tests run side by side, each with processes of its own. */
+function newStack(env?: Record<string, string>): TestStack {
+  const stack = new TestStack(redis.url, env);
+  stacks.push(stack);
+  return stack;
+}
+
+const show = async (stack: TestStack, uuid: string) => (await stack.call<Shown>('GET', `/v1/sessions/${uuid}`)).body;
+const offered = async (stack: TestStack) => (await stack.call<{ items: Shown['policy'][] }>('GET', '/v1/policies')).body.items;
 const told = (house: unknown, version?: number) => ({
   POLICIES: JSON.stringify({ house }),
   ...(version === undefined ? {} : { POLICIES_VERSION: `${version}` }),
@@ -34,9 +41,9 @@ const told = (house: unknown, version?: number) => ({
 const LONG = { sleepAfter: '1h', deleteAfter: '2h' };
 const SHORT = { sleepAfter: '2s', deleteAfter: '3s' };
 
-describe('a change of POLICIES', () => {
+describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
   it('reaches a session that nobody touches with the sweep, and then keeps its deadlines', async () => {
-    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    const stack = await newStack().start({ apis: 0, workers: 0 });
     const before = await stack.addApi(undefined, told(LONG, 1));
     await stack.addWorker(told(LONG, 1));
     const { uuid } = await stack.create('ada', 'house');
@@ -47,20 +54,20 @@ describe('a change of POLICIES', () => {
     stack.apiUrls.splice(0);
     await stack.addApi(undefined, told(SHORT, 2));
     // The worker was told the older version, and follows.
-    await stack.until(uuid, 'sleeping', 20_000);
+    await stack.until(uuid, 'sleeping', 30_000);
     const { sleptAt } = (await stack.call<{ sleptAt: string }>('GET', `/v1/sessions/${uuid}`)).body;
-    expect((await show(uuid)).policy).toMatchObject({ name: 'house', ...SHORT });
+    expect((await show(stack, uuid)).policy).toMatchObject({ name: 'house', ...SHORT });
     await stack.until(uuid, 'deleted', 10_000);
     const [gone] = await stack.calls(uuid, 'delete');
     const late = (gone?.at ?? Number.NaN) - (Date.parse(sleptAt) + 3_000);
     expect(late).toBeGreaterThanOrEqual(-50);
     expect(late).toBeLessThan(2_000);
     // A policy of the session's own is nobody else's to change.
-    expect((await show(other.uuid)).policy).toMatchObject({ name: 'custom', ...LONG });
+    expect((await show(stack, other.uuid)).policy).toMatchObject({ name: 'custom', ...LONG });
   });
 
   it('reaches a session with its next ping, also one that is longer', async () => {
-    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    const stack = await newStack().start({ apis: 0, workers: 0 });
     await stack.addApi(undefined, told({ sleepAfter: '4s', deleteAfter: '5s' }, 1));
     const { uuid } = await stack.create('ada', 'house');
     await stack.addApi(undefined, told(LONG, 2));
@@ -68,24 +75,27 @@ describe('a change of POLICIES', () => {
     await waitFor(
       'both offer the new one',
       async () =>
-        (await Promise.all([offered(), offered()])).flat().filter(({ name, sleepAfter }) => name === 'house' && sleepAfter === '1h')
-          .length === 2,
+        (await Promise.all([offered(stack), offered(stack)]))
+          .flat()
+          .filter(({ name, sleepAfter }) => name === 'house' && sleepAfter === '1h').length === 2,
     );
     await stack.ping(uuid);
-    const shown = await show(uuid);
+    const shown = await show(stack, uuid);
     expect(shown.policy).toMatchObject({ name: 'house', ...LONG });
     expect(Date.parse(shown.sleepAt) - Date.parse(shown.lastActivity)).toBe(3_600_000);
     expect(await stack.calls(uuid, 'sleep')).toEqual([]);
   });
 
   it('is the higher version while two are in use, and the lower one again once the higher is gone', async () => {
-    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    const stack = await newStack().start({ apis: 0, workers: 0 });
     await stack.addApi(undefined, told({ sleepAfter: '20m', deleteAfter: '1h' }, 2));
     await stack.addApi(undefined, told({ sleepAfter: '10m', deleteAfter: '1h' }, 1));
     // Told nothing of policies: it says nothing, and follows.
     await stack.addApi();
     const all = async () =>
-      (await Promise.all([offered(), offered(), offered()])).map((items) => items.find(({ name }) => name === 'house')?.sleepAfter);
+      (await Promise.all([offered(stack), offered(stack), offered(stack)])).map(
+        (items) => items.find(({ name }) => name === 'house')?.sleepAfter,
+      );
     await waitFor('all offer version 2', async () => (await all()).every((sleepAfter) => sleepAfter === '20m'));
     const [first] = stack.apis;
     first!.kill('SIGKILL');
@@ -97,16 +107,17 @@ describe('a change of POLICIES', () => {
     await waitFor(
       'the others offer version 1',
       async () =>
-        (await Promise.all([offered(), offered()])).flat().filter(({ name, sleepAfter }) => name === 'house' && sleepAfter === '10m')
-          .length === 2,
+        (await Promise.all([offered(stack), offered(stack)]))
+          .flat()
+          .filter(({ name, sleepAfter }) => name === 'house' && sleepAfter === '10m').length === 2,
       45_000,
     );
   });
 });
 
-describe('a dry run', () => {
+describe.concurrent('a dry run', { timeout: 60_000 }, () => {
   it('says once a deadline what it would call, calls nothing and leaves the records as they are', async () => {
-    stack = await new TestStack(redis.url).start({ workers: 0 });
+    const stack = await newStack().start({ workers: 0 });
     const workers = [await stack.addWorker({ DRY_RUN: 'true' }), await stack.addWorker({ DRY_RUN: 'true' })];
     const { uuid } = await stack.create('ada', { sleepAfter: '1s', deleteAfter: '2s' });
     const lines = () =>
@@ -118,7 +129,7 @@ describe('a dry run', () => {
     const would = () => lines().map(({ action, cause }) => `${action} ${cause}`);
     await waitFor('it would sleep and be deleted', async () => would().length >= 2, 10_000);
     expect(would()).toEqual(['sleep idle', 'delete delete-due']);
-    const shown = await show(uuid);
+    const shown = await show(stack, uuid);
     expect(shown.status).toBe('active');
     const [sleep, remove] = lines().map(({ time }) => time);
     for (const late of [sleep! - Date.parse(shown.sleepAt), remove! - Date.parse(shown.deleteAt)]) {
@@ -132,7 +143,7 @@ describe('a dry run', () => {
     await stack.call('POST', '/v1/users/ada/logout');
     await waitFor('it would be deleted at once', async () => would().length >= 5, 10_000);
     expect(would().at(-1)).toBe('delete logout');
-    expect((await show(uuid)).status).toBe('deleting');
+    expect((await show(stack, uuid)).status).toBe('deleting');
     expect(await stack.calls(uuid, 'sleep', 'wake', 'delete')).toEqual([]);
     const counted = await Promise.all(
       workers.map(async ({ ops }) =>
@@ -150,7 +161,7 @@ describe('a dry run', () => {
   });
 
   it('reads the status of an adopted pod, which changes none', async () => {
-    stack = await new TestStack(redis.url).start({ workers: 0 });
+    const stack = await newStack().start({ workers: 0 });
     const made = await stack.create('ada', { sleepAfter: '1s', deleteAfter: 'never' });
     await stack.call('DELETE', `/v1/sessions/${made.uuid}`);
     await stack.addWorker({ DRY_RUN: 'true' });
@@ -158,19 +169,19 @@ describe('a dry run', () => {
     await stack.call('PUT', `/v1/sessions/${uuid}`, { userId: 'bob', policy: { sleepAfter: '1s', deleteAfter: 'never' } });
     await waitFor('it would sleep', async () => stack.workers[0]!.stdout().includes('dry run: would call'));
     await waitFor('its status was read', async () => (await stack.calls(uuid, 'status')).length === 1);
-    expect((await show(uuid)).status).toBe('active');
+    expect((await show(stack, uuid)).status).toBe('active');
     expect(await stack.calls(uuid, 'sleep', 'wake', 'delete')).toEqual([]);
   });
 });
 
-describe('shadow policies', () => {
+describe.concurrent('shadow policies', { timeout: 60_000 }, () => {
   it('count what they would have done beside what was done, and act on nothing', async () => {
     const POLICIES = JSON.stringify({
       quick: { sleepAfter: '1s', deleteAfter: '1h' },
       hasty: { sleepAfter: '1s', deleteAfter: '1500ms' },
       lazy: { sleepAfter: '1h', deleteAfter: '2h' },
     });
-    stack = await new TestStack(redis.url, { POLICIES }).start({ workers: 0 });
+    const stack = await newStack({ POLICIES }).start({ workers: 0 });
     const { ops } = await stack.addWorker({ SHADOW_POLICIES: 'quick,hasty' });
     type Spent = Record<
       'awakeSeconds' | 'asleepSeconds' | 'alwaysOnSeconds' | 'savedFraction' | 'sleeps' | 'wakes' | 'regrets' | 'deletes' | 'recreations',
@@ -209,7 +220,7 @@ describe('shadow policies', () => {
   });
 
   it('end a worker that was given a name which is no policy', async () => {
-    stack = await new TestStack(redis.url).start({ apis: 0, workers: 0 });
+    const stack = await newStack().start({ apis: 0, workers: 0 });
     const app = startApp('worker', {
       REDIS_URL: redis.url,
       KEY_PREFIX: stack.prefix,

@@ -18,7 +18,7 @@ export interface ShadowTime {
 }
 
 /** Where what all processes count comes together. */
-export interface ShadowBooks {
+interface ShadowBooks {
   add(sums: ReadonlyMap<string, ShadowSums>): Promise<void>;
   /** The last background signal (ms) before the policy's pod would have slept, unless that is known already. */
   deaf(time: ShadowTime, lastBackground: number): Promise<void>;
