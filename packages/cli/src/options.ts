@@ -60,7 +60,10 @@ export function numberOption(least: number, most: number): (text: string) => num
  * @returns with its zone, as the API wants it
  */
 export function timeOption(text: string): string {
-  const ms = /^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  const [day = ''] = /^\d{4}-\d{2}-\d{2}(?=[T ]\d{2}:\d{2})/.exec(text) ?? [];
+  // A day that the month does not have would be one of the next month.
+  const isDay = day !== '' && Number(day.slice(8)) === new Date(`${day}T00:00Z`).getUTCDate();
+  const ms = isDay ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms)) throw new InvalidArgumentError('It must be a time such as 2026-11-24T18:00 or 2026-11-24T17:00:00Z.');
   return new Date(ms).toISOString();
 }

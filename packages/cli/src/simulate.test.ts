@@ -102,6 +102,7 @@ describe('what is wrong is one line and code 2, and nothing is printed', () => {
     ['a policy that is none', ['TRACE', '--policy', '{"sleepAfter":"10m"}'], 'policy.deleteAfter must be a duration'],
     ['a policy that is no JSON', ['TRACE', '--policy', '{sleepAfter}'], 'It is no JSON'],
     ['a bad end', ['TRACE', '--until', 'noon'], 'must be a time such as'],
+    ['an end on no day', ['TRACE', '--until', '2026-11-31T08:00:00Z'], 'must be a time such as'],
     ['an end before the beginning', ['TRACE', '--until', '2026-11-24T07:00:00Z'], "before the trace's first line"],
     ['a bad wake time', ['TRACE', '--wake-time', '-1s'], 'must be a duration such as'],
     ['a share that is none', ['TRACE', '--recommend', '101%'], 'from 0% to 100%'],
@@ -111,6 +112,14 @@ describe('what is wrong is one line and code 2, and nothing is printed', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^sandman: .+\n$/);
     expect(stderr).toContain(says);
+  });
+
+  it('a trace without any line', async () => {
+    expect(await simulate(['-', '--json'], '\n')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'sandman: standard input: there is no line in it\n',
+    });
   });
 
   it('a bad line, by its number and field', async () => {

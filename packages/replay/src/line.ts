@@ -16,6 +16,12 @@ export class BadLine extends Error {
 /** With its zone: a trace means the same wherever it is read. */
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})$/;
 
+/** Whether the month has that day: `Date` takes the 30th of February for the 2nd of March. */
+function isDay(at: string): boolean {
+  const day = Number(at.slice(8, 10));
+  return day <= 28 || new Date(Date.UTC(Number(at.slice(0, 4)), Number(at.slice(5, 7)) - 1, day)).getUTCDate() === day;
+}
+
 function fail(number: number, what: string): never {
   throw new BadLine(`line ${number}: ${what}`);
 }
@@ -40,7 +46,7 @@ function objectOf(text: string, number: number): Record<string, unknown> {
 export function parseLine(text: string, number: number): TraceEvent {
   const { uuid, at, event = 'activity', kind = 'user' } = objectOf(text, number);
   if (typeof uuid !== 'string' || !UUID.test(uuid)) fail(number, 'uuid must be 1 to 64 of letters, digits, _ and -');
-  const ms = typeof at === 'string' && TIME.test(at) ? Math.floor(Date.parse(at)) : Number.NaN;
+  const ms = typeof at === 'string' && TIME.test(at) && isDay(at) ? Math.floor(Date.parse(at)) : Number.NaN;
   // In a record, time 0 stands for "none": nothing is older.
   if (!(ms > 0)) fail(number, 'at must be a time such as 2026-11-24T08:00:00.000Z, after 1970');
   if (event !== 'activity' && event !== 'logout') fail(number, 'event must be activity or logout');

@@ -47,6 +47,8 @@ it.each([
   ['{"uuid":"a","at":"2026-11-24"}', 'at must be'],
   ['{"uuid":"a","at":"2026-11-24T08:00:00"}', 'at must be'],
   ['{"uuid":"a","at":"2026-13-24T08:00:00Z"}', 'at must be'],
+  ['{"uuid":"a","at":"2026-02-29T08:00:00Z"}', 'at must be'],
+  ['{"uuid":"a","at":"2026-11-31T08:00:00Z"}', 'at must be'],
   ['{"uuid":"a","at":"1960-01-01T00:00:00Z"}', 'at must be'],
   ['{"uuid":"a","at":1795507200000}', 'at must be'],
   [`{"uuid":"a","at":"${AT}","event":"login"}`, 'event must be activity or logout'],
@@ -54,6 +56,17 @@ it.each([
   ['x'.repeat(70_000), 'is longer than'],
 ])('%.40s is refused with its number and what is wrong', async (line, what) => {
   await expect(read(`{"uuid":"a","at":"${AT}"}\n\n${line}`, 4_096)).rejects.toThrow(`line 3: ${what}`);
+});
+
+it.each([1_000, 100_000, 1_000_000])('a line that is too long is refused wherever chunks of %d bytes end', async (size) => {
+  const line = (length: number) => `{"uuid":"a","at":"${AT}","note":"${'x'.repeat(length)}"}\n`;
+  await expect(read(line(70_000), size)).rejects.toThrow('line 1: is longer than');
+  expect((await read(line(60_000) + line(60_000), size)).eventsOf(0)).toHaveLength(2);
+});
+
+it('a byte order mark and empty lines of Windows are nothing', async () => {
+  const trace = await read(`\ufeff{"uuid":"a","at":"${AT}"}\r\n\r\n{"uuid":"a","at":"${AT}"}\r\n`);
+  expect([trace.sessions, trace.eventsOf(0).length]).toEqual([1, 2]);
 });
 
 it('a trace of nothing is none', async () => {

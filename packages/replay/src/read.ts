@@ -15,8 +15,13 @@ export async function readTrace(chunks: AsyncIterable<Uint8Array>, told: (lines:
   const decoder = new TextDecoder();
   let number = 0;
   let rest = '';
+  // Not only of what is still to end: whether a line will do must not hang on where chunks end.
+  const bound = (line: string, at: number) => {
+    if (line.length > LONGEST_LINE) throw new BadLine(`line ${at}: is longer than ${LONGEST_LINE} characters`);
+  };
   const take = (line: string) => {
     number++;
+    bound(line, number);
     if (line.trim() !== '') builder.add(parseLine(line, number));
   };
   for await (const chunk of chunks) {
@@ -27,7 +32,7 @@ export async function readTrace(chunks: AsyncIterable<Uint8Array>, told: (lines:
       from = end + 1;
     }
     rest = text.slice(from);
-    if (rest.length > LONGEST_LINE) throw new BadLine(`line ${number + 1}: is longer than ${LONGEST_LINE} characters`);
+    bound(rest, number + 1);
     told(builder.lines);
   }
   take(rest + decoder.decode());

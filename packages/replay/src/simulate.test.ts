@@ -63,6 +63,12 @@ describe('background activity', () => {
     expect(run([0, [20, 'background'], [39, 'background']], 60, SHORT)).toMatchObject({ awake: 10, asleep: 30, wakes: 0, deletes: 1 });
   });
 
+  it('alone is a session that no user ever came to: its cap counts from its first line', () => {
+    const alone = Array.from({ length: 60 }, (_, minute): Step => [minute, 'background']);
+    expect(run(alone, 80, policyOf('10m', 'never', '25m'))).toEqual({ ...NO_COUNTS, awake: 25, asleep: 55, alwaysOn: 80, sleeps: 1 });
+    expect(run(alone, 80, policyOf('never', '10m', '25m'))).toEqual({ ...NO_COUNTS, awake: 25, asleep: 0, alwaysOn: 80, deletes: 1 });
+  });
+
   it('may be what the trace knows of first', () => {
     expect(run([[0, 'background']], 60, SHORT)).toMatchObject({ awake: 10, asleep: 30, deletes: 1 });
   });
@@ -121,6 +127,16 @@ describe('a wake that takes time', () => {
       recreations: 1,
     });
   });
+});
+
+it('a line that stands there twice means nothing', () => {
+  const steps: Step[] = [0, 5, [6, 'background'], 30, [31, 'logout'], 60];
+  expect(run([...steps, ...steps], 80, SHORT)).toEqual(run(steps, 80, SHORT));
+});
+
+it('a logout as the first line leaves a pod that only a user brings back', () => {
+  const steps: Step[] = [[0, 'logout'], [5, 'background'], [6, 'logout'], 20];
+  expect(run(steps, 25, SHORT)).toEqual({ ...NO_COUNTS, awake: 5, asleep: 0, alwaysOn: 25, deletes: 1, recreations: 1 });
 });
 
 it('the order of the lines means nothing, not even at one instant', () => {

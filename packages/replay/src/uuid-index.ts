@@ -9,8 +9,8 @@ function hashOf(uuid: string): number {
 }
 
 /**
- * Numbers uuids from 0 on, in the order in which they first come. A Map of strings takes five times as much memory, and
- * ends at 16.7 million; this is a table of open addressing over the uuids' own bytes, a length before each.
+ * Numbers uuids from 0 on, in the order in which they first come. A Map takes 1.2 GB for ten million of
+ * them, and ends at 16.7 million; this is a table of open addressing over the uuids' own bytes, a length before each.
  */
 export class UuidIndex {
   #count = 0;
