@@ -266,6 +266,12 @@ describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from 
       expect(await fleet.statusInLedger('there-00000')).toBe('sleeping');
     });
 
+    it('an empty ledger is said', async () => {
+      const { env } = fleet.elsewhere();
+      const { code, stderr } = await fleet.run(['restore'], env);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: 'the ledger has no sessions: is DATABASE_URL right?\n' });
+    });
+
     it('a dry run says the same and writes nothing', async () => {
       const { env, store } = fleet.elsewhere();
       await fleet.plant({ ...many(3, 'there', () => ({ status: 'active', replicas: 1 })), lost: { status: 'active', replicas: null } });
@@ -287,7 +293,7 @@ describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from 
     });
 
     it('two thousand, at full speed', async () => {
-      const { env, store } = fleet.elsewhere();
+      const { env, store } = fleet.elsewhere(4);
       await fleet.plant(many(2_000, 'there', (i) => ({ status: i % 4 ? 'sleeping' : 'active', replicas: i % 4 ? 0 : 1 })));
       const { code, restored } = await fleet.document<Restored>(['restore', '--merge', '--rate', '100000'], env);
       expect({ code, restored }).toEqual({ code: 0, restored: { ...NONE, active: 500, sleeping: 1_500 } });

@@ -56,7 +56,8 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
   const prepare = options.merge || dryRun ? async () => {} : await assertEmpty(on);
   using interrupt = catchInterrupt();
   const tally = new Tally();
-  const progress = new Progress(surroundings.stderr, dryRun ? 'looking' : 'restoring', await on.ledger.living());
+  const living = await on.ledger.living();
+  const progress = new Progress(surroundings.stderr, dryRun ? 'looking' : 'restoring', living);
   interrupt.signal.addEventListener('abort', () => progress.say('waiting for what is under way; Ctrl-C again leaves at once'));
   progress.update();
   const restoration = new Restoration({
@@ -77,6 +78,7 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
     stopped = error;
   });
   progress.clear();
+  if (living + tally.skipped.deleted === 0) output.note('the ledger has no sessions: is DATABASE_URL right?');
   showRestored(tally, { dryRun, seconds: (performance.now() - from) / 1_000 }, output);
   if (interrupt.signal.aborted) throw new CommandFailure(EXIT.interrupted, 'interrupted: say --merge to go on where it ended');
   if (stopped) throw stopped;
