@@ -3,7 +3,7 @@ import { CommandFailure, EXIT } from '../exit.ts';
 import { catchInterrupt } from '../interrupt.ts';
 import type { Output, Surroundings } from '../output.ts';
 import { Progress } from '../progress.ts';
-import { type Connections, connectAll, reachRedis } from './connections.ts';
+import { broken, type Connections, connectAll, reachRedis } from './connections.ts';
 import { Plausibility } from './plausibility.ts';
 import { Restoration } from './restoration.ts';
 import { showRestored } from './restore-report.ts';
@@ -81,6 +81,6 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
   if (living + tally.skipped.deleted === 0) output.note('the ledger has no sessions: is DATABASE_URL right?');
   showRestored(tally, { dryRun, seconds: (performance.now() - from) / 1_000 }, output);
   if (interrupt.signal.aborted) throw new CommandFailure(EXIT.interrupted, 'interrupted: say --merge to go on where it ended');
-  if (stopped) throw stopped;
+  if (stopped) throw broken(stopped);
   if (tally.failed.length > 0) throw new CommandFailure(EXIT.failed, `${tally.failed.length} sessions failed: --merge tries those again`);
 }
