@@ -1,6 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import type { LiveReading } from '@sandman/core';
+import { birth, type LiveReading, parsePolicy } from '@sandman/core';
 import { Ledger, type LedgerSession, sessionOf } from '@sandman/ledger';
+import { Arming } from '@sandman/lifecycle';
+import { AlarmQueues } from '@sandman/queue';
 import { behind, RedisSessionStore } from '@sandman/store';
 import { type DatabaseServer, findDatabase, lacks, type RedisServer, startRedis, type TestDatabase, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
@@ -8,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
 
 const SESSIONS = 10_000;
-const AT_ONCE = 500;
+const AT_ONCE = 50;
 /** A worker is killed so often, ms. */
 const KILL_EVERY_MS = 4_000;
 
@@ -66,6 +68,7 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
   let stack: TestStack;
   let watch: Redis;
   let store: RedisSessionStore;
+  let alarms: AlarmQueues;
   const databases: TestDatabase[] = [];
 
   const make = async (server: DatabaseServer) => {
@@ -105,15 +108,17 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
     stack = new TestStack(redis.url, {
       SESSION_MANAGER_TIMEOUT: '2s',
       LATE_EFFECT_BOUND: '500ms',
-      WORKER_CONCURRENCY: '300',
+      WORKER_CONCURRENCY: '100',
       LOG_LEVEL: 'warn',
     });
-    watch = new Redis(redis.url);
+    watch = new Redis(redis.url, { maxRetriesPerRequest: null });
+    alarms = new AlarmQueues(watch, stack.prefix, 1, () => {});
     store = new RedisSessionStore(watch, { prefix: stack.prefix, shards: 1, slack: 1 });
   });
   afterAll(async () => {
-    watch?.disconnect();
     await stack?.stop();
+    await alarms?.close();
+    watch?.disconnect();
     for (const database of databases) await database.drop();
   });
 

@@ -90,22 +90,22 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', (server) => {
       expect(await metric(ops, 'lag_seconds')).toBe(0);
     });
 
-    it.each<[string, (proxy: FaultProxy) => Promise<void>]>([
-      [
-        'refuses',
-        async (proxy) => {
-          await proxy.refuse();
-          proxy.cut();
-        },
-      ],
-      ['says nothing', async (proxy) => proxy.blackhole()],
-    ])(
+    const refuse = async () => {
+      await proxy.refuse();
+      proxy.cut();
+    };
+    const faults: [string, () => Promise<void>][] = [
+      ['says nothing', async () => proxy.blackhole()],
+      // Of this one the drivers make no difference.
+      ...(server.kind === 'postgres' ? [['refuses', refuse] as [string, () => Promise<void>]] : []),
+    ];
+    it.each(faults)(
       'a database that %s delays the ledger and nothing else, and nothing is missing once it is back',
       async (_, fail) => {
         await stack.start({ workers: 2 });
         const before = await stack.create('ada');
         await statusIs(before.uuid, 'active');
-        await fail(proxy);
+        await fail();
         const sessions = await Promise.all(Array.from({ length: 30 }, (_, i) => stack.create(`user-${i}`)));
         for (const { uuid } of sessions) await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
         for (const { uuid } of sessions) await stack.until(uuid, 'sleeping', 5_000);
@@ -166,7 +166,7 @@ describe('a wrong DATABASE_URL', () => {
     });
     return { code: await worker.exited, said: worker.stderr(), out: worker.stdout() };
   };
-  const at = (server: DatabaseServer, change: (url: URL) => void) => async () => {
+  const at = async (server: DatabaseServer, change: (url: URL) => void) => {
     const database = await server.create();
     const url = new URL(database.url);
     await database.drop();
@@ -177,22 +177,23 @@ describe('a wrong DATABASE_URL', () => {
     url.username = 'nobody';
     url.password = 'hunter2';
   };
-  const missing = { postgres: postgres.remedy ?? null, mysql: mysql.remedy ?? null };
 
-  it.each<[string, () => Promise<string>, keyof typeof missing | null]>([
-    ['of another kind', async () => 'oracle://sandman:hunter2@127.0.0.1/sandman', null],
-    ['without a database', async () => 'postgres://sandman:hunter2@127.0.0.1', null],
-    ['of a host that is not there', async () => 'mysql://sandman:hunter2@nowhere.invalid/sandman', null],
-    ['of no database of PostgreSQL', at(postgres, () => {}), 'postgres'],
-    ['of no login of PostgreSQL', at(postgres, nobody), 'postgres'],
-    ['of no database of MariaDB', at(mysql, () => {}), 'mysql'],
-    ['of no login of MariaDB', at(mysql, nobody), 'mysql'],
-  ])('%s ends the worker with 2 and one line', async (_, address, needs) => {
-    if (needs && missing[needs]) return;
-    const { code, said, out } = await start(await address());
-    expect(said).toMatch(/^worker: DATABASE_URL must be [^\n]+\n$/);
-    expect(code).toBe(2);
-    expect(said + out).not.toContain('hunter2');
+  it('ends the worker with 2 and one line', async () => {
+    const addresses: Record<string, string> = {
+      'of another kind': 'oracle://sandman:hunter2@127.0.0.1/sandman',
+      'without a database': 'postgres://sandman:hunter2@127.0.0.1',
+      'of a host that is not there': 'mysql://sandman:hunter2@nowhere.invalid/sandman',
+    };
+    for (const server of [postgres, mysql].filter(({ remedy, own }) => remedy === null && !own)) {
+      addresses[`no database of ${server.kind}`] = await at(server, () => {});
+      addresses[`no login of ${server.kind}`] = await at(server, nobody);
+    }
+    const ended = Object.entries(addresses).map(async ([what, url]) => ({ what, ...(await start(url)) }));
+    for (const { what, code, said, out } of await Promise.all(ended)) {
+      expect(said, what).toMatch(/^worker: DATABASE_URL must be [^\n]+\n$/);
+      expect(code, what).toBe(2);
+      expect(said + out, what).not.toContain('hunter2');
+    }
   });
 
   it('so does a wrong LEDGER_RETENTION', async () => {
