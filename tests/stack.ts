@@ -48,7 +48,12 @@ export class TestStack {
   /** @param env further variables for the APIs and workers */
   constructor(redisUrl: string, env: Record<string, string> = {}) {
     this.#redisUrl = redisUrl;
-    this.#env = env;
+    this.#env = { ...env };
+  }
+
+  /** Further variables, for the APIs and workers that are started from now on. */
+  set(env: Record<string, string>): void {
+    Object.assign(this.#env, env);
   }
 
   async start({ apis = 1, workers = 1 }): Promise<this> {

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { verifyWebhook } from '@sandman/client/webhooks';
+import { PolicyBook, rebirth } from '@sandman/core';
+import { RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, freePort, redisForTests, startApp, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { Webhook } from 'standardwebhooks';
@@ -138,6 +140,30 @@ describe('what happens to a session', () => {
     await stack.until(uuid, 'active');
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
     expect((await told(uuid, 'session.slept')).map(({ type }) => type)).toEqual(['session.slept']);
+  });
+
+  it('what came back from the ledger as it was is not told', async () => {
+    await stack.start({});
+    const client = new Redis(redis.url);
+    const store = new RedisSessionStore(client, { prefix: stack.prefix, shards: 1, slack: 1 });
+    const policy = new PolicyBook().default;
+    for (const [uuid, status] of [
+      ['sleeper1', 'sleeping'],
+      ['awake001', 'active'],
+    ] as const) {
+      await stack.sim('POST', '/sim/pods', { uuid, userId: 'ada', replicas: status === 'active' ? 1 : 0 });
+      const { now } = await store.read(uuid);
+      const past = { userId: 'ada', workspaceUrl: '', policy, status, createdAt: now, lastActivity: now, sleptAt: null };
+      const ingest = { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 };
+      const patch = rebirth(past, status === 'active' ? 'unread' : 'asleep', { now, ingest, doubt: 60_000, outage: 0 });
+      await store.commit(uuid, null, { patch, alarms: true });
+    }
+    client.disconnect();
+    await stack.until('awake001', 'active');
+    for (const uuid of ['sleeper1', 'awake001']) await stack.call('DELETE', `/v1/sessions/${uuid}`);
+    for (const uuid of ['sleeper1', 'awake001']) {
+      expect((await told(uuid, 'session.deleted')).map(({ type }) => type)).toEqual(['session.deleted']);
+    }
   });
 
   it('is told again, with the same id, to a receiver that fails, or sends elsewhere', async () => {

@@ -48,13 +48,13 @@ export class LostFleet implements AsyncDisposable {
   }
 
   /** Another empty place in the same Redis, of which no process knows. */
-  elsewhere(): { readonly prefix: string; readonly store: RedisSessionStore; readonly env: Record<string, string> } {
+  elsewhere(shards = 1): { readonly prefix: string; readonly store: RedisSessionStore; readonly env: Record<string, string> } {
     const prefix = `elsewhere-${randomUUID()}`;
-    return { prefix, store: this.store(prefix), env: { ...this.env, KEY_PREFIX: prefix } };
+    return { prefix, store: this.store(prefix, shards), env: { ...this.env, KEY_PREFIX: prefix, SHARDS: `${shards}` } };
   }
 
-  store(prefix = this.stack.prefix): RedisSessionStore {
-    return new RedisSessionStore(this.redis, { prefix, shards: 1, slack: 1 });
+  store(prefix = this.stack.prefix, shards = 1): RedisSessionStore {
+    return new RedisSessionStore(this.redis, { prefix, shards, slack: 1 });
   }
 
   alarms(prefix = this.stack.prefix): AlarmQueues {

@@ -20,6 +20,8 @@ export interface DatabaseServer {
   readonly kind: DatabaseKind;
   /** Null where there is one; else what to install. */
   readonly remedy: string | null;
+  /** Whether each database is a server of its own, in this process, that takes any login. */
+  readonly own: boolean;
   create(): Promise<TestDatabase>;
   stop(): Promise<void>;
 }
@@ -54,6 +56,7 @@ function onServer(kind: DatabaseKind, address: string, stop: () => Promise<unkno
   return {
     kind,
     remedy: null,
+    own: false,
     async create() {
       const name = `test_${randomUUID().replaceAll('-', '')}`;
       await ask(kind, address, `create database ${name}`);
@@ -100,6 +103,7 @@ function inProcess(): DatabaseServer {
   return {
     kind: 'postgres',
     remedy: null,
+    own: true,
     async create() {
       const [{ PGlite }, { PGLiteSocketServer }] = await Promise.all([
         import('@electric-sql/pglite'),
@@ -126,7 +130,7 @@ function inProcess(): DatabaseServer {
 
 function none(kind: DatabaseKind): DatabaseServer {
   const remedy = kind === 'mysql' ? 'install MariaDB (apt-get install mariadb-server), or set TEST_MYSQL_URL' : 'set TEST_POSTGRES_URL';
-  return { kind, remedy, create: () => Promise.reject(new Error(remedy)), stop: async () => {} };
+  return { kind, remedy, own: false, create: () => Promise.reject(new Error(remedy)), stop: async () => {} };
 }
 
 /** The environment's, else one that runs on this machine, else a container; for PostgreSQL else one in this process. */

@@ -11,6 +11,8 @@ import { Feed } from './feed.ts';
 const GROUP = 'ledger';
 /** How often a worker looks for something new, in ms. */
 const LOOK_MS = 200;
+/** How long a batch may be one worker's before it is another's, too, in ms: written twice it does no harm. */
+const ABANDONED_MS = 10_000;
 const FORGET_EVERY_MS = 3_600_000;
 /** Events removed at once, and the pause before the next ones, in ms: nobody should wait for their locks. */
 const FORGOTTEN = 1_000;
@@ -46,7 +48,7 @@ export class Bookkeeping {
     const failed = (err: unknown) => this.#closing || logger.warn({ err }, 'the ledger waits for Redis');
     // Each shard has a round of its own: one that is away holds up none of the others.
     const feeds = Array.from({ length: shards }, (_, shard) => {
-      const group = new EventGroup(redis, { prefix, shard, group: GROUP, reader, fromStart: true });
+      const group = new EventGroup(redis, { prefix, shard, group: GROUP, reader, fromStart: true, abandoned: ABANDONED_MS });
       return new Feed(shard, group, store, this.#access);
     });
     this.#rounds = [

@@ -43,7 +43,8 @@ type Notice =
   | { readonly type: ChangeType; readonly at: number; readonly session: Session; readonly cause: string };
 
 function typeOf({ from, to, cause }: TakenEvent): ChangeType | null {
-  if (to === 'sleeping') return 'session.slept';
+  // Whose record came back from the ledger asleep has been asleep all the while.
+  if (to === 'sleeping') return from === '' ? null : 'session.slept';
   if (to === 'active') return from === 'waking' ? 'session.woken' : null;
   if (to === 'deleted') return cause === 'gone' ? 'session.gone' : 'session.deleted';
   return null;
@@ -124,11 +125,12 @@ export class Webhooks {
     if (record) await this.#queue.add(`event-${shard}-${id}`, type, { type, at, session: sessionView(record, now), cause });
   }
 
-  /** Whether a wake woke it: a session in doubt is woken to be sure, and was awake all the while. */
+  /** Whether a wake woke it: a session in doubt, or from the ledger, is woken to be sure, and was awake all the while. */
   async #slept({ uuid, at }: TakenEvent): Promise<boolean> {
     const changes = await this.#on.journal.history(uuid);
     const woken = changes.findIndex((change) => change.to === 'active' && change.at === at);
-    return changes[woken + 1]?.from !== 'active';
+    const from = changes[woken + 1]?.from;
+    return from !== 'active' && from !== '';
   }
 
   async #deliver(id: string, notice: Notice): Promise<void> {

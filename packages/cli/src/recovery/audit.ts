@@ -5,7 +5,7 @@ import type { Output, Surroundings } from '../output.ts';
 import { Progress } from '../progress.ts';
 import { Table } from '../table.ts';
 import { FINDINGS, type Mended, REPAIRS } from './audit-tables.ts';
-import { type Connections, connectAll, reachRedis } from './connections.ts';
+import { broken, type Connections, connectAll, reachRedis } from './connections.ts';
 import type { Finding } from './finding.ts';
 import { Inspection } from './inspection.ts';
 import { inLanes } from './lanes.ts';
@@ -82,6 +82,8 @@ async function inspect(
   try {
     await inspection.run(signal);
     return inspection;
+  } catch (error) {
+    throw broken(error);
   } finally {
     progress.clear();
   }

@@ -100,6 +100,11 @@ export async function connectAll(env: NodeJS.ProcessEnv): Promise<Connections> {
   }
 }
 
+/** What failed in the middle of it, in one line: by then all was well with the environment. */
+export function broken(error: unknown): CommandFailure {
+  return error instanceof CommandFailure ? error : new CommandFailure(EXIT.failed, `it broke off: ${reasonOf(error)}`, { cause: error });
+}
+
 /** @throws CommandFailure where it cannot be reached, or its address is wrong */
 export async function reachDatabase(ledger: Ledger): Promise<void> {
   try {

@@ -8,7 +8,7 @@ import { type Plausibility, SAMPLE } from './plausibility.ts';
 import type { PodReading, StatusReader } from './status-reader.ts';
 
 /** How long a fault must last to be one, in ms: the ledger follows Redis within a second or two, and calls are under way. */
-const CONFIRM_MS = 5_000;
+const CONFIRM_MS = 3_000;
 
 export interface InspectionParts {
   readonly ledger: Pick<Ledger, 'sessions' | 'find'>;

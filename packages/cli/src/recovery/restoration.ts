@@ -63,8 +63,7 @@ export class Restoration {
       plausibility.check(known());
       await this.#settle(row, reading);
     });
-    if (signal.aborted) return;
-    plausibility.check(known());
+    if (!signal.aborted) plausibility.check(known());
     await inLanes(this.#gone.values(), AT_ONCE, signal, (row) => this.#writeOff(row));
   }
 
@@ -76,8 +75,12 @@ export class Restoration {
       tally.skipped.deleted += page.length - living.length;
       const readings = await Promise.all(living.map(({ uuid }) => store.read(uuid)));
       for (const [i, row] of living.entries()) {
-        if (readings[i]!.record === null) yield row;
-        else this.#skip();
+        if (readings[i]!.record === null) {
+          yield row;
+        } else {
+          tally.skipped.inRedis++;
+          this.#on.counted();
+        }
       }
     }
   }
@@ -86,11 +89,6 @@ export class Restoration {
     const reading = await this.#on.reader.read(row.uuid);
     this.#on.plausibility.note(reading);
     return reading;
-  }
-
-  #skip(): void {
-    this.#on.tally.skipped.inRedis++;
-    this.#on.counted();
   }
 
   async #settle(row: LivingSession, reading: PodReading): Promise<void> {

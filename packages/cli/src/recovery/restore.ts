@@ -3,7 +3,7 @@ import { CommandFailure, EXIT } from '../exit.ts';
 import { catchInterrupt } from '../interrupt.ts';
 import type { Output, Surroundings } from '../output.ts';
 import { Progress } from '../progress.ts';
-import { type Connections, connectAll, reachRedis } from './connections.ts';
+import { broken, type Connections, connectAll, reachRedis } from './connections.ts';
 import { Plausibility } from './plausibility.ts';
 import { Restoration } from './restoration.ts';
 import { showRestored } from './restore-report.ts';
@@ -56,7 +56,8 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
   const prepare = options.merge || dryRun ? async () => {} : await assertEmpty(on);
   using interrupt = catchInterrupt();
   const tally = new Tally();
-  const progress = new Progress(surroundings.stderr, dryRun ? 'looking' : 'restoring', await on.ledger.living());
+  const living = await on.ledger.living();
+  const progress = new Progress(surroundings.stderr, dryRun ? 'looking' : 'restoring', living);
   interrupt.signal.addEventListener('abort', () => progress.say('waiting for what is under way; Ctrl-C again leaves at once'));
   progress.update();
   const restoration = new Restoration({
@@ -77,8 +78,9 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
     stopped = error;
   });
   progress.clear();
+  if (living + tally.skipped.deleted === 0) output.note('the ledger has no sessions: is DATABASE_URL right?');
   showRestored(tally, { dryRun, seconds: (performance.now() - from) / 1_000 }, output);
   if (interrupt.signal.aborted) throw new CommandFailure(EXIT.interrupted, 'interrupted: say --merge to go on where it ended');
-  if (stopped) throw stopped;
+  if (stopped) throw broken(stopped);
   if (tally.failed.length > 0) throw new CommandFailure(EXIT.failed, `${tally.failed.length} sessions failed: --merge tries those again`);
 }

@@ -1,0 +1,205 @@
+import { Ledger } from '@sandman/ledger';
+import {
+  type DatabaseServer,
+  type FaultProxy,
+  type FoundRedis,
+  findDatabase,
+  freePort,
+  lacks,
+  redisForTests,
+  startApp,
+  startFaultProxy,
+  type TestDatabase,
+  waitFor,
+} from '@sandman/testing';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { TestStack } from './stack.ts';
+
+const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
+let redis: FoundRedis;
+let client: Redis;
+
+beforeAll(async () => {
+  redis = await redisForTests();
+  client = new Redis(redis.url);
+});
+afterAll(async () => {
+  client?.disconnect();
+  await redis?.stop();
+  await Promise.all([postgres.stop(), mysql.stop()]);
+});
+
+/** What a worker exports. */
+async function metric(ops: string, name: string): Promise<number> {
+  const text = await (await fetch(`${ops}/metrics`)).text();
+  return Number(new RegExp(`^sandman_ledger_${name} (.*)$`, 'm').exec(text)?.[1]);
+}
+
+describe.each<DatabaseServer>([postgres, mysql])('on $kind', (server) => {
+  describe.skipIf(lacks(server.kind, server.remedy))('the ledger of a worker', () => {
+    let database: TestDatabase;
+    let proxy: FaultProxy;
+    let stack: TestStack;
+    let ledger: Ledger;
+
+    beforeEach(async () => {
+      database = await server.create();
+      const url = new URL(database.url);
+      proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port) });
+      url.hostname = proxy.host;
+      url.port = `${proxy.port}`;
+      ledger = new Ledger(database.url);
+      stack = new TestStack(redis.url, { DATABASE_URL: url.href });
+    });
+    afterEach(async () => {
+      await stack.stop();
+      await ledger.close();
+      await proxy.close();
+      await database.drop();
+    });
+
+    const row = async (uuid: string) => (await ledger.find([uuid]).catch(() => []))[0];
+    const statusIs = (uuid: string, status: string, timeout?: number) =>
+      waitFor(`the ledger has ${uuid} as ${status}`, async () => (await row(uuid))?.status === status, timeout);
+    const changes = async (uuid: string) =>
+      (
+        await database.ask<{ id: string; to_status: string }>(
+          `select id, to_status from session_events where uuid = '${uuid}' order by at, id`,
+        )
+      ).map(({ to_status }) => to_status);
+
+    it('begins with what the stream holds, and with whoever slept long before', async () => {
+      stack.set({ DATABASE_URL: '' });
+      await stack.start({});
+      const { uuid } = await stack.create('ada', 'aggressive');
+      const { uuid: old } = await stack.create('grace', { sleepAfter: '10m', deleteAfter: 'never' });
+      await stack.call('POST', `/v1/sessions/${old}/sleep`);
+      await stack.until(old, 'sleeping');
+      // Its events are beyond the cap.
+      const events = `{${stack.prefix}:0}:events`;
+      for (const [id, flat] of await client.xrange(events, '-', '+')) if (flat.includes(old)) await client.xdel(events, id);
+      stack.workers[0]!.kill('SIGTERM');
+      stack.set({ DATABASE_URL: database.url });
+      const { ops } = await stack.addWorker();
+      await statusIs(uuid, 'active');
+      await statusIs(old, 'sleeping');
+      expect(await changes(uuid)).toEqual(['active']);
+      expect(await row(old)).toMatchObject({ userId: 'grace', policy: { sleepAfter: '10m', deleteAfter: 'never', backgroundCap: '4h' } });
+      expect(await metric(ops, 'backlog')).toBe(0);
+      expect(await metric(ops, 'lag_seconds')).toBe(0);
+    });
+
+    const refuse = async () => {
+      await proxy.refuse();
+      proxy.cut();
+    };
+    const faults: [string, () => Promise<void>][] = [
+      ['says nothing', async () => proxy.blackhole()],
+      // Of this one the drivers make no difference.
+      ...(server.kind === 'postgres' ? [['refuses', refuse] as [string, () => Promise<void>]] : []),
+    ];
+    it.each(faults)(
+      'a database that %s delays the ledger and nothing else, and nothing is missing once it is back',
+      async (_, fail) => {
+        await stack.start({ workers: 2 });
+        const before = await stack.create('ada');
+        await statusIs(before.uuid, 'active');
+        await fail();
+        const sessions = await Promise.all(Array.from({ length: 30 }, (_, i) => stack.create(`user-${i}`)));
+        for (const { uuid } of sessions) await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+        for (const { uuid } of sessions) await stack.until(uuid, 'sleeping', 5_000);
+        await stack.call('DELETE', `/v1/sessions/${before.uuid}`);
+        await stack.until(before.uuid, 'deleted', 5_000);
+        // A worker that starts meanwhile works, too; one that is killed takes its batch with it; one that is told to go goes.
+        const late = await stack.addWorker();
+        stack.workers[0]!.kill('SIGKILL');
+        const told = performance.now();
+        stack.workers[1]!.kill('SIGTERM');
+        expect(await stack.workers[1]!.exited).toBe(0);
+        expect(performance.now() - told).toBeLessThan(10_000);
+        expect(await metric(late.ops, 'backlog')).toBeGreaterThan(60);
+        expect(await metric(late.ops, 'lag_seconds')).toBeGreaterThan(0.3);
+        await proxy.normal();
+        await waitFor('all is there', async () => (await metric(late.ops, 'backlog')) === 0, 40_000);
+        for (const { uuid } of sessions) {
+          expect(await row(uuid)).toMatchObject({ status: 'sleeping' });
+          expect(await changes(uuid)).toEqual(['active', 'falling-asleep', 'sleeping']);
+        }
+        expect(await row(before.uuid)).toMatchObject({ status: 'deleted' });
+        // Once it was gone, and once it was back.
+        const said = late.stdout();
+        expect(said.match(/cannot be reached yet|waits for its database/g)?.length).toBeLessThanOrEqual(2);
+      },
+      90_000,
+    );
+
+    it('events of long ago are removed, and of sessions whose records are gone the events tell', async () => {
+      await ledger.migrate();
+      const now = Date.now();
+      const at = (ms: number) =>
+        ({ uuid: 'long-gone', userId: 'ada', from: 'deleting', to: 'deleted', cause: 'manual', at: now - ms }) as const;
+      await ledger.write({
+        sessions: [],
+        events: Array.from({ length: 1_500 }, (_, i) => ({ ...at(7_200_000), id: `old-${i}`, lastActivity: 0 })),
+      });
+      const fields = Object.entries({ ...at(1_800_000), lastActivity: now - 1_900_000 }).flat();
+      await client.xadd(`{${stack.prefix}:0}:events`, '*', ...fields.map(String));
+      stack.set({ LEDGER_RETENTION: '1h' });
+      await stack.start({ apis: 0 });
+      await statusIs('long-gone', 'deleted');
+      await waitFor('only the young one is left', async () => (await changes('long-gone')).length === 1);
+      expect(await row('long-gone')).toMatchObject({ userId: 'ada', lastActivity: now - 1_900_000 });
+    });
+  });
+});
+
+describe('a wrong DATABASE_URL', () => {
+  const start = async (DATABASE_URL: string, further: Record<string, string> = {}) => {
+    const worker = startApp('worker', {
+      REDIS_URL: redis.url,
+      SESSION_MANAGER_URL: 'http://127.0.0.1:1',
+      SESSION_MANAGER_API_KEY: 'x',
+      METRICS_PORT: `${await freePort()}`,
+      DATABASE_URL,
+      ...further,
+    });
+    return { code: await worker.exited, said: worker.stderr(), out: worker.stdout() };
+  };
+  const at = async (server: DatabaseServer, change: (url: URL) => void) => {
+    const database = await server.create();
+    const url = new URL(database.url);
+    await database.drop();
+    change(url);
+    return url.href;
+  };
+  const nobody = (url: URL) => {
+    url.username = 'nobody';
+    url.password = 'hunter2';
+  };
+
+  it('ends the worker with 2 and one line', async () => {
+    const addresses: Record<string, string> = {
+      'of another kind': 'oracle://sandman:hunter2@127.0.0.1/sandman',
+      'without a database': 'postgres://sandman:hunter2@127.0.0.1',
+      'of a host that is not there': 'mysql://sandman:hunter2@nowhere.invalid/sandman',
+    };
+    for (const server of [postgres, mysql].filter(({ remedy, own }) => remedy === null && !own)) {
+      addresses[`no database of ${server.kind}`] = await at(server, () => {});
+      addresses[`no login of ${server.kind}`] = await at(server, nobody);
+    }
+    const ended = Object.entries(addresses).map(async ([what, url]) => ({ what, ...(await start(url)) }));
+    for (const { what, code, said, out } of await Promise.all(ended)) {
+      expect(said, what).toMatch(/^worker: DATABASE_URL must be [^\n]+\n$/);
+      expect(code, what).toBe(2);
+      expect(said + out, what).not.toContain('hunter2');
+    }
+  });
+
+  it('so does a wrong LEDGER_RETENTION', async () => {
+    expect(await start('', { LEDGER_RETENTION: 'for ever' })).toMatchObject({
+      code: 2,
+      said: expect.stringMatching(/^worker: LEDGER_RETENTION is malformed: it must be a duration [^\n]+\n$/),
+    });
+  });
+});
