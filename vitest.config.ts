@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** Each file starts up to ten processes and holds them to their deadlines: two at once would measure the machine instead. So would a flood. */
 const DEADLINES = ['tests/promises/**/*.test.ts', 'tests/main-job.test.ts', 'tests/client-outage.test.ts', 'tests/overload.test.ts'];
 
-/** A browser takes all that the machine has, and so does a benchmark. Neither holds deadlines here, so they may run side by side. */
-const HEAVY = ['tests/browser/**/*.test.ts', 'tests/bench.test.ts'];
+/** A browser takes all that the machine has, and so does a benchmark, or thirty simulations. None holds deadlines here, so they may run side by side. */
+const HEAVY = ['tests/browser/**/*.test.ts', 'tests/bench.test.ts', 'tests/policies-doc.test.ts'];
 
 /** Builds images and runs ten containers. */
 const CONTAINERS = 'tests/containers/**/*.test.ts';
