@@ -9,8 +9,8 @@ const DEADLINES = [
   'tests/recovery/restore.test.ts',
 ];
 
-/** A browser takes all that the machine has, and so does a benchmark. Neither holds deadlines here, so they may run side by side. */
-const HEAVY = ['tests/browser/**/*.test.ts', 'tests/bench.test.ts'];
+/** A browser takes all that the machine has, and so does a benchmark, or thirty simulations. None holds deadlines here, so they may run side by side. */
+const HEAVY = ['tests/browser/**/*.test.ts', 'tests/bench.test.ts', 'tests/policies-doc.test.ts'];
 
 /** Builds images and runs ten containers. */
 const CONTAINERS = 'tests/containers/**/*.test.ts';
