@@ -129,6 +129,7 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
       const t = performance.now();
       await stack.start({ apis: 1, workers: 2 });
       const stop = killWorkers(stack, KILL_EVERY_MS);
+      const arming = new Arming(store, alarms);
       const uuids: string[] = [];
       const policies = [
         { sleepAfter: '2s', deleteAfter: '1h' },
@@ -137,7 +138,13 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
         { sleepAfter: 'never', deleteAfter: '3s' },
       ];
       await each(SESSIONS, async (i) => {
-        const { uuid } = await stack.create(`user-${i % 3_000}`, policies[i % policies.length]);
+        const [uuid, userId] = [`s${i}`, `user-${i % 3_000}`];
+        await stack.sim('POST', '/sim/pods', { uuid, userId });
+        const { now } = await store.read(uuid);
+        const policy = parsePolicy('custom', policies[i % policies.length], 'policy');
+        const patch = birth({ userId, workspaceUrl: `https://${uuid}.example`, policy, cause: 'created' }, null, now);
+        const created = await store.commit(uuid, null, { patch, alarms: true });
+        if (created.kind === 'committed') await arming.arm(created, null);
         uuids.push(uuid);
       });
       console.log('created', performance.now() - t);
