@@ -18,7 +18,7 @@ async function index(db: Database, flavor: Flavor, name: string, table: string, 
 }
 
 /** By name, in their order. What has been released is never changed: a further one is added. */
-export function migrations(flavor: Flavor): Record<string, Migration> {
+function migrations(flavor: Flavor): Record<string, Migration> {
   const { id, user, text, moment } = flavor.types;
   return {
     '1-tables': {

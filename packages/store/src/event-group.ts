@@ -111,8 +111,9 @@ export class EventGroup {
   /** Redis 6.2 keeps what the stream's cap took away among what is not done: it would be the oldest there for ever. */
   async #forgo(): Promise<void> {
     const [first] = await this.#redis.xrange(this.#stream, '-', '+', 'COUNT', 1);
-    const end = first ? `(${first[0]}` : '+';
-    const lost = (await this.#redis.xpending(this.#stream, this.#group, '-', end, FORGONE)) as [id: string][];
+    // With nothing to go by, what is added just now would be taken for lost.
+    if (!first) return;
+    const lost = (await this.#redis.xpending(this.#stream, this.#group, '-', `(${first[0]}`, FORGONE)) as [id: string][];
     if (lost.length > 0) await this.#redis.xack(this.#stream, this.#group, ...lost.map(([id]) => id));
   }
 }

@@ -9,5 +9,5 @@ import type { Ledger, LedgerSession } from '@sandman/ledger';
 export async function writeOff(ledger: Pick<Ledger, 'write'>, session: LedgerSession, at: number): Promise<void> {
   const { uuid, userId, status, lastActivity } = session;
   const event = { id: `gone-${randomUUID()}`, uuid, userId, at, from: status, to: 'deleted', cause: 'gone', lastActivity } as const;
-  await ledger.write({ sessions: [{ ...session, status: 'deleted', sleptAt: 0, updatedAt: at }], events: [event] });
+  await ledger.write({ sessions: [{ ...session, status: 'deleted', updatedAt: at }], events: [event] });
 }
