@@ -153,10 +153,18 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
     const sums = new Map<string, number>();
     for (const [, action, count] of counted.flatMap((found) => [...found])) sums.set(action!, (sums.get(action!) ?? 0) + Number(count));
     expect(Object.fromEntries(sums)).toEqual({ sleep: 2, delete: 3 });
-    // In earnest, what was put off is done.
+    // In earnest, what was asked for is done; what was due is not, for its end counts as activity.
+    const idle = await stack.create('bob', { sleepAfter: '1s', deleteAfter: '2s' });
+    const all = () => workers.map((worker) => worker.stdout()).join('');
+    await waitFor('both would be called', async () => all().split(`"session":"${idle.uuid}"`).length > 2, 15_000);
     for (const worker of workers) worker.kill('SIGTERM');
     await Promise.all(workers.map(({ exited }) => exited));
+    const began = Date.now();
     await stack.addWorker();
+    await stack.until(idle.uuid, 'deleted', 20_000);
+    const [sleep1, delete1] = await stack.calls(idle.uuid, 'sleep', 'delete');
+    expect([sleep1?.call, delete1?.call]).toEqual(['sleep', 'delete']);
+    expect(sleep1!.at).toBeGreaterThan(began + 1_000);
     await stack.until(uuid, 'deleted', 20_000);
   });
 

@@ -53,13 +53,14 @@ await runProcess('api', async () => {
   });
   const policies = new PoliciesInUse({
     own,
+    says: true,
     version: env.POLICIES_VERSION,
     // Workers say which.
     shadows: [],
     agreement: new RedisPolicies(redis, env.KEY_PREFIX),
     surroundings,
     changed: (version) => logger.info({ version }, 'other policies are in use from now on'),
-    failed: (err) => logger.debug({ err }, 'which policies are in use could not be asked'),
+    failed: (err) => logger.warn({ err }, 'the policies in use could not be agreed on'),
   });
   const shadowBooks = new RedisShadows(redis, env.KEY_PREFIX);
   const shadows = new Shadows({

@@ -29,6 +29,9 @@ const WITNESS_MS = 500;
 /** How often it is said anew how early to warn, in ms: a worker of before may have said otherwise, or Redis have lost it. */
 const SAY_EVERY_MS = 30_000;
 
+/** How soon it is tried again to end a dry run, in ms. */
+const AGAIN_MS = 500;
+
 export interface WorkerDeps {
   readonly redis: Redis | Cluster;
   readonly prefix: string;
@@ -83,6 +86,18 @@ function observe(metrics: Metrics, logger: Logger): Observer {
   };
 }
 
+/** Until it is done. */
+async function insist(run: () => Promise<void>, failed: (error: unknown) => void): Promise<void> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      failed(error);
+      await surroundings.pause(AGAIN_MS);
+    }
+  }
+}
+
 function sayIt(metrics: Metrics, logger: Logger): RehearsalOptions['wouldCall'] {
   return (action, session, cause) => {
     metrics.dryRunCalls.inc({ action });
@@ -112,7 +127,13 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   });
   const webhooks = deps.webhooks && new Webhooks({ redis, prefix, shards, store, journal, metrics, logger, ...deps.webhooks });
   const bookkeeping = deps.ledger && new Bookkeeping({ redis, prefix, shards, store, logger, ...deps.ledger });
-  const stopSaying = repeat(surroundings, SAY_EVERY_MS, () => store.setWarning(dryRun ? 0 : (deps.webhooks?.warning ?? 0)), onError);
+  const say = async () => {
+    await store.setWarning(dryRun ? 0 : (deps.webhooks?.warning ?? 0));
+    if (dryRun) await store.rehearse(true);
+  };
+  const stopSaying = repeat(surroundings, SAY_EVERY_MS, say, onError);
+  // Before it does anything: what was due while nothing was done is not.
+  const begun = dryRun ? null : insist(() => store.rehearse(false), onError);
   const rehearsals = new RedisRehearsals(redis, { prefix, shards });
   if (dryRun) logger.warn('a dry run: no pod is put to sleep, woken or deleted');
   const reconciler = new Reconciler({
@@ -133,7 +154,10 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     prefix,
     shards,
     concurrency,
-    handle: (alarm) => reconciler.handle(alarm),
+    async handle(alarm) {
+      await begun;
+      return reconciler.handle(alarm);
+    },
     onError,
     telemetry,
   });
@@ -168,6 +192,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     shards,
     every: SWEEP_EVERY_MS,
     async visit(shard) {
+      await begun;
       await sweep.visit(shard);
       reports.swept();
     },

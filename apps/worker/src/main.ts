@@ -96,12 +96,14 @@ await runProcess('worker', async () => {
   });
   const policies = new PoliciesInUse({
     own,
+    // What is only tried is nobody else's business.
+    says: !env.DRY_RUN,
     version: env.POLICIES_VERSION,
     shadows: env.SHADOW_POLICIES,
     agreement: new RedisPolicies(redis, env.KEY_PREFIX),
     surroundings,
     changed: (version) => logger.info({ version }, 'other policies are in use from now on'),
-    failed: (err) => logger.debug({ err }, 'which policies are in use could not be asked'),
+    failed: (err) => logger.warn({ err }, 'the policies in use could not be agreed on'),
   });
   const shadowBooks = new RedisShadows(redis, env.KEY_PREFIX);
   const shadows = new Shadows({

@@ -12,6 +12,7 @@ function inUse(further: Record<string, unknown>, version = 0, defaultName?: stri
   let answer: () => Agreed = () => ({ policies: null, shadows: [] });
   const policies = new PoliciesInUse({
     own: new PolicyBook(further, defaultName),
+    says: true,
     version,
     shadows: [],
     agreement: {
@@ -90,6 +91,21 @@ it('its default stays offered, as it is known here, where others do not know it'
   expect(policies.default).toMatchObject({ name: 'mine', sleepAfter: 60_000 });
   await agree(() => ({ policies: { version: 3, text: JSON.stringify({ mine: SLOW }) }, shadows: [] }));
   expect(policies.default).toMatchObject({ name: 'mine', sleepAfter: 7_200_000 });
+});
+
+it('a preset that a higher version leaves alone is as it comes, though the default was another here', async () => {
+  const { policies, agree } = inUse({ balanced: QUICK }, 1);
+  await agree(() => ({ policies: { version: 2, text: '{}' }, shadows: [] }));
+  expect(policies.default).toMatchObject({ name: 'balanced', sleepAfter: 900_000 });
+});
+
+it('tries again soon until it is heard for the first time, and says once that it is not', async () => {
+  const { said, failed, agree } = inUse({ house: QUICK });
+  await agree(() => {
+    throw new Error('not ready');
+  });
+  expect(said.length).toBeGreaterThan(10);
+  expect(failed).toHaveLength(1);
 });
 
 it('the shadows are those that somebody named, where they are offered', async () => {

@@ -1,8 +1,10 @@
-import { describePolicy, type Policy, type PolicyAgreement, PolicyBook, type ToldPolicies } from '@sandman/core';
+import { type Agreed, describePolicy, type Policy, type PolicyAgreement, PolicyBook, type ToldPolicies } from '@sandman/core';
 import { repeat, type Surroundings } from './surroundings.ts';
 
 /** How often a process says what it was told, and hears what holds, in ms: so long may two versions be in use at once. */
 const AGREE_EVERY_MS = 1_000;
+/** How soon it tries again while it has never been heard, in ms: a connection takes a moment. */
+const FIRST_MS = 50;
 
 /** Where a session gets its policy from. */
 export interface Policies {
@@ -20,6 +22,8 @@ export function unchanging(standard: Policy): Policies {
 export interface PoliciesInUseOptions {
   /** What this process was told: `POLICIES` and `DEFAULT_POLICY`. */
   readonly own: PolicyBook;
+  /** Whether others are to hear of it. */
+  readonly says: boolean;
   /** `POLICIES_VERSION` */
   readonly version: number;
   /** `SHADOW_POLICIES`; none for those who are not told of it. */
@@ -28,6 +32,7 @@ export interface PoliciesInUseOptions {
   readonly surroundings: Surroundings;
   /** Told when other policies are in use from now on, and of what version. */
   readonly changed: (version: number) => void;
+  /** Told once of each time that nothing is heard, and of policies that cannot be read. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -41,13 +46,15 @@ export class PoliciesInUse implements Policies {
   #shadows: readonly Policy[] = [];
   /** Of two that were told different things under one version, the one that was started last is right. */
   #claims = true;
+  #heard = false;
+  #failing = false;
 
   constructor(options: PoliciesInUseOptions) {
-    const { own, version, surroundings, failed } = options;
+    const { own, says, version, surroundings, failed } = options;
     this.#on = options;
     const text = JSON.stringify(own.further);
     // Whoever was told nothing has nothing to say.
-    this.#told = version === 0 && text === '{}' ? null : { version, text };
+    this.#told = !says || (version === 0 && text === '{}') ? null : { version, text };
     this.#book = own;
     this.#text = this.#told && text;
     this.#stop = repeat(surroundings, AGREE_EVERY_MS, () => this.#agree(), failed);
@@ -70,24 +77,44 @@ export class PoliciesInUse implements Policies {
     return this.#shadows;
   }
 
-  async #agree(): Promise<void> {
-    const { agreement, changed, own, version, shadows } = this.#on;
-    const agreed = await agreement.agree(this.#told, this.#claims, shadows);
-    this.#claims = false;
-    const text = (agreed.policies ?? this.#told)?.text ?? null;
-    if (text !== this.#text) {
-      // Refused once, it is not looked at again.
-      this.#text = text;
-      this.#book = text === null || text === this.#told?.text ? own : this.#follow(text);
-      changed(agreed.policies?.version ?? version);
+  async #agree(): Promise<number | undefined> {
+    const { agreement, shadows, failed } = this.#on;
+    let agreed: Agreed;
+    try {
+      agreed = await agreement.agree(this.#told, this.#claims, shadows);
+    } catch (error) {
+      if (!this.#failing) failed(error);
+      this.#failing = true;
+      return this.#heard ? undefined : FIRST_MS;
     }
+    this.#heard = true;
+    this.#failing = false;
+    this.#claims = false;
+    this.#follow(agreed.policies);
     this.#shadows = agreed.shadows.flatMap((name) => this.#book.get(name) ?? []);
+    return;
   }
 
-  /** Others' policies; the default stays one that is known here. */
-  #follow(text: string): PolicyBook {
+  #follow(policies: ToldPolicies | null): void {
+    const { own, version, changed, failed } = this.#on;
+    const text = (policies ?? this.#told)?.text ?? null;
+    if (text === this.#text) return;
+    // Refused once, it is not looked at again.
+    this.#text = text;
+    try {
+      this.#book = text === null || text === this.#told?.text ? own : this.#bookOf(text);
+      changed(policies?.version ?? version);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Others' policies; where they do not know this process's default, it stays what it is here. */
+  #bookOf(text: string): PolicyBook {
     const { name, ...standard } = describePolicy(this.#on.own.default);
-    return new PolicyBook({ [name]: standard, ...JSON.parse(text) }, name);
+    const theirs = JSON.parse(text) as Record<string, unknown>;
+    const known = new PolicyBook(theirs).get(name) ? {} : { [name]: standard };
+    return new PolicyBook({ ...known, ...theirs }, name);
   }
 
   close(): Promise<void> {

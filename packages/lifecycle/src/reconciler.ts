@@ -123,6 +123,11 @@ export class Reconciler {
       // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
       if (!record || n < record.n) return COMPLETED;
       const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record.policy);
+      if (successor && this.#on.rehearsal) {
+        // As if it were written.
+        seen = { ...seen, record: { ...record, policy: successor } };
+        continue;
+      }
       if (successor) {
         // Its new alarms take over from this one.
         const renewed = await this.#commit(record, changePolicy(successor));

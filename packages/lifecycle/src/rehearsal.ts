@@ -1,11 +1,16 @@
 import { type Action, type Cause, type Decision, deadlines, type SessionRecord } from '@sandman/core';
 
 /** The least time between two looks, in ms, however short a policy. */
-const LEAST_MS = 100;
+const LEAST_MS = 1_000;
 /** How long until the next look at what waits for somebody, in ms. */
 const LONGEST_MS = 3_600_000;
+/** The same of what somebody asked for, in ms. */
+const ASKED_MS = 15_000;
 
 type Call = Exclude<Action, 'status'>;
+
+/** What tells one request from the next, whatever else is written meanwhile. */
+const askedOf = ({ manualSleepAt, sleptAt, cause }: SessionRecord) => ({ sleep: manualSleepAt, wake: sleptAt, delete: cause });
 
 export interface RehearsalOptions {
   /** Whether it is the first time that this is said of the session. */
@@ -33,10 +38,11 @@ export class Rehearsal {
     const wanted = decision.kind === 'want' ? { ...record, ...decision.patch } : record;
     const would: Call = call !== null && call !== 'status' ? call : wanted.wanted === 'gone' ? 'delete' : 'sleep';
     const { sleepAt, deleteAt } = deadlines(record);
-    // What somebody asked for is known by its alarm number, which a request draws.
-    const due = decision.kind !== 'want' ? record.n : would === 'sleep' ? sleepAt : deleteAt;
-    if (await this.#on.isNew(record.uuid, `${would} ${due}`)) this.#on.wouldCall(would, record.uuid, wanted.cause);
-    const untilDelete = deleteAt !== null && deleteAt > now && record.wanted !== 'gone' ? deleteAt - now : LONGEST_MS;
-    return Math.max(LEAST_MS, Math.min(untilDelete, sleepAfter ?? deleteAfter ?? LONGEST_MS, LONGEST_MS));
+    const due = decision.kind === 'want' ? { sleep: sleepAt, delete: deleteAt, wake: null } : askedOf(record);
+    if (await this.#on.isNew(record.uuid, `${would} ${due[would]}`)) this.#on.wouldCall(would, record.uuid, wanted.cause);
+    const next = [deleteAt, record.verifyAt].filter((at) => at !== null && at > now && record.wanted !== 'gone') as number[];
+    // What somebody waits for should not wait for long once the dry run is over.
+    const longest = decision.kind === 'want' ? LONGEST_MS : ASKED_MS;
+    return Math.max(LEAST_MS, Math.min(...next.map((at) => at - now), sleepAfter ?? deleteAfter ?? longest, longest));
   }
 }

@@ -57,7 +57,7 @@ export class Sweep {
     const suspects: LiveReading[] = [];
     for (let seen = 0; seen < VISITED; seen += PAGE) {
       const readings = await store.walk(shard, PAGE);
-      await Promise.all(readings.map((reading) => this.#renew(reading)));
+      if (!this.#on.rehearses) await Promise.all(readings.map((reading) => this.#renew(reading)));
       visited?.(readings);
       const faults = await Promise.all(readings.map((reading) => this.#faultOf(reading)));
       suspects.push(...readings.filter((_, i) => faults[i] !== null));

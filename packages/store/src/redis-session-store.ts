@@ -38,6 +38,7 @@ const overdue = loadScript('overdue');
 const bury = loadScript('bury');
 const beat = loadScript('beat');
 const clocked = loadScript('clocked');
+const rehearse = loadScript('rehearse');
 
 const BATCH = 100;
 
@@ -202,6 +203,11 @@ export class RedisSessionStore implements SessionStore {
   /** Says how long before each idle sleep somebody is to be warned, in ms; 0: nobody is. */
   async setWarning(ms: number): Promise<void> {
     await Promise.all(this.#keys.shards.map(({ ingest }) => this.#redis.hset(ingest, 'warning', ms)));
+  }
+
+  /** Says whether a worker only rehearses; the end of that counts as activity of whoever is awake, as the end of a gap does. */
+  async rehearse(dry: boolean): Promise<void> {
+    await Promise.all(this.#keys.shards.map(({ ingest }) => rehearse(this.#redis, [ingest], [dry ? 1 : 0])));
   }
 
   /** How long ago an API last said that pings can be taken, in the shard where that is longest ago, ms; null: never. */

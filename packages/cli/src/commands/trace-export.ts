@@ -26,7 +26,7 @@ export const addTraceExport: AddCommand = (trace, surroundings) => {
     .summary('take one from a running Sandman, for longer policies')
     .description('Takes a trace from what a running Sandman keeps: changes of status, and when users were last active.')
     .addOption(
-      new Option('--idle <duration>', 'how long users may have been away where no sleep tells')
+      new Option('--idle <duration>', 'the sleepAfter that was in use, or the shortest of several')
         .argParser(durationOption())
         .default(900_000, '15m'),
     )

@@ -29,7 +29,7 @@ const BY_USERS: ReadonlySet<string> = new Set(['created', 'adopted', 'activity']
  *
  * @param changes of one session, the oldest first
  * @param lastActivity as it is now, in ms; 0 where nobody knows
- * @param idle how long the user may have been away in a spell that no idle sleep ended, in ms
+ * @param idle how long the user may have been away at most without a sleep, in ms: background signals and holds keep a pod awake, too
  */
 export function traceOfChanges(uuid: string, changes: readonly SeenChange[], lastActivity: number, idle: number): ExportedEvent[] {
   const events: ExportedEvent[] = [];
@@ -45,7 +45,7 @@ export function traceOfChanges(uuid: string, changes: readonly SeenChange[], las
   for (const change of changes) {
     const { at, from, to, cause } = change;
     const idled = (to === 'falling-asleep' && cause === 'idle') || (from === 'active' && cause === 'delete-due');
-    if (idled && change.lastActivity > 0) step = Math.max(1, Math.floor((at - change.lastActivity) * STEP_SHARE));
+    if (idled && change.lastActivity > 0) step = Math.max(1, Math.floor(Math.min(idle, at - change.lastActivity) * STEP_SHARE));
     // Whatever began the spell, that much is known of it.
     if (change.lastActivity < at && change.lastActivity > (events.at(-1)?.at ?? 0)) seen(change.lastActivity);
     const asleep = to === 'falling-asleep' || to === 'sleeping';
