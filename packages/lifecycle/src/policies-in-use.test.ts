@@ -4,12 +4,16 @@ import { settled, VirtualTime } from './lifecycle.fixture.ts';
 import { PoliciesInUse } from './policies-in-use.ts';
 
 /** One process, and what the others have agreed on. */
-function inUse(further: Record<string, unknown>, version = 0, defaultName?: string) {
+function inUse(
+  further: Record<string, unknown>,
+  version = 0,
+  defaultName?: string,
+  answer: () => Agreed = () => ({ policies: null, shadows: [] }),
+) {
   const time = new VirtualTime();
   const said: [ToldPolicies | null, boolean][] = [];
   const failed: unknown[] = [];
   const changed: number[] = [];
-  let answer: () => Agreed = () => ({ policies: null, shadows: [] });
   const policies = new PoliciesInUse({
     own: new PolicyBook(further, defaultName),
     says: true,
@@ -100,10 +104,11 @@ it('a preset that a higher version leaves alone is as it comes, though the defau
 });
 
 it('tries again soon until it is heard for the first time, and says once that it is not', async () => {
-  const { said, failed, agree } = inUse({ house: QUICK });
-  await agree(() => {
+  const silent = () => {
     throw new Error('not ready');
-  });
+  };
+  const { said, failed, agree } = inUse({ house: QUICK }, 0, undefined, silent);
+  await agree(silent);
   expect(said.length).toBeGreaterThan(10);
   expect(failed).toHaveLength(1);
 });
