@@ -7,6 +7,8 @@ const DEADLINES = [
   'tests/client-outage.test.ts',
   'tests/overload.test.ts',
   'tests/recovery/restore.test.ts',
+  'tests/simulate-real.test.ts',
+  'tests/cluster.test.ts',
 ];
 
 /** A browser takes all that the machine has, and so does a benchmark, or thirty simulations. None holds deadlines here, so they may run side by side. */
@@ -15,8 +17,11 @@ const HEAVY = ['tests/browser/**/*.test.ts', 'tests/bench.test.ts', 'tests/polic
 /** Builds images and runs ten containers. */
 const CONTAINERS = 'tests/containers/**/*.test.ts';
 
+/** Processes are started by the hundred: what one has compiled the next need not. */
+const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/node` };
+
 // Real processes on real Redis: on a busy machine starting them takes a while.
-const patience = { testTimeout: 30_000, hookTimeout: 60_000 };
+const patience = { testTimeout: 30_000, hookTimeout: 60_000, env };
 
 export default defineConfig({
   test: {
@@ -27,8 +32,8 @@ export default defineConfig({
           name: 'parts',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
           exclude: [...DEADLINES, ...HEAVY, CONTAINERS],
-          // No more files at once than cores, for the same reason.
-          maxWorkers: 2,
+          // One more than cores, for most of them wait for most of the time.
+          maxWorkers: 3,
           // Those that a file runs at once are processes of their own.
           maxConcurrency: 2,
           sequence: { groupOrder: 0 },
@@ -44,7 +49,7 @@ export default defineConfig({
           include: [CONTAINERS],
           maxWorkers: 1,
           // What removes containers after a run that was killed is an image of its own, which not every machine can get.
-          env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+          env: { ...env, TESTCONTAINERS_RYUK_DISABLED: 'true' },
           sequence: { groupOrder: 3 },
         },
       },

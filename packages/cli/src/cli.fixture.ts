@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@sandman/testing';
 import type { Surroundings } from './output.ts';
 import { run } from './program.ts';
 
@@ -31,7 +32,7 @@ export interface Running {
  * @param stdin what it reads there; null leaves that to the caller
  */
 export function startProgram(program: string, args: readonly string[], env: Record<string, string>, stdin: string | null = ''): Running {
-  const child = spawn(program, args, { env: { PATH: process.env.PATH ?? '', ...env }, stdio: 'pipe' });
+  const child = spawn(program, args, { env: { ...bareEnvironment(), ...env }, stdio: 'pipe' });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (chunk) => {
     stdout += chunk;

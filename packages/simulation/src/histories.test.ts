@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { runHistories } from './history.ts';
 import { Tally } from './tally.ts';
 
-const HISTORIES = 8_000;
+const HISTORIES = 4_000;
 const BATCH = 100;
 
 it(`${HISTORIES} histories of one deployment or another, and in none a promise broken`, { timeout: 900_000 }, async () => {

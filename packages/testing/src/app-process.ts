@@ -12,6 +12,12 @@ export interface AppProcess {
   readonly exited: Promise<number | null>;
 }
 
+/** What a process needs to run at all, and to start sooner where others of its kind have before it. */
+export function bareEnvironment(): Record<string, string> {
+  const { PATH = '', NODE_COMPILE_CACHE: cache } = process.env;
+  return { PATH, ...(cache ? { NODE_COMPILE_CACHE: cache } : {}) };
+}
+
 /** Starts `apps/<app>` with this environment and nothing else. */
 export function startApp(app: string, env: Record<string, string>): AppProcess {
   return startEntry(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url), env);
@@ -20,7 +26,7 @@ export function startApp(app: string, env: Record<string, string>): AppProcess {
 /** Starts Node on a file, with this environment and nothing else. */
 export function startEntry(entry: URL, env: Record<string, string>): AppProcess {
   const child = spawn(process.execPath, [fileURLToPath(entry)], {
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { ...bareEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -1,4 +1,4 @@
-export { type AppProcess, startApp, startEntry } from './app-process.ts';
+export { type AppProcess, bareEnvironment, startApp, startEntry } from './app-process.ts';
 export { type Certificate, makeCertificate, opensslFound } from './certificate.ts';
 export { numberOption, runCommand, WrongArgument } from './command-line.ts';
 export { type DatabaseKind, type DatabaseServer, findDatabase, type TestDatabase } from './databases.ts';
