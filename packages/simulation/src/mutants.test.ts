@@ -6,8 +6,8 @@ import { simulate } from './run.fixture.ts';
 const HISTORIES = 8_000;
 const FROM = 11_001;
 
-it.concurrent.each(MUTANTS)('$name is caught: $rule', { timeout: 300_000 }, async ({ name }) => {
-  const { code, stdout, stderr } = await simulate('--mutant', name, '--from', String(FROM), '--histories', String(HISTORIES));
+it.concurrent.each(MUTANTS)('$name is caught: $rule', { timeout: 300_000 }, async ({ name, from = FROM }) => {
+  const { code, stdout, stderr } = await simulate('--mutant', name, '--from', String(from), '--histories', String(HISTORIES));
   expect(stderr).toBe('');
   expect(stdout).toMatch(/^broken: promise \d: /m);
   expect(code).toBe(1);

@@ -6,6 +6,8 @@ export interface Mutant {
   /** Below `packages/`. */
   readonly file: string;
   readonly edits: readonly (readonly [find: string, replace: string])[];
+  /** A seed soon after which it was found, of one that takes thousands of histories otherwise. */
+  readonly from?: number;
 }
 
 const LOOK = 'core/src/look.ts';
@@ -15,8 +17,8 @@ const DEADLINES = 'core/src/deadlines.ts';
 const RECONCILER = 'lifecycle/src/reconciler.ts';
 const STORE = 'simulation/src/memory-store.ts';
 
-function mutant(name: string, rule: string, file: string, find: string, replace: string): Mutant {
-  return { name, rule, file, edits: [[find, replace]] };
+function mutant(name: string, rule: string, file: string, find: string, replace: string, from?: number): Mutant {
+  return { name, rule, file, edits: [[find, replace]], ...(from === undefined ? {} : { from }) };
 }
 
 /** Each rule left out in turn, and the classic mistakes. */
@@ -114,6 +116,7 @@ export const MUTANTS: readonly Mutant[] = [
     RECONCILER,
     'if (surroundings.elapsed() - committedAt > STALE_MS) {',
     'if (false) {',
+    13_901,
   ),
   mutant(
     'a-result-is-dropped-when-somebody-touched',
@@ -142,6 +145,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     "return record.action === 'status' ? FREE : { ...FREE, ...doubt(record, now, bounds) };",
     'return FREE;',
+    11_901,
   ),
   mutant(
     'the-earlier-doubt-wins',
