@@ -2,6 +2,7 @@ export * from './life.ts';
 export * from './line.ts';
 export * from './read.ts';
 export * from './simulate.ts';
+export { simulateAll } from './simulate-all.ts';
 export * from './sweep.ts';
 export * from './tally.ts';
 export * from './trace.ts';

@@ -51,11 +51,11 @@ export class TraceBuilder {
   /** Sorts by session, then by time; the builder is empty afterwards. */
   build(): Trace {
     const sessions = this.#sessions.size;
-    const starts = new Uint32Array(sessions + 1);
+    const starts = new Uint32Array(new SharedArrayBuffer(4 * (sessions + 1)));
     for (let session = 0; session < sessions; session++) starts[session + 1] = starts[session]! + this.#counts[session]!;
     this.#sessions = new UuidIndex();
     this.#counts = new Uint32Array(1_024);
-    const events = new Float64Array(this.#lines);
+    const events = new Float64Array(new SharedArrayBuffer(8 * this.#lines));
     const next = starts.slice();
     for (let line = 0; line < this.#lines; line++) {
       const { session, event } = this.#blocks[Math.floor(line / BLOCK)]!;
@@ -69,7 +69,7 @@ export class TraceBuilder {
       const [start, end] = [starts[session]!, starts[session + 1]!];
       if (end - start > 1) events.subarray(start, end).sort();
     }
-    return new Trace(starts, events);
+    return new Trace({ starts, events });
   }
 }
 
@@ -79,13 +79,13 @@ export class Trace {
   /** Of the first line and of the last one, ms of the epoch. */
   readonly from: number;
   readonly to: number;
-  readonly #starts: Uint32Array;
-  readonly #events: Float64Array;
+  /** For a thread that reads the same trace. */
+  readonly buffers: { readonly starts: Uint32Array; readonly events: Float64Array };
 
-  constructor(starts: Uint32Array, events: Float64Array) {
+  constructor(buffers: Trace['buffers']) {
+    const { starts, events } = buffers;
+    this.buffers = buffers;
     this.sessions = starts.length - 1;
-    this.#starts = starts;
-    this.#events = events;
     let [from, to] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (let i = 0; i < this.sessions; i++) {
       from = Math.min(from, timeOf(events[starts[i]!]!));
@@ -95,8 +95,13 @@ export class Trace {
     this.to = to;
   }
 
+  get lines(): number {
+    return this.buffers.events.length;
+  }
+
   /** Of one session, packed; {@link timeOf} and {@link eventOf} unpack. */
   eventsOf(session: number): Float64Array {
-    return this.#events.subarray(this.#starts[session], this.#starts[session + 1]);
+    const { starts, events } = this.buffers;
+    return events.subarray(starts[session], starts[session + 1]);
   }
 }

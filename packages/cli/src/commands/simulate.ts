@@ -1,6 +1,6 @@
 import { createReadStream, writeFileSync } from 'node:fs';
 import { type Policy, PolicyBook } from '@sandman/core';
-import { BadLine, countSessions, type Point, type Result, readTrace, recommend, simulate, sweepOf, type Trace } from '@sandman/replay';
+import { BadLine, countSessions, type Point, type Result, readTrace, recommend, simulateAll, sweepOf, type Trace } from '@sandman/replay';
 import { type Command, Option } from 'commander';
 import { CommandFailure, EXIT } from '../exit.ts';
 import { durationOption, percentOption, policyOption, timeOption } from '../options.ts';
@@ -56,21 +56,19 @@ async function simulated(file: string, options: Options, surroundings: Surroundi
   const until = options.until === undefined ? trace.to : Date.parse(options.until);
   const [from, to] = [trace.from, until].map((ms) => new Date(ms).toISOString());
   if (until < trace.from) throw new CommandFailure(EXIT.usage, `--until must not be before the trace's first line, ${from}`);
-  const runOne = (policy: Policy, called = policy.name) => {
-    ticker.say(`simulating: ${called}`, true);
-    return simulate(trace, policy, { until, wakeTime: options.wakeTime });
-  };
 
   const book = new PolicyBook();
-  const policies = (options.policy ?? book.list()).map((policy) => runOne(policy));
-  const wanted = options.plot !== undefined || options.recommend !== undefined;
-  const swept = wanted ? sweepOf(options.policy?.[0] ?? book.default) : [];
-  const points = swept.map((policy, i): Point => ({ policy, result: runOne(policy, `sweep, ${i + 1} of ${swept.length}`) }));
-
-  if (options.plot !== undefined) {
-    const others = book.list().filter(({ name }) => !policies.some((policy) => policy.name === name));
-    await plot(options.plot, points, [...policies, ...others.map((policy) => runOne(policy))]);
-  }
+  const asked = options.policy ?? book.list();
+  const swept = options.plot === undefined && options.recommend === undefined ? [] : sweepOf(options.policy?.[0] ?? book.default);
+  // The presets are marked in a plot, whatever was asked for.
+  const others = options.plot === undefined ? [] : book.list().filter(({ name }) => !asked.some((policy) => policy.name === name));
+  const all = [...asked, ...swept, ...others];
+  const say = (done: number) => ticker.say(`simulating: ${done} of ${all.length} policies`, true);
+  say(0);
+  const results = await simulateAll(trace, all, { until, wakeTime: options.wakeTime }, say);
+  const policies = results.splice(0, asked.length);
+  const points = swept.map((policy): Point => ({ policy, result: results.shift()! }));
+  if (options.plot !== undefined) await plot(options.plot, points, [...policies, ...results]);
   const recommendation = options.recommend === undefined ? {} : { recommendation: recommend(points, options.recommend) };
   return { sessions: countSessions(trace, until), from, to, policies, ...recommendation };
 }

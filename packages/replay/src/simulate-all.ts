@@ -1,0 +1,57 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Policy } from '@sandman/core';
+import { type Conditions, simulate } from './simulate.ts';
+import type { Result } from './tally.ts';
+import type { Trace } from './trace.ts';
+
+/** With fewer lines a thread takes longer to start than it saves. */
+const WORTH_A_THREAD = 100_000;
+
+/** What a thread is given when it starts. */
+export interface ThreadData {
+  readonly buffers: Trace['buffers'];
+  readonly conditions: Conditions;
+}
+
+/**
+ * What the trace would have cost under each of the policies: several at once, where there are cores and it is long.
+ *
+ * @param ended told how many are done, after each
+ */
+export async function simulateAll(
+  trace: Trace,
+  policies: readonly Policy[],
+  conditions: Conditions,
+  ended: (count: number) => void,
+): Promise<Result[]> {
+  const threads = trace.lines < WORTH_A_THREAD ? 0 : Math.min(availableParallelism(), policies.length);
+  const results: Result[] = [];
+  let [next, done] = [0, 0];
+  const work = async (run: (policy: Policy) => Result | Promise<Result>) => {
+    while (next < policies.length) {
+      const place = next++;
+      results[place] = await run(policies[place]!);
+      ended(++done);
+    }
+  };
+  if (threads < 2) await work((policy) => simulate(trace, policy, conditions));
+  else await Promise.all(Array.from({ length: threads }, () => inThread({ buffers: trace.buffers, conditions }, work)));
+  return results;
+}
+
+/** The events are shared with the thread, not copied. */
+async function inThread(workerData: ThreadData, work: (run: (policy: Policy) => Promise<Result>) => Promise<void>): Promise<void> {
+  const thread = new Worker(new URL('./simulate-thread.ts', import.meta.url), { workerData });
+  try {
+    await work(
+      (policy) =>
+        new Promise((resolve, reject) => {
+          thread.removeAllListeners().once('message', resolve).once('error', reject);
+          thread.postMessage(policy);
+        }),
+    );
+  } finally {
+    await thread.terminate();
+  }
+}
