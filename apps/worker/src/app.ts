@@ -1,5 +1,4 @@
 import type { Pace, PodControl } from '@sandman/core';
-import type { Ledger } from '@sandman/ledger';
 import {
   Arming,
   Circuit,
@@ -19,10 +18,9 @@ import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
 import { annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
 import { type RedisJournal, RedisRehearsals, RedisRoster, type RedisSessionStore, RedisTrend } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
-import { Bookkeeping } from './ledger/bookkeeping.ts';
+import type { Bookkeeping } from './ledger/bookkeeping.ts';
 import { Reports } from './reports.ts';
-import type { Receiver } from './webhooks/receiver.ts';
-import { Webhooks } from './webhooks/webhooks.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** How often a worker looks whether Redis has forgotten what it wrote, in ms. */
 const WITNESS_MS = 500;
@@ -48,10 +46,12 @@ export interface WorkerDeps {
   readonly pace: Pace | null;
   /** How long an outcome may stay unknown, in ms. */
   readonly doubt: number;
-  /** Who is told what happens, and how long before a sleep, in ms; null: nobody. */
-  readonly webhooks: { readonly receiver: Receiver; readonly warning: number } | null;
-  /** Where what becomes of sessions is kept, and its events for how long, in ms; null: nowhere. */
-  readonly ledger: { readonly ledger: Ledger; readonly retention: number } | null;
+  /** Who is told what happens; null: nobody. It ends with the worker. */
+  readonly webhooks: Webhooks | null;
+  /** How long before an idle sleep they are warned, in ms; 0: nobody is. */
+  readonly warning: number;
+  /** What keeps the ledger; null: nothing does. It ends with the worker. */
+  readonly bookkeeping: Bookkeeping | null;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly telemetry: Tracing['jobs'];
@@ -59,10 +59,6 @@ export interface WorkerDeps {
 
 export interface WorkerApp {
   readonly alarms: AlarmQueues;
-  /** Null where nobody is told. */
-  readonly webhooks: Webhooks | null;
-  /** Null where there is no ledger. */
-  readonly bookkeeping: Bookkeeping | null;
   isRunning(): boolean;
   /** Takes no more alarms and waits for the calls in flight. */
   close(): Promise<void>;
@@ -107,7 +103,25 @@ function sayIt(metrics: Metrics, logger: Logger): RehearsalOptions['wouldCall'] 
 
 /** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
 export function startWorker(deps: WorkerDeps): WorkerApp {
-  const { redis, prefix, shards, store, policies, dryRun, journal, pods, concurrency, pace, doubt, metrics, logger, telemetry } = deps;
+  const {
+    redis,
+    prefix,
+    shards,
+    store,
+    policies,
+    dryRun,
+    webhooks,
+    warning,
+    bookkeeping,
+    journal,
+    pods,
+    concurrency,
+    pace,
+    doubt,
+    metrics,
+    logger,
+    telemetry,
+  } = deps;
   // BullMQ tries again by itself, and a job that runs twice does no harm.
   const onError = (err: unknown) => logger.warn({ err }, 'queue');
   const alarms = new AlarmQueues(redis, prefix, shards, onError, telemetry);
@@ -125,10 +139,8 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
     else logger.info('the session-manager serves again');
   });
-  const webhooks = deps.webhooks && new Webhooks({ redis, prefix, shards, store, journal, metrics, logger, ...deps.webhooks });
-  const bookkeeping = deps.ledger && new Bookkeeping({ redis, prefix, shards, store, logger, ...deps.ledger });
   const say = async () => {
-    await store.setWarning(dryRun ? 0 : (deps.webhooks?.warning ?? 0));
+    await store.setWarning(dryRun ? 0 : warning);
     if (dryRun) await store.rehearse(true);
   };
   const stopSaying = repeat(surroundings, SAY_EVERY_MS, say, onError);
@@ -209,8 +221,6 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   });
   return {
     alarms,
-    webhooks,
-    bookkeeping,
     isRunning: () => workers.isRunning(),
     async close() {
       await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat(), stopSaying()]);

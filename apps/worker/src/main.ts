@@ -1,5 +1,4 @@
 import { InvalidInput, PolicyBook } from '@sandman/core';
-import { Ledger, reasonOf } from '@sandman/ledger';
 import { PoliciesInUse, Shadows } from '@sandman/lifecycle';
 import {
   answers,
@@ -8,7 +7,6 @@ import {
   createLogger,
   createMetrics,
   EnvError,
-  type Logger,
   readEnv,
   runProcess,
   startOpsServer,
@@ -29,20 +27,6 @@ function keyOf(secret: string): Buffer {
     const state = secret === '' ? 'missing' : 'malformed';
     throw new EnvError(`WEBHOOK_SECRET is ${state}: it must be whsec_ and base64 of 24 to 64 bytes where WEBHOOK_URL is set`);
   }
-}
-
-/**
- * One that is away is waited for, by nobody but the ledger.
- *
- * @throws InvalidInput where the address must be wrong
- */
-async function openLedger(url: string, logger: Logger): Promise<Ledger> {
-  const ledger = new Ledger(url);
-  await ledger.check().catch((error) => {
-    if (error instanceof InvalidInput) throw error;
-    logger.warn({ reason: reasonOf(error) }, "the ledger's database cannot be reached yet");
-  });
-  return ledger;
 }
 
 await runProcess('worker', async () => {
@@ -83,7 +67,9 @@ await runProcess('worker', async () => {
         .join(', ')}`,
     );
   const logger = createLogger(env.LOG_LEVEL, 'worker');
-  const ledger = env.DATABASE_URL === '' ? null : await openLedger(env.DATABASE_URL, logger);
+  // What only some workers need takes as long to load as all the rest.
+  const keepLedger = env.DATABASE_URL === '' ? null : await (await import('./ledger/open.ts')).openLedger(env.DATABASE_URL, logger);
+  const { Webhooks } = receiver ? await import('./webhooks/webhooks.ts') : { Webhooks: null };
   const tracing = await startTracing('worker', logger);
   const metrics = createMetrics();
   const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
@@ -119,10 +105,12 @@ await runProcess('worker', async () => {
     written: (before, after, now) => shadows.written(before, after, now),
   });
   const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
+  const place = { redis, prefix: env.KEY_PREFIX, shards: env.SHARDS };
+  const webhooks =
+    Webhooks && receiver && new Webhooks({ ...place, store, journal, receiver, warning: env.SLEEP_WARNING, metrics, logger });
+  const bookkeeping = keepLedger?.({ ...place, retention: env.LEDGER_RETENTION, store, logger }) ?? null;
   const worker = startWorker({
-    redis,
-    prefix: env.KEY_PREFIX,
-    shards: env.SHARDS,
+    ...place,
     store,
     policies,
     dryRun: env.DRY_RUN,
@@ -131,8 +119,9 @@ await runProcess('worker', async () => {
     concurrency: env.WORKER_CONCURRENCY,
     pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
-    webhooks: receiver && { receiver, warning: env.SLEEP_WARNING },
-    ledger: ledger && { ledger, retention: env.LEDGER_RETENTION },
+    webhooks,
+    warning: webhooks ? env.SLEEP_WARNING : 0,
+    bookkeeping,
     metrics,
     logger,
     telemetry: tracing.jobs,
@@ -146,9 +135,9 @@ await runProcess('worker', async () => {
     async collect() {
       // While Redis is away a command would wait for it: the last figures stand.
       if (!(await answers(redis))) return;
-      if (worker.webhooks) metrics.webhookBacklog.set(await worker.webhooks.backlog());
-      if (worker.bookkeeping) {
-        const { events, age } = await worker.bookkeeping.behind();
+      if (webhooks) metrics.webhookBacklog.set(await webhooks.backlog());
+      if (bookkeeping) {
+        const { events, age } = await bookkeeping.behind();
         metrics.ledgerBacklog.set(events);
         metrics.ledgerLag.set(age / 1_000);
       }
