@@ -15,7 +15,9 @@ const HELP = `Runs histories of a simulated deployment against the production li
 
 Exits with 0 when every promise was kept, 1 when one was broken, 2 on wrong arguments.`;
 
+/** Histories side by side: few at first, for most mistakes show at once. */
 const BATCH = 100;
+const FIRST_BATCH = 10;
 const PROGRESS_MS = 5_000;
 const LARGEST_SEED = 0xffff_ffff;
 
@@ -85,7 +87,7 @@ async function main(args: string[]): Promise<number> {
   const tally = new Tally();
   let shownAt = performance.now();
   while (tally.histories < histories && performance.now() < until) {
-    const size = Math.min(BATCH, histories - tally.histories);
+    const size = Math.min(BATCH, Math.max(FIRST_BATCH, tally.histories), histories - tally.histories);
     const seeds = Array.from({ length: size }, (_, i) => (first + tally.histories + i) % (LARGEST_SEED + 1));
     const broken = tally.add(await runHistories(seeds));
     if (broken) {
