@@ -5,6 +5,8 @@ import { repeat, type Surroundings } from './surroundings.ts';
 const AGREE_EVERY_MS = 1_000;
 /** How soon it tries again while it has never been heard, in ms: a connection takes a moment. */
 const FIRST_MS = 50;
+/** How often, until that is worth telling. */
+const FIRST_TRIES = 20;
 
 /** Where a session gets its policy from. */
 export interface Policies {
@@ -47,7 +49,8 @@ export class PoliciesInUse implements Policies {
   /** Of two that were told different things under one version, the one that was started last is right. */
   #claims = true;
   #heard = false;
-  #failing = false;
+  /** In a row. */
+  #failures = 0;
 
   constructor(options: PoliciesInUseOptions) {
     const { own, says, version, surroundings, failed } = options;
@@ -83,12 +86,12 @@ export class PoliciesInUse implements Policies {
     try {
       agreed = await agreement.agree(this.#told, this.#claims, shadows);
     } catch (error) {
-      if (!this.#failing) failed(error);
-      this.#failing = true;
+      this.#failures++;
+      if (this.#failures === (this.#heard ? 1 : FIRST_TRIES)) failed(error);
       return this.#heard ? undefined : FIRST_MS;
     }
     this.#heard = true;
-    this.#failing = false;
+    this.#failures = 0;
     this.#claims = false;
     this.#follow(agreed.policies);
     this.#shadows = agreed.shadows.flatMap((name) => this.#book.get(name) ?? []);
