@@ -1,21 +1,23 @@
 import { defineConfig } from 'vitest/config';
+import { ResultsFile } from './scripts/testing/results.ts';
 
-/** Each file starts up to ten processes and holds them to their deadlines: two at once would measure the machine instead. So would a flood. */
-const DEADLINES = [
-  'tests/promises/**/*.test.ts',
-  'tests/main-job.test.ts',
-  'tests/client-outage.test.ts',
-  'tests/overload.test.ts',
-  'tests/recovery/restore.test.ts',
-  'tests/simulate-real.test.ts',
-  'tests/cluster.test.ts',
-];
+/** How many test files run at once at most. More than cores, for most of them wait for most of the time. */
+export const WORKERS = 4;
 
-/** A browser takes all that the machine has, and so does a benchmark, or thirty simulations. None holds deadlines here, so they may run side by side. */
-const HEAVY = ['tests/browser/**/*.test.ts', 'tests/bench.test.ts', 'tests/policies-doc.test.ts'];
+/** In a folder of this name a test belongs to `npm run test:all` alone; every other one to `npm test` as well. */
+const FULL = '**/full/**';
+
+/**
+ * Each of these files holds many processes to their deadlines, or measures them. They run one after the other,
+ * when all others are done: beside another file they would measure the machine instead.
+ */
+const DEADLINES = ['main-job', 'overload', 'simulate-real', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
+const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/client-outage.test.ts', 'tests/full/cluster.test.ts'];
 
 /** Builds images and runs ten containers. */
-const CONTAINERS = 'tests/containers/**/*.test.ts';
+const CONTAINERS = 'tests/full/containers/**';
+
+const TESTS = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'];
 
 /** Processes are started by the hundred: what one has compiled the next need not. */
 const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/node` };
@@ -23,34 +25,58 @@ const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/no
 // Real processes on real Redis: on a busy machine starting them takes a while.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000, env };
 
+const results = new ResultsFile();
+
 export default defineConfig({
   test: {
+    reporters: ['default', results],
+    // Missing parts are named once, at the end.
+    onConsoleLog: (text) => !(process.env.SANDMAN_TEST_RESULTS && results.noteMissing(text)),
+    slowTestThreshold: 5_000,
     projects: [
       {
         test: {
           ...patience,
-          name: 'parts',
-          include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: [...DEADLINES, ...HEAVY, CONTAINERS],
-          // One more than cores, for most of them wait for most of the time.
-          maxWorkers: 3,
+          name: 'quick',
+          include: TESTS,
+          exclude: [FULL, ...DEADLINES],
+          maxWorkers: WORKERS,
           // Those that a file runs at once are processes of their own.
-          maxConcurrency: 2,
+          maxConcurrency: 3,
           sequence: { groupOrder: 0 },
         },
       },
-      { test: { ...patience, name: 'deadlines', include: DEADLINES, maxWorkers: 1, sequence: { groupOrder: 1 } } },
-      { test: { ...patience, name: 'heavy', include: HEAVY, maxWorkers: 2, sequence: { groupOrder: 2 } } },
+      { test: { ...patience, name: 'quick-deadlines', include: DEADLINES, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        test: {
+          ...patience,
+          name: 'full',
+          include: TESTS.map((glob) => glob.replace('**/', '**/full/**/')),
+          exclude: [...FULL_DEADLINES, CONTAINERS],
+          // A browser or a benchmark takes a core for itself.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...patience,
+          name: 'full-deadlines',
+          include: FULL_DEADLINES.map((glob) => glob.replace(/\*\*$/, '*.test.ts')),
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+        },
+      },
       {
         test: {
           testTimeout: 180_000,
           hookTimeout: 600_000,
-          name: 'containers',
-          include: [CONTAINERS],
+          name: 'full-containers',
+          include: [`${CONTAINERS}/*.test.ts`],
           maxWorkers: 1,
           // What removes containers after a run that was killed is an image of its own, which not every machine can get.
           env: { ...env, TESTCONTAINERS_RYUK_DISABLED: 'true' },
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

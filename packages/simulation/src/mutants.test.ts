@@ -1,14 +1,12 @@
 import { expect, it } from 'vitest';
-import { MUTANTS } from './mutants.ts';
-import { simulate } from './run.fixture.ts';
+import { testsThatCatch } from './mutants.fixture.ts';
+import { MAIN_MUTANTS, MUTANTS } from './mutants.ts';
 
-/** So many at most, from a seed on that has none of them looked for for minutes. */
-const HISTORIES = 8_000;
-const FROM = 11_001;
+const main = MUTANTS.filter(({ name }) => MAIN_MUTANTS.has(name));
 
-it.concurrent.each(MUTANTS)('$name is caught: $rule', { timeout: 300_000 }, async ({ name, from = FROM }) => {
-  const { code, stdout, stderr } = await simulate('--mutant', name, '--from', String(from), '--histories', String(HISTORIES));
-  expect(stderr).toBe('');
-  expect(stdout).toMatch(/^broken: promise \d: /m);
-  expect(code).toBe(1);
+it('there are ten main mutants, and each name is one', () => {
+  expect(main.map(({ name }) => name).toSorted()).toEqual([...MAIN_MUTANTS].toSorted());
+  expect(main).toHaveLength(10);
 });
+
+testsThatCatch(main);

@@ -226,6 +226,20 @@ export const MUTANTS: readonly Mutant[] = [
   ),
 ];
 
+/** The ten whose rules matter most to users, a rule each: `npm test` plants them, and `full/mutants.test.ts` the others. */
+export const MAIN_MUTANTS: ReadonlySet<string> = new Set([
+  'commits-without-compare',
+  'commits-leave-no-mark',
+  'a-delete-draws-no-number',
+  'a-job-completes-too-soon',
+  'no-lock',
+  'a-time-out-is-no-doubt',
+  'sleeps-in-doubt',
+  'activity-during-the-sleep-call-is-lost',
+  'gives-up-after-five-failures',
+  'the-end-of-a-gap-is-no-activity',
+]);
+
 /** @throws Error when the text is not there exactly once: then the mutant tests nothing */
 export function mutate({ name, edits }: Mutant, source: string): string {
   return edits.reduce((text, [find, replace]) => {

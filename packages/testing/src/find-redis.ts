@@ -68,11 +68,18 @@ export async function embeddedRedis(dir: string | null): Promise<FoundRedis> {
 }
 
 /**
- * For tests that kill nothing: a container where Docker runs, else as above.
+ * For tests that kill nothing and write below prefixes of their own: the server that `npm test` has started for this
+ * worker of the test runner; without one, a container where Docker runs, else as above.
  *
  * @throws Error that names the ways to get one
  */
 export async function redisForTests(): Promise<FoundRedis> {
+  const shared = process.env.SANDMAN_TEST_REDIS?.split(' ');
+  if (shared) {
+    // From 1 on.
+    const worker = Number(process.env.VITEST_POOL_ID);
+    return { url: shared[(worker - 1) % shared.length]!, what: 'the one of this worker', stop: async () => {} };
+  }
   const found = (await inContainer()) ?? (await onPath(null)) ?? (installed() ? await onPath(null) : null);
   if (!found) throw new Error(NONE);
   return found;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { freePort } from '@sandman/testing';
 import { DockerComposeEnvironment, type StartedDockerComposeEnvironment } from 'testcontainers';
-import type { View } from '../stack.ts';
+import type { View } from '../../stack.ts';
 import { docker, ROOT } from './docker.ts';
 
 /** Of images that these tests build; others' stay as they are. */

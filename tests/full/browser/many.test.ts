@@ -6,7 +6,7 @@ import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing
 import { Redis } from 'ioredis';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OPERATOR, TestStack } from '../stack.ts';
+import { OPERATOR, TestStack } from '../../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage } from './chromium.ts';
 
 const SESSIONS = 100_000;

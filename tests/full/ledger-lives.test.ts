@@ -7,7 +7,7 @@ import { behind, RedisSessionStore } from '@sandman/store';
 import { type DatabaseServer, findDatabase, lacks, type RedisServer, startRedis, type TestDatabase, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestStack } from './stack.ts';
+import { TestStack } from '../stack.ts';
 
 const SESSIONS = 10_000;
 const AT_ONCE = 50;

@@ -1,6 +1,6 @@
 import { type AppProcess, type FoundRedis, freePort, redisForTests, startEntry, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { API_KEY, TestStack } from './stack.ts';
+import { API_KEY, TestStack } from '../stack.ts';
 
 const SESSIONS = 200;
 /** Requests are sent at this pace whatever becomes of those before, in ms. */

@@ -2,10 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { redisForTests, runCommand, waitFor } from '@sandman/testing';
-import { OPERATOR, TestStack } from '../stack.ts';
+import { OPERATOR, TestStack } from '../../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage } from './chromium.ts';
 
-const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+const IMAGES = fileURLToPath(new URL('../../../docs/images/', import.meta.url));
 const USERS = 60;
 /** How long they live before the pictures are taken, in ms. */
 const LIVE_MS = 360_000;

@@ -2,7 +2,7 @@ import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing
 import axe, { type AxeResults } from 'axe-core';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { OPERATOR, TestStack, VIEWER, type View } from '../stack.ts';
+import { OPERATOR, TestStack, VIEWER, type View } from '../../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage, type WatchedPage } from './chromium.ts';
 
 /** A countdown as it is written, in s. */

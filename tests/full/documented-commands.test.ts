@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Example, examplesOf, runExamples } from './console-blocks.ts';
 
-const docs = (name: string) => new URL(`../docs/${name}`, import.meta.url);
+const docs = (name: string) => new URL(`../../docs/${name}`, import.meta.url);
 
 async function inFolder(examples: readonly Example[], check: (ran: readonly Example[], folder: string) => Promise<void> | void) {
   const folder = await mkdtemp(join(tmpdir(), 'sandman-doc-'));

@@ -12,7 +12,7 @@ import {
   waitFor,
 } from '@sandman/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { TestStack, type View } from '../stack.ts';
 
 const SHARDS = 6;
 const SESSIONS = 30;

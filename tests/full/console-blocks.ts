@@ -5,7 +5,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const CLI = fileURLToPath(new URL('../packages/cli/src/main.ts', import.meta.url));
+const CLI = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 
 /** A command of a console block, and what stands below it. */
 export interface Example {

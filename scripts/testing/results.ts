@@ -1,0 +1,58 @@
+import { appendFileSync } from 'node:fs';
+import type { Reporter, SerializedError, TestModule } from 'vitest/node';
+
+/** What one test file came to. */
+export interface FileResult {
+  /** Its path from the root of the repository. */
+  readonly file: string;
+  /** How long it ran, its hooks included, in ms. */
+  readonly ms: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Whether it failed outside its tests: while it was loaded, or in a hook. */
+  readonly broken: boolean;
+}
+
+/** What one run of vitest came to. */
+export interface Run {
+  readonly files: readonly FileResult[];
+  /** The parts that this machine lacks, with what to install, by their names in `SANDMAN_REQUIRE`. */
+  readonly missing: Readonly<Record<string, string>>;
+}
+
+function resultOf(module: TestModule): FileResult {
+  const counts = { passed: 0, failed: 0, skipped: 0, pending: 0 };
+  for (const test of module.children.allTests()) counts[test.result().state] += 1;
+  return {
+    file: module.relativeModuleId,
+    ms: Math.round(module.diagnostic().duration),
+    passed: counts.passed,
+    failed: counts.failed,
+    // A test that never ran is not one that passed.
+    skipped: counts.skipped + counts.pending,
+    broken: module.state() === 'failed' && counts.failed === 0,
+  };
+}
+
+/** A reporter that appends a run's results to the file `SANDMAN_TEST_RESULTS`, as a JSON line; without the variable it does nothing. */
+export class ResultsFile implements Reporter {
+  readonly #missing: Record<string, string> = {};
+
+  /** Takes a line that `lacks` of @sandman/testing printed. @returns whether it was one */
+  noteMissing(text: string): boolean {
+    const [, part, remedy] = /^skipped, no (\S+) here: (.*)$/m.exec(text) ?? [];
+    if (part === undefined || remedy === undefined) return false;
+    this.#missing[part] = remedy;
+    return true;
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
+    const path = process.env.SANDMAN_TEST_RESULTS;
+    if (!path) return;
+    const files = modules.map(resultOf);
+    const stray = errors.map(() => ({ file: '(outside any file)', ms: 0, passed: 0, failed: 0, skipped: 0, broken: true }));
+    const run: Run = { files: [...files, ...stray], missing: this.#missing };
+    appendFileSync(path, `${JSON.stringify(run)}\n`);
+  }
+}

@@ -1,0 +1,39 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { Figure } from '../bench/src/figures.ts';
+
+const ENTRY = fileURLToPath(new URL('../bench/src/main.ts', import.meta.url));
+/** Of one benchmark that only shows that it runs, in ms, on a machine that has other things to do. */
+export const SMOKE_MS = 240_000;
+
+/** Runs `npm run bench` with these arguments. */
+export function bench(...args: string[]) {
+  return spawnSync(process.execPath, [ENTRY, ...args], { encoding: 'utf8', timeout: SMOKE_MS });
+}
+
+let out: string;
+beforeAll(() => {
+  out = mkdtempSync(join(tmpdir(), 'sandman-bench-'));
+});
+afterAll(() => rmSync(out, { recursive: true }));
+
+/** What one benchmark wrote; it must have shown the same. */
+export function smoke(name: string): Figure[] {
+  const { status, stdout, stderr } = bench(name, '--smoke', '--out', out);
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  const result = JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8'));
+  expect(result).toMatchObject({ name, machine: { node: process.version, redis: expect.stringMatching(/^\d/) }, scale: { rounds: 1 } });
+  const figures: Figure[] = result.figures;
+  for (const { what, rounds, median, least, most } of figures) {
+    expect(rounds, what).toHaveLength(1);
+    expect([least, most], what).toEqual([median, median]);
+    expect(median, what).toEqual(expect.any(Number));
+    expect(stdout).toContain(what);
+  }
+  return figures;
+}

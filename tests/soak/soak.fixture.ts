@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { runScript, waitFor } from '@sandman/testing';
+import { expect } from 'vitest';
+
+const MAIN = new URL('./main.ts', import.meta.url);
+
+/** Runs `npm run soak` to its end. */
+export const soak = (...args: string[]) => runScript(MAIN, ...args);
+
+/** The processes that a process started, and those that they did. */
+function descendants(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        return [[Number(name), Number(/\) . (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8'))?.[1])] as const];
+      } catch {
+        return []; // It has gone meanwhile.
+      }
+    });
+  const children = parents.filter(([, parent]) => parent === pid).map(([child]) => child);
+  return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A soak that is under way, and the processes that it started. */
+export async function underWay() {
+  const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: 'pipe' });
+  let stdout = '';
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  const exited = once(child, 'exit');
+  await waitFor('it is under way', () => / s · \d+ alive/.test(stdout), 30_000);
+  const started = descendants(child.pid!);
+  expect(started.length).toBeGreaterThanOrEqual(6);
+  return { child, started, exited, stdout: () => stdout, stderr: () => stderr };
+}
