@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
 /** What one test file came to. */
-export interface FileResult {
+interface FileResult {
   /** Its path from the root of the repository. */
   readonly file: string;
   /** How long it ran, its hooks included, in ms. */

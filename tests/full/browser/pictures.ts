@@ -1,9 +1,16 @@
 import { mkdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { redisForTests, runCommand, waitFor } from '@sandman/testing';
 import { OPERATOR, TestStack } from '../../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage } from './chromium.ts';
+
+const HELP = `Takes the README's pictures of the operators' page anew: six minutes of simulated users on real processes.
+
+  npm run pictures
+
+It needs Chromium, and writes docs/images/*.png.`;
 
 const IMAGES = fileURLToPath(new URL('../../../docs/images/', import.meta.url));
 const USERS = 60;
@@ -39,7 +46,11 @@ async function user(stack: TestStack, name: string, end: AbortSignal): Promise<v
 }
 
 /** `npm run pictures`: the page as it looks after six minutes of simulated users on real processes, for the README. */
-await runCommand(async () => {
+await runCommand(async (args) => {
+  if (parseArgs({ args, options: { help: { type: 'boolean' } } }).values.help) {
+    console.log(HELP);
+    return 0;
+  }
   if (missingChromium) throw new Error(`no Chromium here: ${missingChromium}`);
   mkdirSync(IMAGES, { recursive: true });
   const redis = await redisForTests();

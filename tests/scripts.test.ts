@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bareEnvironment } from '@sandman/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** Runs a script of this repository with Node, from its root. */
+function script(path: string, args: readonly string[] = [], env: Record<string, string> = bareEnvironment()) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [path, ...args], { cwd: ROOT, env, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sandman-scripts-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('npm run check:manifests', () => {
+  const check = (dir: string) => script('scripts/check-manifests.ts', [dir]);
+
+  it('finds nothing wrong with what is deployed', () => {
+    const { status, stdout, stderr } = check('deploy');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^\d+ files with \d+ objects, all is well\n$/);
+  });
+
+  it.each([
+    [
+      'a field that no schema knows',
+      'kustomize/base/service-account.yaml',
+      'apiVersion: v1\nkind: ServiceAccount\nmetadata: { name: sandman }\nautomount: false\n',
+      "kustomize/base/service-account.yaml: ServiceAccount/sandman: automount: unknown field 'automount'\n",
+    ],
+    ['YAML that is none', 'compose/ledger.yml', 'services: {\n', /^compose\/ledger\.yml: .*\n/],
+    [
+      'a manifest that no kustomization names',
+      'kustomize/base/more.yaml',
+      'apiVersion: v1\nkind: Namespace\nmetadata: { name: x }\n',
+      'kustomize/base/more.yaml: no kustomization names it\n',
+    ],
+    [
+      'a file that is not there',
+      'kustomize/components/worker-hpa/kustomization.yaml',
+      'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [hpa.yaml, gone.yaml]\n',
+      'kustomize/components/worker-hpa/kustomization.yaml: names gone.yaml, which does not exist\n',
+    ],
+  ])('finds %s', (_, path, text, said) => {
+    cpSync(join(ROOT, 'deploy'), folder, { recursive: true });
+    writeFileSync(join(folder, path), text);
+    const { status, stderr } = check(folder);
+    expect(stderr).toEqual(typeof said === 'string' ? said : expect.stringMatching(said));
+    expect(status).toBe(1);
+  });
+
+  it('refuses a folder without manifests', () => {
+    mkdirSync(join(folder, 'empty'));
+    expect(check(join(folder, 'empty'))).toMatchObject({ status: 2, stderr: expect.stringContaining('has no YAML files') });
+  });
+});
+
+it('npm run check:kubernetes says so where there is no kubectl', () => {
+  const { status, stderr } = script('scripts/check-kubernetes.ts', [], { PATH: folder });
+  expect(stderr).toMatch(/^kubectl, 1\.27 or later, cannot be run: .*\n$/);
+  expect(status).toBe(2);
+});
+
+describe('npm run pictures', () => {
+  const pictures = (...args: string[]) => script('tests/full/browser/pictures.ts', args);
+
+  it('says what it does', () => {
+    expect(pictures('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('npm run pictures'), stderr: '' });
+  });
+
+  it('refuses an argument that it does not know', () => {
+    const { status, stdout, stderr } = pictures('--loud');
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain("Unknown option '--loud'");
+  });
+});
+
+describe('npm test', () => {
+  const test = (...args: string[]) =>
+    script('scripts/test.ts', args, { ...bareEnvironment(), SANDMAN_TEST_RESULTS: join(folder, 'results') });
+
+  it('runs the files that are named, and ends with one line of counts', () => {
+    const { status, stdout } = test('packages/core/src/ingest.test.ts');
+    expect(status, stdout).toBe(0);
+    expect(stdout).toContain('packages/core/src/ingest.test.ts');
+    expect(stdout.trimEnd().split('\n').at(-1)).toBe(
+      'Tests: 4 passed, 0 failed, 0 skipped in 1 files. The rest runs with: npm run test:all',
+    );
+    const again = test('packages/core/src/ingest.test.ts');
+    expect(again.stdout).toContain('\nTests of 2 runs: 8 passed, 0 failed, 0 skipped in 2 files.');
+  }, 60_000);
+
+  it('fails where no file has that name', () => {
+    expect(test('no-such-test')).toMatchObject({ status: 1, stderr: expect.stringContaining('No test files found') });
+  });
+
+  it('says what it does', () => {
+    expect(test('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('npm run test:all') });
+  });
+});
