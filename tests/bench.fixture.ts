@@ -29,6 +29,7 @@ export function smoke(name: string): Figure[] {
   const result = JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8'));
   expect(result).toMatchObject({ name, machine: { node: process.version, redis: expect.stringMatching(/^\d/) }, scale: { rounds: 1 } });
   const figures: Figure[] = result.figures;
+  expect(figures).not.toEqual([]);
   for (const { what, rounds, median, least, most } of figures) {
     expect(rounds, what).toHaveLength(1);
     expect([least, most], what).toEqual([median, median]);

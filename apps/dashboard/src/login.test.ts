@@ -1,10 +1,36 @@
-import { describe, expect, it } from 'vitest';
+import { createLogger } from '@sandman/runtime';
+import type { FastifyInstance } from 'fastify';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildDashboard } from './app.ts';
 import { cookieOf, logIn, OPERATOR, useDashboards, VIEWER } from './dashboard.fixture.ts';
 
 const on = useDashboards();
 
+/** The dashboard of all tests that need none of their own: to make its key takes a quarter of a second. */
+let shared: FastifyInstance;
+beforeAll(async () => {
+  const accounts = [OPERATOR, VIEWER];
+  shared = await buildDashboard({
+    redis: on.redis,
+    prefix: 'login',
+    shards: 1,
+    accounts,
+    podPrice: null,
+    logger: createLogger('silent', 'test'),
+  });
+});
+afterAll(() => shared?.close());
+
+let addresses = 0;
+/** The shared dashboard, asked from an address of its own: each has its own tries to log in. */
+function fromElsewhere(): FastifyInstance {
+  const remoteAddress = `10.0.0.${++addresses}`;
+  const inject = (options: object) => shared.inject({ remoteAddress, ...options });
+  return Object.create(shared, { inject: { value: inject } });
+}
+
 it('without a login: a page leads to the login, anything else is 401', async () => {
-  const app = await on.open();
+  const app = fromElsewhere();
   const page = await app.inject({ url: '/?session=abc', headers: { accept: 'text/html' } });
   expect(page).toMatchObject({ statusCode: 302, headers: { location: '/login?next=%2F%3Fsession%3Dabc' } });
   for (const url of ['/', '/queues', '/queues/api/queues', '/api/trend', '/api/live', '/no/such/page']) {
@@ -20,14 +46,14 @@ it.each([
   ['a wrong user', { ...OPERATOR, user: 'root' }],
   ['nobody', { user: '', password: '' }],
 ])('%s: the form again, 401, and no cookie', async (_, account) => {
-  const answer = await logIn(await on.open(), account);
+  const answer = await logIn(fromElsewhere(), account);
   expect(answer.statusCode).toBe(401);
   expect(answer.headers['set-cookie']).toBeUndefined();
   expect(answer.body).toContain('Wrong user or password.');
 });
 
 it('the right one gets a cookie that no script and no other site can use, and goes where it wanted to', async () => {
-  const app = await on.open();
+  const app = fromElsewhere();
   const answer = await logIn(app, OPERATOR, {}, '?next=%2F%3Fsession%3Dabc');
   expect(answer).toMatchObject({ statusCode: 303, headers: { location: '/?session=abc' } });
   expect(answer.headers['set-cookie']).toMatch(/^sandman=[^;]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
@@ -39,18 +65,17 @@ it('the right one gets a cookie that no script and no other site can use, and go
 it.each(['https://evil.example/', '//evil.example/', '/\\evil.example', '/\t/evil.example', '/€', ''])(
   'after a login nobody is sent to %j',
   async (next) => {
-    const answer = await logIn(await on.open(), OPERATOR, {}, `?next=${encodeURIComponent(next)}`);
+    const answer = await logIn(fromElsewhere(), OPERATOR, {}, `?next=${encodeURIComponent(next)}`);
     expect(answer.headers.location).toBe('/');
   },
 );
 
 describe('a cookie', () => {
-  const status = async (app: Awaited<ReturnType<typeof on.open>>, cookie: string) =>
-    (await app.inject({ url: '/api/trend', headers: { cookie } })).statusCode;
+  const status = async (app: FastifyInstance, cookie: string) => (await app.inject({ url: '/api/trend', headers: { cookie } })).statusCode;
   const year = Date.now() + 31_536_000_000;
 
   it('that was changed, or signed by somebody else, is none', async () => {
-    const app = await on.open();
+    const app = fromElsewhere();
     const { cookie } = await cookieOf(app, VIEWER);
     expect(await status(app, cookie)).toBe(200);
     expect(await status(app, cookie.replace('.viewer.', '.operator.'))).toBe(401);
@@ -60,13 +85,13 @@ describe('a cookie', () => {
   });
 
   it('is none once it is 12 hours old', async () => {
-    const app = await on.open();
+    const app = fromElsewhere();
     expect(await status(app, `sandman=${app.signCookie(`${Date.now() + 60_000}.operator.olga`)}`)).toBe(200);
     expect(await status(app, `sandman=${app.signCookie(`${Date.now() - 1}.operator.olga`)}`)).toBe(401);
   });
 
   it('that ends while its page is open ends what the page is told', async () => {
-    const app = await on.open();
+    const app = fromElsewhere();
     const cookie = `sandman=${app.signCookie(`${Date.now() + 1_500}.operator.olga`)}`;
     const { statusCode, body } = await app.inject({ url: '/api/live', headers: { cookie } });
     expect(statusCode).toBe(200);
@@ -74,12 +99,12 @@ describe('a cookie', () => {
   });
 
   it('holds at every dashboard of a fleet, and after a restart', async () => {
-    const { cookie } = await cookieOf(await on.open(), OPERATOR);
+    const { cookie } = await cookieOf(fromElsewhere(), OPERATOR);
     expect(await status(await on.open(), cookie)).toBe(200);
   });
 
   it('goes at logout', async () => {
-    const app = await on.open();
+    const app = fromElsewhere();
     const answer = await app.inject({ method: 'POST', url: '/logout', headers: await cookieOf(app, VIEWER) });
     expect(answer).toMatchObject({ statusCode: 303, headers: { location: '/login' } });
     expect(answer.headers['set-cookie']).toMatch(/^sandman=; Max-Age=0; Path=\/; Expires=Thu, 01 Jan 1970/);
@@ -96,7 +121,7 @@ describe('another site', () => {
     [{ 'sec-fetch-site': 'same-origin', origin: 'https://behind.a.proxy.example' }, 303],
     [{}, 303],
   ])('%j: %i for a login and a logout', async (from, expected) => {
-    const app = await on.open();
+    const app = fromElsewhere();
     const headers = { host: 'sandman.example', ...from };
     expect((await logIn(app, OPERATOR, headers)).statusCode).toBe(expected);
     const cookie = await cookieOf(app, OPERATOR);
@@ -107,7 +132,7 @@ describe('another site', () => {
 });
 
 it('after ten tries within a minute there is no eleventh, be it right', async () => {
-  const app = await on.open();
+  const app = fromElsewhere();
   for (let i = 0; i < 10; i++) expect((await logIn(app, { ...OPERATOR, password: `guess-${i}` })).statusCode).toBe(401);
   const answer = await logIn(app, OPERATOR);
   expect(answer.statusCode).toBe(429);
@@ -121,7 +146,7 @@ it.each([
   ['broken JSON', 'application/json', '{', 400],
   ['fields twice', 'application/x-www-form-urlencoded', 'user=olga&user=olga&password=operator-secret', 401],
 ])('%s: no login', async (_, type, payload, expected) => {
-  const app = await on.open();
+  const app = fromElsewhere();
   const answer = await app.inject({ method: 'POST', url: '/login', headers: { 'content-type': type }, payload });
   expect(answer.statusCode).toBe(expected);
   expect(answer.headers['set-cookie']).toBeUndefined();

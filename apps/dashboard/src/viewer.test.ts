@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { PolicyBook } from '@sandman/core';
 import { SessionService } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
@@ -46,7 +47,7 @@ function fill(url: string, job: string): string {
 const BODY = { for: '1h', name: 'sleep', data: {}, options: {}, jobData: {}, delay: 1, priority: 1, concurrency: 1 };
 
 it('a viewer can change nothing: neither by the page’s routes nor by Bull Board’s', async () => {
-  const prefix = 'viewer-test';
+  const prefix = `viewer-${randomUUID()}`;
   const app = await on.open({ prefix });
   const { store, alarms, jobs } = await session(prefix);
   const before = { record: (await store.read('s1')).record, jobs: await jobs() };
@@ -72,8 +73,9 @@ it('a viewer can change nothing: neither by the page’s routes nor by Bull Boar
 });
 
 it('Bull Board changes nothing for an operator either: a job moved by hand would be an alarm lost', async () => {
-  const app = await on.open({ prefix: 'board-test' });
-  const { store, alarms, jobs } = await session('board-test');
+  const prefix = `board-${randomUUID()}`;
+  const app = await on.open({ prefix });
+  const { store, alarms, jobs } = await session(prefix);
   const before = { record: (await store.read('s1')).record, jobs: await jobs() };
   const headers = await cookieOf(app, OPERATOR);
   for (const { method, url } of changingRoutes(app).filter(({ url }) => url.startsWith('/queues'))) {
@@ -85,8 +87,9 @@ it('Bull Board changes nothing for an operator either: a job moved by hand would
 });
 
 it('an operator may do by hand what the page offers', async () => {
-  const app = await on.open({ prefix: 'operator-test' });
-  const { store, alarms } = await session('operator-test');
+  const prefix = `operator-${randomUUID()}`;
+  const app = await on.open({ prefix });
+  const { store, alarms } = await session(prefix);
   const headers = await cookieOf(app, OPERATOR);
   const call = async (method: 'POST' | 'DELETE', path: string, payload?: object) => {
     const answer = await app.inject({ method, url: `/api/sessions/s1${path}`, headers, ...(payload ? { payload } : {}) });

@@ -153,14 +153,17 @@ trace('a process is paused for longer than its lease: its result is not applied 
 trace('a crash between the commit of a wake and its arming: the mark is found, and the user woken', async (stage) => {
   stage.ada.sleep();
   await stage.until('the pod sleeps', () => stage.record?.pod === 'asleep');
+  let killed = false;
   stage.world.onWrite = ({ before, after }) => {
     if (before?.wanted !== 'asleep' || after.wanted !== 'awake') return;
     stage.world.onWrite = () => {};
+    killed = true;
     stage.world.kill(stage.world.apis[0]!.process);
     stage.world.startApi();
   };
   stage.ada.ping(null);
   await stage.until('she is wanted awake', () => stage.record?.wanted === 'awake');
+  expect(killed).toBe(true);
   await stage.pass(5_000);
   expect(stage.calls).toContain('wake');
 });

@@ -19,9 +19,13 @@ export function promisesHold(plan: Plan): void {
       verdict = await run(plan);
     }, 240_000);
 
-    it.each(Object.entries(PROMISES))('%s. %s', (number) => {
+    // Where the session-manager alone fails, there is no outage to hold the last promise against.
+    const promises = Object.entries(PROMISES).filter(([number]) => !(plan.usersUntouched && number === '7'));
+    it.each(promises)('%s. %s', (number) => {
       const n = Number(number) as PromiseNumber;
       const { checked, broken } = verdict.findings[n];
+      const checks = Object.values(checked).reduce((sum, count) => sum + count, 0);
+      expect(checks, 'comparisons of what was promised with what happened').toBeGreaterThan(0);
       expect(broken.slice(0, 10), `SANDMAN_SEED=${verdict.seed}, ${broken.length} in all`).toEqual([]);
       for (const [what, least] of Object.entries(plan.atLeast[n] ?? {})) {
         expect(checked[what] ?? 0, `SANDMAN_SEED=${verdict.seed}: ${what} of ${JSON.stringify(checked)}`).toBeGreaterThanOrEqual(least);
