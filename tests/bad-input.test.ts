@@ -140,7 +140,8 @@ it('keys and messages are not in the logs', async () => {
   expect(written).not.toMatch(/test-api-key|test-session-manager-key|a-very-private-message/);
 });
 
-describe('a bad environment is one line and exit code 2', () => {
+// At once: each test runs a process of its own.
+describe.concurrent('a bad environment is one line and exit code 2', () => {
   const good = {
     REDIS_URL: 'redis://127.0.0.1:1',
     SESSION_MANAGER_URL: 'http://127.0.0.1:1',

@@ -1,6 +1,6 @@
 import { type FoundRedis, redisForTests } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLI, sandman as run, startProgram } from '../packages/cli/src/cli.fixture.ts';
+import { CLI, type Ended, sandmanHere, startProgram, sandman as startSandman } from '../packages/cli/src/cli.fixture.ts';
 import { TestStack, type View } from './stack.ts';
 
 const KEY = 'test-api-key-0123456789';
@@ -20,7 +20,8 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-const sandman = (...args: string[]) => run(args, env);
+/** Runs it in this process, for most of its time would be the start of another. */
+const sandman = (...args: string[]) => sandmanHere(args, env);
 const rows = (text: string) => text.trimEnd().split('\n');
 
 /** So many sessions of a user, by uuid. */
@@ -36,7 +37,7 @@ async function statuses(uuids: readonly string[]): Promise<string[]> {
 describe('sessions', () => {
   it('is a table for people', async () => {
     const [uuid] = await make('tess', 1);
-    const { code, stdout, stderr } = await sandman('sessions', '--user', 'tess');
+    const { code, stdout, stderr } = await startSandman(['sessions', '--user', 'tess'], env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [head, row] = rows(stdout);
     expect(head!.split(/ {2,}/)).toEqual(['UUID', 'USER', 'STATUS', 'POLICY', 'IDLE FOR', 'SLEEPS IN', 'DELETED IN', 'PROBLEM']);
@@ -178,7 +179,7 @@ describe('one session', () => {
 describe('many sessions', () => {
   it('named on standard input, some of them twice', async () => {
     const uuids = await make('mia', 4);
-    const { code, stdout, stderr } = await run(['sleep', '-', '--yes'], env, `${uuids.join('\n')}\n${uuids[0]} ${uuids[1]}\n`);
+    const { code, stdout, stderr } = await startSandman(['sleep', '-', '--yes'], env, `${uuids.join('\n')}\n${uuids[0]} ${uuids[1]}\n`);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '4 sessions put to sleep\n' });
     expect(rows(stdout).sort()).toEqual(uuids.map((uuid) => `${uuid}  falling-asleep`));
     await Promise.all(uuids.map((uuid) => stack.until(uuid, 'sleeping')));
@@ -199,7 +200,7 @@ describe('many sessions', () => {
   it('are not touched where nobody can be asked', async () => {
     const uuids = await make('nora', 2);
     for (const args of [['--user', 'nora'], uuids, ['-']]) {
-      const { code, stdout, stderr } = await run(['sleep', ...args], env, uuids.join(' '));
+      const { code, stdout, stderr } = await sandmanHere(['sleep', ...args], env, uuids.join(' '));
       expect({ code, stdout, stderr }).toEqual({
         code: 2,
         stdout: '',
@@ -242,8 +243,11 @@ describe('many sessions', () => {
 
 it('a key that is not accepted is said so, and never shown', async () => {
   const secret = 'not-the-key-5d41402abc4b2a76';
+  const ended: Promise<Ended>[] = [];
   for (const args of [['sessions'], ['show', 'a'], ['sleep', 'a', 'b', '--yes', '--json'], ['delete', '--user', 'a']]) {
-    const { code, stdout, stderr } = await run(args, { ...env, SANDMAN_API_KEY: secret });
+    ended.push(startSandman(args, { ...env, SANDMAN_API_KEY: secret }));
+  }
+  for (const { code, stdout, stderr } of await Promise.all(ended)) {
     expect(code).toBe(1);
     expect(stderr).toContain("SANDMAN_API_KEY is not accepted: set it to one of the API's keys");
     expect(stdout + stderr).not.toContain(secret);

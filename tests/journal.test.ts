@@ -1,5 +1,5 @@
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack, type View } from './stack.ts';
 
 interface Change {
@@ -98,50 +98,52 @@ async function live(userId: string): Promise<View> {
   return session;
 }
 
-it('events: whoever listens is told of everything, and whoever comes back of what was missed, once', async () => {
-  const listener = new Listener();
-  expect((await listener.open).headers.get('content-type')).toBe('text/event-stream');
-  // What happens before the stream has begun is not its business.
-  await waitFor('the stream has begun', async () => {
-    await stack.create('prelude');
-    return listener.events.length > 0;
+describe.concurrent('what happened', () => {
+  it('events: whoever listens is told of everything, and whoever comes back of what was missed, once', async () => {
+    const listener = new Listener();
+    expect((await listener.open).headers.get('content-type')).toBe('text/event-stream');
+    // What happens before the stream has begun is not its business.
+    await waitFor('the stream has begun', async () => {
+      await stack.create('prelude');
+      return listener.events.length > 0;
+    });
+    const { uuid } = await live('ada');
+    await waitFor('all was told', () => listener.of(uuid).length === LIFE.length);
+    expect(listener.of(uuid)).toEqual(LIFE);
+    listener.stop();
+
+    const { uuid: later } = await live('grace');
+    const missed = listener.events.find(({ data }) => data.uuid === uuid && data.to === 'sleeping')!;
+    const again = new Listener(missed.id);
+    await waitFor('all was made up for', () => again.of(later).length === LIFE.length);
+    expect(again.of(uuid)).toEqual(LIFE.slice(3));
+    expect(again.of(later)).toEqual(LIFE);
+    expect(again.events.every(({ event }) => event === 'status')).toBe(true);
+    again.stop();
+  }, 60_000);
+
+  it('events: an id older than what is kept is answered by a reset, a malformed one by a 400', async () => {
+    const listener = new Listener('1-0_1-0_1-0');
+    await waitFor('it is told so', () => listener.events.length > 0);
+    expect(listener.events[0]).toMatchObject({ event: 'reset' });
+    listener.stop();
+    for (const id of ['x', '1-0', '1-0_2-0_3']) {
+      const answer = await stack.call<{ code: string; detail: string }>('GET', '/v1/events', undefined, { 'last-event-id': id });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-request', detail: expect.stringContaining('last-event-id') } });
+    }
   });
-  const { uuid } = await live('ada');
-  await waitFor('all was told', () => listener.of(uuid).length === LIFE.length);
-  expect(listener.of(uuid)).toEqual(LIFE);
-  listener.stop();
 
-  const { uuid: later } = await live('grace');
-  const missed = listener.events.find(({ data }) => data.uuid === uuid && data.to === 'sleeping')!;
-  const again = new Listener(missed.id);
-  await waitFor('all was made up for', () => again.of(later).length === LIFE.length);
-  expect(again.of(uuid)).toEqual(LIFE.slice(3));
-  expect(again.of(later)).toEqual(LIFE);
-  expect(again.events.every(({ event }) => event === 'status')).toBe(true);
-  again.stop();
-}, 60_000);
-
-it('events: an id older than what is kept is answered by a reset, a malformed one by a 400', async () => {
-  const listener = new Listener('1-0_1-0_1-0');
-  await waitFor('it is told so', () => listener.events.length > 0);
-  expect(listener.events[0]).toMatchObject({ event: 'reset' });
-  listener.stop();
-  for (const id of ['x', '1-0', '1-0_2-0_3']) {
-    const answer = await stack.call<{ code: string; detail: string }>('GET', '/v1/events', undefined, { 'last-event-id': id });
-    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-request', detail: expect.stringContaining('last-event-id') } });
-  }
-});
-
-it('history says why a session is as it is, newest first', async () => {
-  const { uuid } = await stack.create('historian', POLICY);
-  await stack.until(uuid, 'sleeping');
-  const answer = await stack.call<{ items: Change[] }>('GET', `/v1/sessions/${uuid}/history`);
-  expect(answer.body.items.map(({ from, to, cause }) => `${from} ${to} ${cause}`)).toEqual(LIFE.slice(0, 3).toReversed());
-  expect(Object.keys(answer.body.items[0]!)).toEqual(['at', 'from', 'to', 'cause']);
-  expect((await stack.call('GET', '/v1/sessions/nobody/history')).status).toBe(404);
-  await stack.call('DELETE', `/v1/sessions/${uuid}`);
-  await stack.until(uuid, 'deleted');
-  expect((await stack.call('GET', `/v1/sessions/${uuid}/history`)).status).toBe(410);
+  it('history says why a session is as it is, newest first', async () => {
+    const { uuid } = await stack.create('historian', POLICY);
+    await stack.until(uuid, 'sleeping');
+    const answer = await stack.call<{ items: Change[] }>('GET', `/v1/sessions/${uuid}/history`);
+    expect(answer.body.items.map(({ from, to, cause }) => `${from} ${to} ${cause}`)).toEqual(LIFE.slice(0, 3).toReversed());
+    expect(Object.keys(answer.body.items[0]!)).toEqual(['at', 'from', 'to', 'cause']);
+    expect((await stack.call('GET', '/v1/sessions/nobody/history')).status).toBe(404);
+    await stack.call('DELETE', `/v1/sessions/${uuid}`);
+    await stack.until(uuid, 'deleted');
+    expect((await stack.call('GET', `/v1/sessions/${uuid}/history`)).status).toBe(410);
+  });
 });
 
 it('savings are what the session-manager’s own journal comes to, and stand in the metrics', async () => {

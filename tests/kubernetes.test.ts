@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -13,14 +13,28 @@ import { schemaFindings } from '../scripts/kubernetes/schemas.ts';
 const CHECK = fileURLToPath(new URL('../scripts/check-kubernetes.ts', import.meta.url));
 const HOME = fileURLToPath(new URL('../deploy/kustomize', import.meta.url));
 
-function check(args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CHECK, ...args], { encoding: 'utf8', env });
-  return { status, stdout, stderr };
+interface Ended {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
+function check(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [CHECK, ...args], { encoding: 'utf8', env, maxBuffer: 64 * 2 ** 20 }, (error, stdout, stderr) => {
+      resolve({ status: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
+
+const manifests = new Map<string, string>();
+
+/** The objects of an overlay, which a test may change. kubectl renders each overlay once. */
 function rendered(overlay: string): KubeObject[] {
-  const { stdout } = spawnSync('kubectl', ['kustomize', join(HOME, 'overlays', overlay)], { encoding: 'utf8' });
-  return parseAllDocuments(stdout).map((document) => document.toJS());
+  const manifest =
+    manifests.get(overlay) ?? spawnSync('kubectl', ['kustomize', join(HOME, 'overlays', overlay)], { encoding: 'utf8' }).stdout;
+  manifests.set(overlay, manifest);
+  return parseAllDocuments(manifest).map((document) => document.toJS());
 }
 
 type Operation = readonly ['add' | 'replace' | 'remove', path: string, value?: unknown];
@@ -295,8 +309,9 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
     return own;
   }
 
-  it('passes, each overlay of it', () => {
-    const { status, stdout, stderr } = check([]);
+  // Those that run the check are concurrent: each is a process of its own, or several.
+  it.concurrent('passes, each overlay of it', async () => {
+    const { status, stdout, stderr } = await check([]);
     expect(stderr).toBe('');
     expect(stdout.replaceAll(/\d+/g, 'N').trim().split('\n').sort()).toEqual([
       'overlays/dev: N objects, all is well',
@@ -327,7 +342,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
     }
   });
 
-  it('one broken overlay fails among sound ones', () => {
+  it.concurrent('one broken overlay fails among sound ones', async () => {
     const broken = write('one', {
       of: WORKER,
       patch: [
@@ -336,7 +351,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
       ],
       says: '',
     });
-    expect(check([join(HOME, 'overlays/production'), broken])).toEqual({
+    expect(await check([join(HOME, 'overlays/production'), broken])).toEqual({
       status: 1,
       stdout: expect.stringMatching(/^overlays\/production: \d+ objects, all is well\n$/),
       stderr:
@@ -348,12 +363,14 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
   describe('finds in an overlay', () => {
     const found = new Map<string, string[]>();
 
-    // All in one run: kubectl and the schemas take their time to load.
-    beforeAll(() => {
+    // Many in a run, for the schemas take their time to load; two runs at once, for kubectl takes its time for each.
+    beforeAll(async () => {
       const dirs = Object.entries(BROKEN).map(([name, broken]) => [name, write(name, broken)] as const);
-      const { status, stderr } = check(dirs.map(([, own]) => own));
-      expect(status).toBe(1);
-      const lines = stderr.trim().split('\n');
+      const own = dirs.map(([, dir]) => dir);
+      const half = Math.ceil(own.length / 2);
+      const runs = await Promise.all([check(own.slice(0, half)), check(own.slice(half))]);
+      expect(runs.map(({ status }) => status)).toEqual([1, 1]);
+      const lines = runs.flatMap(({ stderr }) => stderr.trim().split('\n'));
       for (const [name, own] of dirs) {
         const prefix = `${own}: `;
         const said = lines.filter((line) => line.startsWith(prefix)).map((line) => line.slice(prefix.length));
@@ -370,7 +387,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
     });
   });
 
-  it('what kubectl cannot render is a finding', () => {
+  it.concurrent('what kubectl cannot render is a finding', async () => {
     const broken = write('not-rendered', {
       of: ['Deployment', 'nobody'],
       patch: [['remove', '/spec/nothing']],
@@ -380,18 +397,24 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
     const empty = join(dir, 'empty');
     mkdirSync(empty);
     writeFileSync(join(empty, 'kustomization.yaml'), 'namePrefix: nothing-');
-    const { status, stdout, stderr } = check([broken, empty]);
+    const { status, stdout, stderr } = await check([broken, empty]);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     expect(stderr).toMatch(/Nameless/);
     expect(stderr).toContain(`${empty}: `);
   });
 
-  it('wrong arguments, and a machine without kubectl, are one line and exit code 2', () => {
+  it.concurrent('wrong arguments, and a machine without kubectl, are one line and exit code 2', async () => {
     const nowhere = join(dir, 'nowhere');
-    expect(check([nowhere])).toMatchObject({ status: 2, stderr: `${nowhere} has no kustomization.yaml (--help says more)\n` });
-    expect(check(['--strict'])).toMatchObject({ status: 2, stderr: expect.stringMatching(/^.*'--strict'.*\n$/) });
-    expect(check([], { PATH: dir })).toMatchObject({ status: 2, stderr: expect.stringMatching(/^kubectl.*\n$/) });
-    expect(check(['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('usage: ') });
+    const [elsewhere, unknown, without, help] = await Promise.all([
+      check([nowhere]),
+      check(['--strict']),
+      check([], { PATH: dir }),
+      check(['--help']),
+    ]);
+    expect(elsewhere).toMatchObject({ status: 2, stderr: `${nowhere} has no kustomization.yaml (--help says more)\n` });
+    expect(unknown).toMatchObject({ status: 2, stderr: expect.stringMatching(/^.*'--strict'.*\n$/) });
+    expect(without).toMatchObject({ status: 2, stderr: expect.stringMatching(/^kubectl.*\n$/) });
+    expect(help).toMatchObject({ status: 0, stdout: expect.stringContaining('usage: ') });
   });
 
   describe('the schemas', () => {

@@ -1,4 +1,5 @@
-import { Ledger } from '@sandman/ledger';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Ledger, type LedgerSession } from '@sandman/ledger';
 import {
   type DatabaseServer,
   type FaultProxy,
@@ -13,7 +14,7 @@ import {
   waitFor,
 } from '@sandman/testing';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { TestStack } from './stack.ts';
 
 const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
@@ -36,40 +37,106 @@ async function metric(ops: string, name: string): Promise<number> {
   return Number(new RegExp(`^sandman_ledger_${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
-describe.each<DatabaseServer>([postgres, mysql])('on $kind', (server) => {
+// Most of the time a test waits: for a sweep, for the next try, for a batch to count as abandoned. So they run side by side.
+const SIDE_BY_SIDE = { concurrent: true };
+
+interface Setup {
+  readonly stack: TestStack;
+  readonly database: TestDatabase;
+  /** Stands between the stack and the database. */
+  readonly proxy: FaultProxy;
+  /** Reads the database past the proxy. */
+  readonly ledger: Ledger;
+  row(uuid: string): Promise<LedgerSession | undefined>;
+  /** Waits until the ledger has a session with this status. */
+  statusIs(uuid: string, status: string): Promise<boolean>;
+  /** Lists the statuses that a session went through. */
+  changes(uuid: string): Promise<string[]>;
+}
+
+/** Makes a database and a stack that is not started yet; both end with the test. */
+async function setUp(server: DatabaseServer, onTestFinished: TestContext['onTestFinished']): Promise<Setup> {
+  const database = await server.create();
+  onTestFinished(() => database.drop());
+  const url = new URL(database.url);
+  const proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port) });
+  onTestFinished(() => proxy.close());
+  url.hostname = proxy.host;
+  url.port = `${proxy.port}`;
+  const ledger = new Ledger(database.url);
+  onTestFinished(() => ledger.close());
+  const stack = new TestStack(redis.url, { DATABASE_URL: url.href });
+  onTestFinished(() => stack.stop());
+  const row = async (uuid: string) => (await ledger.find([uuid]).catch(() => []))[0];
+  const changesOf = (uuid: string) => `select id, to_status from session_events where uuid = '${uuid}' order by at, id`;
+  return {
+    stack,
+    database,
+    proxy,
+    ledger,
+    row,
+    statusIs: (uuid, status) => waitFor(`the ledger has ${uuid} as ${status}`, async () => (await row(uuid))?.status === status),
+    changes: async (uuid) => (await database.ask<{ to_status: string }>(changesOf(uuid))).map(({ to_status }) => to_status),
+  };
+}
+
+const FAULTS: Record<string, (proxy: FaultProxy) => Promise<void>> = {
+  'says nothing': async (proxy) => proxy.blackhole(),
+  refuses: async (proxy) => {
+    await proxy.refuse();
+    proxy.cut();
+  },
+};
+
+describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (server) => {
   describe.skipIf(lacks(server.kind, server.remedy))('the ledger of a worker', () => {
-    let database: TestDatabase;
-    let proxy: FaultProxy;
-    let stack: TestStack;
-    let ledger: Ledger;
+    // In a refusal the drivers make no difference.
+    it.for(server.kind === 'postgres' ? ['says nothing', 'refuses'] : ['says nothing'])(
+      'a database that %s delays the ledger and nothing else, and nothing is missing once it is back',
+      { timeout: 90_000 },
+      async (fault, { onTestFinished }) => {
+        const { stack, proxy, row, statusIs, changes } = await setUp(server, onTestFinished);
+        await stack.start({ workers: 2 });
+        const before = await stack.create('ada');
+        await statusIs(before.uuid, 'active');
+        await FAULTS[fault]!(proxy);
+        const sessions = await Promise.all(Array.from({ length: 30 }, (_, i) => stack.create(`user-${i}`)));
+        for (const { uuid } of sessions) await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+        for (const { uuid } of sessions) await stack.until(uuid, 'sleeping', 5_000);
+        await stack.call('DELETE', `/v1/sessions/${before.uuid}`);
+        await stack.until(before.uuid, 'deleted', 5_000);
+        // A worker that starts meanwhile works, too; one that is killed takes its batch with it; one that is told to go goes.
+        const [killed, leaver] = stack.workers;
+        killed!.kill('SIGKILL');
+        const leave = async () => {
+          const told = performance.now();
+          leaver!.kill('SIGTERM');
+          expect(await leaver!.exited).toBe(0);
+          expect(performance.now() - told).toBeLessThan(10_000);
+        };
+        const [late] = await Promise.all([stack.addWorker(), leave()]);
+        expect(await metric(late.ops, 'backlog')).toBeGreaterThan(60);
+        expect(await metric(late.ops, 'lag_seconds')).toBeGreaterThan(0.3);
+        await proxy.normal();
+        const isAllThere = async () => {
+          // It takes some 10 s, and the metrics cost more than they tell.
+          await pause(200);
+          return (await metric(late.ops, 'backlog')) === 0;
+        };
+        await waitFor('all is there', isAllThere, 40_000);
+        for (const { uuid } of sessions) {
+          expect(await row(uuid)).toMatchObject({ status: 'sleeping' });
+          expect(await changes(uuid)).toEqual(['active', 'falling-asleep', 'sleeping']);
+        }
+        expect(await row(before.uuid)).toMatchObject({ status: 'deleted' });
+        // Once it was gone, and once it was back.
+        const said = late.stdout();
+        expect(said.match(/cannot be reached yet|waits for its database/g)?.length).toBeLessThanOrEqual(2);
+      },
+    );
 
-    beforeEach(async () => {
-      database = await server.create();
-      const url = new URL(database.url);
-      proxy = await startFaultProxy({ host: url.hostname, port: Number(url.port) });
-      url.hostname = proxy.host;
-      url.port = `${proxy.port}`;
-      ledger = new Ledger(database.url);
-      stack = new TestStack(redis.url, { DATABASE_URL: url.href });
-    });
-    afterEach(async () => {
-      await stack.stop();
-      await ledger.close();
-      await proxy.close();
-      await database.drop();
-    });
-
-    const row = async (uuid: string) => (await ledger.find([uuid]).catch(() => []))[0];
-    const statusIs = (uuid: string, status: string, timeout?: number) =>
-      waitFor(`the ledger has ${uuid} as ${status}`, async () => (await row(uuid))?.status === status, timeout);
-    const changes = async (uuid: string) =>
-      (
-        await database.ask<{ id: string; to_status: string }>(
-          `select id, to_status from session_events where uuid = '${uuid}' order by at, id`,
-        )
-      ).map(({ to_status }) => to_status);
-
-    it('begins with what the stream holds, and with whoever slept long before', async () => {
+    it('begins with what the stream holds, and with whoever slept long before', async ({ onTestFinished }) => {
+      const { stack, database, row, statusIs, changes } = await setUp(server, onTestFinished);
       stack.set({ DATABASE_URL: '' });
       await stack.start({});
       const { uuid } = await stack.create('ada', 'aggressive');
@@ -90,51 +157,8 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', (server) => {
       expect(await metric(ops, 'lag_seconds')).toBe(0);
     });
 
-    const refuse = async () => {
-      await proxy.refuse();
-      proxy.cut();
-    };
-    const faults: [string, () => Promise<void>][] = [
-      ['says nothing', async () => proxy.blackhole()],
-      // Of this one the drivers make no difference.
-      ...(server.kind === 'postgres' ? [['refuses', refuse] as [string, () => Promise<void>]] : []),
-    ];
-    it.each(faults)(
-      'a database that %s delays the ledger and nothing else, and nothing is missing once it is back',
-      async (_, fail) => {
-        await stack.start({ workers: 2 });
-        const before = await stack.create('ada');
-        await statusIs(before.uuid, 'active');
-        await fail();
-        const sessions = await Promise.all(Array.from({ length: 30 }, (_, i) => stack.create(`user-${i}`)));
-        for (const { uuid } of sessions) await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-        for (const { uuid } of sessions) await stack.until(uuid, 'sleeping', 5_000);
-        await stack.call('DELETE', `/v1/sessions/${before.uuid}`);
-        await stack.until(before.uuid, 'deleted', 5_000);
-        // A worker that starts meanwhile works, too; one that is killed takes its batch with it; one that is told to go goes.
-        const late = await stack.addWorker();
-        stack.workers[0]!.kill('SIGKILL');
-        const told = performance.now();
-        stack.workers[1]!.kill('SIGTERM');
-        expect(await stack.workers[1]!.exited).toBe(0);
-        expect(performance.now() - told).toBeLessThan(10_000);
-        expect(await metric(late.ops, 'backlog')).toBeGreaterThan(60);
-        expect(await metric(late.ops, 'lag_seconds')).toBeGreaterThan(0.3);
-        await proxy.normal();
-        await waitFor('all is there', async () => (await metric(late.ops, 'backlog')) === 0, 40_000);
-        for (const { uuid } of sessions) {
-          expect(await row(uuid)).toMatchObject({ status: 'sleeping' });
-          expect(await changes(uuid)).toEqual(['active', 'falling-asleep', 'sleeping']);
-        }
-        expect(await row(before.uuid)).toMatchObject({ status: 'deleted' });
-        // Once it was gone, and once it was back.
-        const said = late.stdout();
-        expect(said.match(/cannot be reached yet|waits for its database/g)?.length).toBeLessThanOrEqual(2);
-      },
-      90_000,
-    );
-
-    it('events of long ago are removed, and of sessions whose records are gone the events tell', async () => {
+    it('events of long ago are removed, and of sessions whose records are gone the events tell', async ({ onTestFinished }) => {
+      const { stack, ledger, row, statusIs, changes } = await setUp(server, onTestFinished);
       await ledger.migrate();
       const now = Date.now();
       const at = (ms: number) =>
@@ -154,7 +178,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', (server) => {
   });
 });
 
-describe('a wrong DATABASE_URL', () => {
+describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
   const start = async (DATABASE_URL: string, further: Record<string, string> = {}) => {
     const worker = startApp('worker', {
       REDIS_URL: redis.url,

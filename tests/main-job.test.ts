@@ -18,7 +18,8 @@ afterAll(async () => {
 });
 
 describe('on two APIs and two workers', () => {
-  it('sleep comes 2.0 to 2.3 s after the last ping, delete 3.0 to 3.4 s after the sleep', async () => {
+  // At once: they wait for most of their time, and each has sessions of its own.
+  it.concurrent('sleep comes 2.0 to 2.3 s after the last ping, delete 3.0 to 3.4 s after the sleep', async () => {
     const sessions = await Promise.all(Array.from({ length: 10 }, (_, i) => stack.create(`timing-${i}`, SHORT)));
     const lastPing = new Map<string, { sent: number; acknowledged: number }>();
     for (let round = 0; round < 6; round++) {
@@ -42,6 +43,57 @@ describe('on two APIs and two workers', () => {
       expect(remove!.at - sleep!.doneAt).toBeGreaterThanOrEqual(2_990);
       expect(remove!.at - sleep!.at).toBeLessThanOrEqual(3_400);
     }
+  });
+
+  it.concurrent('a chat that streams longer than sleepAfter keeps its session awake, also when the caller hangs up', async () => {
+    const policy = { sleepAfter: '600ms', deleteAfter: '1h' };
+    const [stays, leaves] = await Promise.all([stack.create('listener', policy), stack.create('leaver-mid-answer', policy)]);
+    const message = { stream: { chunks: 10, intervalMs: 200 } };
+    const hangUp = new AbortController();
+    const cut = fetch(`${stack.apiUrls[0]}/v1/sessions/${leaves.uuid}/chat`, {
+      method: 'POST',
+      headers: { 'x-api-key': 'test-api-key-0123456789', 'content-type': 'application/json' },
+      body: JSON.stringify({ message }),
+      signal: hangUp.signal,
+    });
+    const whole = stack.call<string>('POST', `/v1/sessions/${stays.uuid}/chat`, { message });
+    await (await cut).body?.getReader().read();
+    hangUp.abort();
+    expect((await whole).body.trim().split('\n')).toHaveLength(10);
+    for (const { uuid } of [stays, leaves]) {
+      const chat = await waitFor('the pod has answered', async () => (await stack.calls(uuid, 'chat')).find(({ doneAt }) => doneAt > 0));
+      await stack.until(uuid, 'sleeping');
+      const [sleep] = await stack.calls(uuid, 'sleep');
+      expect(sleep!.at).toBeGreaterThan(chat.doneAt);
+    }
+  });
+
+  it.concurrent('a chat keeps its session awake also under a shorter policy that comes in mid-answer', async () => {
+    const { uuid } = await stack.create('patched');
+    const message = { stream: { chunks: 5, intervalMs: 1_000 } };
+    const whole = stack.call<string>('POST', `/v1/sessions/${uuid}/chat`, { message });
+    await waitFor('the pod has begun', async () => (await stack.calls(uuid, 'chat')).length === 1);
+    await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: { sleepAfter: '2s', deleteAfter: '1h' } });
+    expect((await whole).body.trim().split('\n')).toHaveLength(5);
+    const [chat] = await stack.calls(uuid, 'chat');
+    await stack.until(uuid, 'sleeping');
+    expect((await stack.calls(uuid, 'sleep'))[0]!.at).toBeGreaterThanOrEqual(chat!.doneAt);
+  });
+
+  it.concurrent('a hold keeps awake, and its end lets sleep', async () => {
+    const { uuid } = await stack.create('holder', { sleepAfter: '200ms', deleteAfter: '1h' });
+    const held = await stack.call('POST', `/v1/sessions/${uuid}/hold`, { for: '1h' });
+    expect(held.status).toBe(200);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await stack.status(uuid)).toBe('active');
+    expect((await stack.call('DELETE', `/v1/sessions/${uuid}/hold`)).status).toBe(200);
+    await stack.until(uuid, 'sleeping', 2_000);
+  });
+
+  it.concurrent('simple deletes without a sleep', async () => {
+    const { uuid } = await stack.create('simple', { sleepAfter: 'never', deleteAfter: '500ms' });
+    await stack.until(uuid, 'deleted');
+    expect((await stack.calls(uuid)).map(({ call }) => call)).toEqual(['create', 'delete']);
   });
 
   it('logout deletes every live session of the user within 1 s', async () => {
@@ -89,57 +141,6 @@ describe('on two APIs and two workers', () => {
     expect(await chat(misrouted.uuid)).toMatchObject({ status: 502, body: { code: 'session-manager-error' } });
     expect(await chat(misrouted.uuid)).toMatchObject({ status: 200, body: { reply: 'hello' } });
     expect((await stack.calls(misrouted.uuid, 'status')).map(({ status }) => status)).toEqual([200]);
-  });
-
-  it('a chat that streams longer than sleepAfter keeps its session awake, also when the caller hangs up', async () => {
-    const policy = { sleepAfter: '600ms', deleteAfter: '1h' };
-    const [stays, leaves] = await Promise.all([stack.create('listener', policy), stack.create('leaver-mid-answer', policy)]);
-    const message = { stream: { chunks: 10, intervalMs: 200 } };
-    const hangUp = new AbortController();
-    const cut = fetch(`${stack.apiUrls[0]}/v1/sessions/${leaves.uuid}/chat`, {
-      method: 'POST',
-      headers: { 'x-api-key': 'test-api-key-0123456789', 'content-type': 'application/json' },
-      body: JSON.stringify({ message }),
-      signal: hangUp.signal,
-    });
-    const whole = stack.call<string>('POST', `/v1/sessions/${stays.uuid}/chat`, { message });
-    await (await cut).body?.getReader().read();
-    hangUp.abort();
-    expect((await whole).body.trim().split('\n')).toHaveLength(10);
-    for (const { uuid } of [stays, leaves]) {
-      const chat = await waitFor('the pod has answered', async () => (await stack.calls(uuid, 'chat')).find(({ doneAt }) => doneAt > 0));
-      await stack.until(uuid, 'sleeping');
-      const [sleep] = await stack.calls(uuid, 'sleep');
-      expect(sleep!.at).toBeGreaterThan(chat.doneAt);
-    }
-  });
-
-  it('a chat keeps its session awake also under a shorter policy that comes in mid-answer', async () => {
-    const { uuid } = await stack.create('patched');
-    const message = { stream: { chunks: 5, intervalMs: 1_000 } };
-    const whole = stack.call<string>('POST', `/v1/sessions/${uuid}/chat`, { message });
-    await waitFor('the pod has begun', async () => (await stack.calls(uuid, 'chat')).length === 1);
-    await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: { sleepAfter: '2s', deleteAfter: '1h' } });
-    expect((await whole).body.trim().split('\n')).toHaveLength(5);
-    const [chat] = await stack.calls(uuid, 'chat');
-    await stack.until(uuid, 'sleeping');
-    expect((await stack.calls(uuid, 'sleep'))[0]!.at).toBeGreaterThanOrEqual(chat!.doneAt);
-  });
-
-  it('simple deletes without a sleep', async () => {
-    const { uuid } = await stack.create('simple', { sleepAfter: 'never', deleteAfter: '500ms' });
-    await stack.until(uuid, 'deleted');
-    expect((await stack.calls(uuid)).map(({ call }) => call)).toEqual(['create', 'delete']);
-  });
-
-  it('a hold keeps awake, and its end lets sleep', async () => {
-    const { uuid } = await stack.create('holder', { sleepAfter: '200ms', deleteAfter: '1h' });
-    const held = await stack.call('POST', `/v1/sessions/${uuid}/hold`, { for: '1h' });
-    expect(held.status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    expect(await stack.status(uuid)).toBe('active');
-    expect((await stack.call('DELETE', `/v1/sessions/${uuid}/hold`)).status).toBe(200);
-    await stack.until(uuid, 'sleeping', 2_000);
   });
 
   it('an adopted pod that turns out asleep is woken, one that does not exist is gone', async () => {

@@ -45,9 +45,11 @@ afterAll(async () => {
 });
 
 it('every metric of the contract is declared by API and worker, with the labels it should have', async () => {
-  const { uuid } = await stack.create('ada', { sleepAfter: '3s', deleteAfter: '1h' });
+  const { uuid } = await stack.create('ada', 'balanced');
   await stack.ping(uuid);
   await stack.call('POST', `/v1/sessions/${uuid}/activity`, { kind: 'background' });
+  // Only now: none of these may find it asleep.
+  await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: { sleepAfter: '100ms', deleteAfter: '1h' } });
   await stack.until(uuid, 'sleeping');
   // It must not fall asleep again before it is deleted.
   await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: 'balanced' });

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Call, TestStack } from './stack.ts';
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6));
-const SESSIONS = 20;
+const SESSIONS = 30;
 /** How long they come and go, in ms. */
-const PLAYED_MS = 12_000;
+const PLAYED_MS = 8_000;
 /** No event comes closer to a deadline, in ms: a busy machine is late, and must not change who is first. */
 const MARGIN_MS = 700;
 /** How late a real call may be, in ms. */

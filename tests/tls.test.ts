@@ -20,6 +20,20 @@ function missing(): string | null {
   return redisKnows('tls-auth-clients', 'no') ? null : 'install a redis-server that is built with TLS (Debian’s is)';
 }
 
+// Starting servers and processes takes longer than the tests do: each kind has one Redis for both, beside the other kinds.
+const SIDE_BY_SIDE = { concurrent: true };
+
+interface Served {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const KINDS: [string, (certificate: Certificate) => Promise<Served>][] = [
+  ['a Cluster', (certificate) => startRedisCluster({ certificate })],
+  ['sentinels and what they watch', (certificate) => startSentinel({ certificate })],
+  ['one server', (certificate) => startRedis({ certificate })],
+];
+
 describe.skipIf(lacks('tls', missing()))('over TLS', () => {
   let certificate: Certificate;
 
@@ -31,16 +45,18 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
     certificate?.remove();
   });
 
-  const kinds: [string, () => Promise<{ readonly url: string; stop(): Promise<void> }>][] = [
-    ['one server', () => startRedis({ certificate })],
-    ['a Cluster', () => startRedisCluster({ certificate })],
-    ['sentinels and what they watch', () => startSentinel({ certificate })],
-  ];
+  describe.each(KINDS)('with %s', SIDE_BY_SIDE, (_, start) => {
+    let redis: Served;
 
-  it.each(kinds)('the main job runs with %s', async (_, start) => {
-    const redis = await start();
-    const stack = new TestStack(redis.url, { NODE_EXTRA_CA_CERTS: certificate.path });
-    try {
+    beforeAll(async () => {
+      redis = await start(certificate);
+    });
+
+    afterAll(() => redis?.stop());
+
+    it('the main job runs', async ({ onTestFinished }) => {
+      const stack = new TestStack(redis.url, { NODE_EXTRA_CA_CERTS: certificate.path });
+      onTestFinished(() => stack.stop());
       expect(redis.url).toMatch(/^rediss/);
       await stack.start({});
       const { uuid } = await stack.create('ada', { sleepAfter: '500ms', deleteAfter: '1h' });
@@ -50,22 +66,20 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
       await stack.until(uuid, 'active');
       await stack.call('POST', '/v1/users/ada/logout');
       await stack.until(uuid, 'deleted');
-    } finally {
-      await stack.stop();
-      await redis.stop();
-    }
-  });
+    });
 
-  it.each(kinds)('with %s under a certificate it does not trust, a process stays up and not ready', async (_, start) => {
-    const redis = await start();
-    const [port, metricsPort] = [await freePort(), await freePort()];
-    const key = 'a-key-of-some-length';
-    const common = { REDIS_URL: redis.url, HOST: '127.0.0.1', SESSION_MANAGER_URL: 'http://127.0.0.1:1', SESSION_MANAGER_API_KEY: key };
-    const apps: [AppProcess, string][] = [
-      [startApp('api', { ...common, API_KEYS: key, PORT: `${port}` }), `http://127.0.0.1:${port}`],
-      [startApp('worker', { ...common, METRICS_PORT: `${metricsPort}` }), `http://127.0.0.1:${metricsPort}`],
-    ];
-    try {
+    it('under a certificate it does not trust, a process stays up and not ready', async ({ onTestFinished }) => {
+      const [port, metricsPort] = [await freePort(), await freePort()];
+      const key = 'a-key-of-some-length';
+      const common = { REDIS_URL: redis.url, HOST: '127.0.0.1', SESSION_MANAGER_URL: 'http://127.0.0.1:1', SESSION_MANAGER_API_KEY: key };
+      const apps: [AppProcess, string][] = [
+        [startApp('api', { ...common, API_KEYS: key, PORT: `${port}` }), `http://127.0.0.1:${port}`],
+        [startApp('worker', { ...common, METRICS_PORT: `${metricsPort}` }), `http://127.0.0.1:${metricsPort}`],
+      ];
+      onTestFinished(async () => {
+        for (const [app] of apps) app.kill('SIGKILL');
+        await Promise.all(apps.map(([app]) => app.exited));
+      });
       for (const [app, url] of apps) {
         await waitFor('it is up', async () => (await fetch(`${url}/healthz`).catch(() => null))?.ok, 30_000);
         // ioredis keeps a sentinel's reason to itself.
@@ -75,10 +89,6 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
       const ping = await fetch(`http://127.0.0.1:${port}/v1/sessions/nobody/activity`, { method: 'POST', headers: { 'x-api-key': key } });
       expect(ping.status).toBe(503);
       for (const [app] of apps) expect(app.stderr()).toBe('');
-    } finally {
-      for (const [app] of apps) app.kill('SIGKILL');
-      await Promise.all(apps.map(([app]) => app.exited));
-      await redis.stop();
-    }
+    });
   });
 });

@@ -173,7 +173,7 @@ describe('where traces are collected', () => {
   });
 });
 
-describe.each([
+describe.concurrent.each([
   ['nothing asks for it', () => ({})],
   ['it is asked for and switched off', () => ({ ...exporting(collector.url), OTEL_SDK_DISABLED: 'true' })],
   ['no exporter is wanted', () => ({ ...exporting(collector.url), OTEL_TRACES_EXPORTER: 'none' })],
@@ -199,7 +199,7 @@ describe.each([
   );
 });
 
-describe('where whoever collects traces', () => {
+describe.concurrent('where whoever collects traces', () => {
   const hangs = createServer((socket) => socket.resume().on('error', () => {}));
 
   beforeAll(async () => {

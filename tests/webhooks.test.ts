@@ -3,17 +3,23 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { verifyWebhook } from '@sandman/client/webhooks';
-import { PolicyBook, rebirth } from '@sandman/core';
+import { PolicyBook, rebirth, shardTag } from '@sandman/core';
 import { RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, freePort, redisForTests, startApp, waitFor } from '@sandman/testing';
+import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TestStack, type View } from './stack.ts';
+
+// The tests of a stack wait at the same time, each for a session of its own.
+vi.setConfig({ maxConcurrency: 20 });
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
 
-interface Told {
+/** A request that the receiver accepted. */
+interface Delivery {
+  /** When it arrived, in ms. */
   readonly at: number;
   readonly id: string;
   readonly type: string;
@@ -22,28 +28,44 @@ interface Told {
   readonly cause: string | undefined;
 }
 
-/** Whoever is told. Everything that it takes has a signature that the public library accepts, and our client. */
+/** A request that the receiver did not accept. */
+interface Refusal {
+  readonly id: string;
+  readonly uuid: string;
+}
+
+/** The HTTP status to answer with; null leaves the request unanswered. */
+type Answer = () => number | null;
+
+/** Receives webhooks. Checks the signature of each with the public library and with the client's `verifyWebhook`. */
 class Receiver {
-  readonly told: Told[] = [];
-  readonly refused: string[] = [];
-  readonly errors: unknown[] = [];
-  /** What it answers; null: nothing at all. */
-  answer: () => number | null = () => 204;
+  /** For each session that has no entry in `answers`. */
+  answer: Answer = () => 204;
+  /** By uuid. */
+  readonly answers = new Map<string, Answer>();
+  readonly refused: Refusal[] = [];
+  readonly unanswered: Refusal[] = [];
+  /** What was wrong with requests whose signature or body is invalid. */
+  readonly invalid: unknown[] = [];
+  readonly #delivered: Delivery[] = [];
   readonly #server: Server;
 
   constructor() {
     this.#server = createServer(async (request, response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
-      const status = this.answer();
-      if (status === null) return;
-      if (status < 300) this.#take(Buffer.concat(chunks).toString(), request.headers);
-      else this.refused.push(String(request.headers['webhook-id']));
-      response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
+      const delivery = this.#verified(Buffer.concat(chunks).toString(), request.headers);
+      if (!delivery) return response.writeHead(400).end();
+      const { id, session } = delivery;
+      const status = (this.answers.get(session.uuid) ?? this.answer)();
+      if (status === null) return this.unanswered.push({ id, uuid: session.uuid });
+      if (status < 300) this.#delivered.push(delivery);
+      else this.refused.push({ id, uuid: session.uuid });
+      return response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
     });
   }
 
-  #take(body: string, headers: IncomingHttpHeaders): void {
+  #verified(body: string, headers: IncomingHttpHeaders): Delivery | null {
     try {
       const event = new Webhook(SECRET).verify(body, headers as Record<string, string>) as {
         type: string;
@@ -52,9 +74,10 @@ class Receiver {
       };
       const { type, timestamp, data } = event;
       expect(verifyWebhook(body, headers, SECRET)).toEqual(event);
-      this.told.push({ at: Date.now(), id: String(headers['webhook-id']), type, timestamp, ...data, cause: data.cause });
+      return { at: Date.now(), id: String(headers['webhook-id']), type, timestamp, ...data, cause: data.cause };
     } catch (error) {
-      this.errors.push(error);
+      this.invalid.push(error);
+      return null;
     }
   }
 
@@ -64,8 +87,25 @@ class Receiver {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/hooks?token=of-the-receiver`;
   }
 
-  of(uuid: string): Told[] {
-    return this.told.filter(({ session }) => session.uuid === uuid);
+  deliveriesOf(uuid: string): Delivery[] {
+    return this.#delivered.filter(({ session }) => session.uuid === uuid);
+  }
+
+  /** The ids of a session's refused requests. */
+  refusedOf(uuid: string): string[] {
+    return this.refused.filter((one) => one.uuid === uuid).map(({ id }) => id);
+  }
+
+  /** Waits until these types are among a session's deliveries; returns all of its deliveries. */
+  untilDelivered(uuid: string, ...types: string[]): Promise<Delivery[]> {
+    return waitFor(
+      `${types} of ${uuid} delivered`,
+      () => {
+        const all = this.deliveriesOf(uuid);
+        return all.filter(({ type }) => types.includes(type)).length >= types.length ? all : null;
+      },
+      60_000,
+    );
   }
 
   async stop(): Promise<void> {
@@ -75,45 +115,65 @@ class Receiver {
 }
 
 let redis: FoundRedis;
-let receiver: Receiver;
-let stack: TestStack;
 
 beforeAll(async () => {
   redis = await redisForTests();
 });
 afterAll(() => redis?.stop());
 
-beforeEach(async () => {
-  receiver = new Receiver();
-  stack = new TestStack(redis.url, { WEBHOOK_URL: await receiver.start(), WEBHOOK_SECRET: SECRET, SLEEP_WARNING: '1s' });
-});
-afterEach(async () => {
-  await stack.stop();
-  await receiver.stop();
-  expect(receiver.errors).toEqual([]);
-});
-
-/** All that was told of a session, once each of these types is among it. */
-const told = (uuid: string, ...types: string[]) =>
-  waitFor(
-    `told of ${types}`,
-    () => {
-      const all = receiver.of(uuid);
-      return all.filter(({ type }) => types.includes(type)).length >= types.length ? all : null;
+/** Starts a stack for the tests of a suite, and a receiver of its webhooks. */
+function useStack(workers: number): { readonly receiver: Receiver; readonly stack: TestStack } {
+  const receiver = new Receiver();
+  let stack: TestStack;
+  beforeAll(async () => {
+    stack = new TestStack(redis.url, { WEBHOOK_URL: await receiver.start(), WEBHOOK_SECRET: SECRET, SLEEP_WARNING: '1500ms' });
+    await stack.start({ workers });
+  });
+  afterAll(async () => {
+    await stack?.stop();
+    await receiver.stop();
+    expect(receiver.invalid).toEqual([]);
+  });
+  return {
+    receiver,
+    get stack() {
+      return stack;
     },
-    60_000,
-  );
+  };
+}
 
-describe('what happens to a session', () => {
-  it('is told, signed, with the session and the cause: slept, woken, deleted', async () => {
-    await stack.start({});
+/** The metrics of all workers of a stack. */
+const metricsOf = async ({ ops }: TestStack) =>
+  (await Promise.all(ops.map(async (url) => (await fetch(`${url}/metrics`)).text()))).join('\n');
+
+/** Warned after 1.5 s, asleep after 3 s. */
+const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
+
+describe.concurrent('a stack that many sessions share', () => {
+  const on = useStack(2);
+  const { receiver } = on;
+  let client: Redis;
+  /** Where the deliveries wait. */
+  let queue: Queue;
+
+  beforeAll(() => {
+    client = new Redis(redis.url);
+    queue = new Queue('webhook', { connection: client, prefix: shardTag(on.stack.prefix, 0) });
+  });
+  afterAll(async () => {
+    await queue?.close();
+    client?.disconnect();
+  });
+
+  it('every change is delivered, signed, with the session and the cause: slept, woken, deleted', async () => {
+    const { stack } = on;
     const { uuid } = await stack.create('ada');
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-    await told(uuid, 'session.slept');
+    await receiver.untilDelivered(uuid, 'session.slept');
     await stack.ping(uuid);
-    await told(uuid, 'session.woken');
+    await receiver.untilDelivered(uuid, 'session.woken');
     await stack.call('POST', '/v1/users/ada/logout');
-    const all = await told(uuid, 'session.slept', 'session.woken', 'session.deleted');
+    const all = await receiver.untilDelivered(uuid, 'session.slept', 'session.woken', 'session.deleted');
     expect(all.map(({ type, cause, session }) => [type, cause, session.status])).toEqual([
       ['session.slept', 'manual', 'sleeping'],
       ['session.woken', 'activity', 'active'],
@@ -123,160 +183,199 @@ describe('what happens to a session', () => {
   });
 
   it('a pod that the session-manager has lost is gone', async () => {
-    await stack.start({});
+    const { stack } = on;
     const { uuid } = await stack.create('loser');
     await stack.sim('DELETE', `/session/${uuid}`);
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-    expect((await told(uuid, 'session.gone')).map(({ type, cause }) => [type, cause])).toEqual([['session.gone', 'gone']]);
+    const all = await receiver.untilDelivered(uuid, 'session.gone');
+    expect(all.map(({ type, cause }) => [type, cause])).toEqual([['session.gone', 'gone']]);
   });
 
-  it('a wake of what only was in doubt is not told: it was awake all the while', async () => {
-    await stack.start({});
-    const { uuid } = await stack.create('ada');
-    const client = new Redis(redis.url);
-    await client.hset(`{${stack.prefix}:0}:ingest`, 'rewound', Date.now());
-    client.disconnect();
-    expect((await stack.ping(uuid)).status).toBe('waking');
-    await stack.until(uuid, 'active');
-    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-    expect((await told(uuid, 'session.slept')).map(({ type }) => type)).toEqual(['session.slept']);
-  });
-
-  it('what came back from the ledger as it was is not told', async () => {
-    await stack.start({});
-    const client = new Redis(redis.url);
+  it('the status that a session has when it comes back from the ledger is not delivered', async () => {
+    const { stack } = on;
     const store = new RedisSessionStore(client, { prefix: stack.prefix, shards: 1, slack: 1 });
     const policy = new PolicyBook().default;
     for (const [uuid, status] of [
       ['sleeper1', 'sleeping'],
       ['awake001', 'active'],
     ] as const) {
-      await stack.sim('POST', '/sim/pods', { uuid, userId: 'ada', replicas: status === 'active' ? 1 : 0 });
+      await stack.sim('POST', '/sim/pods', { uuid, userId: 'returned', replicas: status === 'active' ? 1 : 0 });
       const { now } = await store.read(uuid);
-      const past = { userId: 'ada', workspaceUrl: '', policy, status, createdAt: now, lastActivity: now, sleptAt: null };
+      const past = { userId: 'returned', workspaceUrl: '', policy, status, createdAt: now, lastActivity: now, sleptAt: null };
       const ingest = { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 };
       const patch = rebirth(past, status === 'active' ? 'unread' : 'asleep', { now, ingest, doubt: 60_000, outage: 0 });
       await store.commit(uuid, null, { patch, alarms: true });
     }
-    client.disconnect();
     await stack.until('awake001', 'active');
     for (const uuid of ['sleeper1', 'awake001']) await stack.call('DELETE', `/v1/sessions/${uuid}`);
     for (const uuid of ['sleeper1', 'awake001']) {
-      expect((await told(uuid, 'session.deleted')).map(({ type }) => type)).toEqual(['session.deleted']);
+      const all = await receiver.untilDelivered(uuid, 'session.deleted');
+      expect(all.map(({ type }) => type)).toEqual(['session.deleted']);
     }
   });
 
-  it('is told again, with the same id, to a receiver that fails, or sends elsewhere', async () => {
-    await stack.start({});
+  it('a delivery that is refused or redirected is tried again with the same id, after a longer wait each time', async () => {
+    const { stack } = on;
+    const { uuid } = await stack.create('retried');
     const answers = [500, 302];
-    receiver.answer = () => answers.shift() ?? 200;
-    const { uuid } = await stack.create('ada');
+    receiver.answers.set(uuid, () => answers.shift() ?? 200);
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-    const [slept] = await told(uuid, 'session.slept');
-    expect(receiver.refused).toEqual([slept!.id, slept!.id]);
-  }, 90_000);
-
-  it('is told though the worker is killed that was about to', async () => {
-    await stack.start({});
-    receiver.answer = () => null;
-    const { uuid } = await stack.create('ada');
-    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-    await stack.until(uuid, 'sleeping');
-    await waitFor('it is taken up', async () =>
-      /"session.slept"|sandman_webhook_backlog 1/.test(await (await fetch(`${stack.ops[0]}/metrics`)).text()),
-    );
-    stack.workers[0]!.kill('SIGKILL');
-    receiver.answer = () => 200;
-    await stack.addWorker();
-    expect((await told(uuid, 'session.slept')).length).toBeGreaterThan(0);
-  }, 90_000);
-});
-
-describe('a receiver that is down', () => {
-  it.each([
-    ['answers nothing', () => null],
-    ['refuses', () => 503],
-  ])('and %s slows no sleep', async (_, answer) => {
-    receiver.answer = answer;
-    await stack.start({});
-    const before = await Promise.all(Array.from({ length: 40 }, (_, i) => stack.create(`early-${i}`)));
-    await Promise.all(before.map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
-    for (const { uuid } of before) await stack.until(uuid, 'sleeping');
-    const policy = { sleepAfter: '1s', deleteAfter: '1h' };
-    const sessions = await Promise.all(Array.from({ length: 20 }, (_, i) => stack.create(`late-${i}`, policy)));
-    for (const { uuid } of sessions) await stack.until(uuid, 'sleeping');
-    for (const { uuid, sleepAt } of sessions) {
-      const [sleep] = await stack.calls(uuid, 'sleep');
-      expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(300);
-    }
+    await waitFor('the second try, 4 to 5 s after the first', () => receiver.refusedOf(uuid).length === 2);
+    const [id] = receiver.refusedOf(uuid);
+    await waitFor('it waits for the third', async () => (await queue.getJobState(id!)) === 'delayed');
+    const job = (await queue.getJob(id!))!;
+    expect(job.delay).toBeGreaterThanOrEqual(7_500);
+    expect(job.delay).toBeLessThanOrEqual(10_000);
+    await job.promote();
+    const [slept] = await receiver.untilDelivered(uuid, 'session.slept');
+    expect(receiver.refusedOf(uuid)).toEqual([slept!.id, slept!.id]);
   });
-});
 
-describe('a warning', () => {
-  const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
-
-  it('comes SLEEP_WARNING before the sleep, once, with when it will be', async () => {
-    await stack.start({ workers: 2 });
-    const { uuid } = await stack.create('ada', POLICY);
+  it('a warning comes SLEEP_WARNING before the sleep, once, with when it will be', async () => {
+    const { stack } = on;
+    const { uuid } = await stack.create('warned', { sleepAfter: '5s', deleteAfter: '1h' });
     const { sleepAt } = await stack.ping(uuid);
-    const [warning, slept] = await told(uuid, 'session.sleep-warning', 'session.slept');
+    const [warning, slept] = await receiver.untilDelivered(uuid, 'session.sleep-warning', 'session.slept');
     expect(warning).toMatchObject({ type: 'session.sleep-warning', session: { sleepAt, status: 'active' }, cause: undefined });
     expect(slept!.type).toBe('session.slept');
     const ahead = Date.parse(sleepAt!) - warning!.at;
-    expect(ahead).toBeLessThanOrEqual(1_010);
-    expect(ahead).toBeGreaterThan(500);
-    expect(receiver.of(uuid)).toHaveLength(2);
+    expect(ahead).toBeLessThanOrEqual(1_510);
+    expect(ahead).toBeGreaterThan(1_000);
+    expect(receiver.deliveriesOf(uuid)).toHaveLength(2);
   });
 
-  it('is not sent when somebody comes before it; whoever comes after it gets another before the next sleep', async () => {
-    await stack.start({ workers: 2 });
-    const { uuid } = await stack.create('ada', POLICY);
-    for (let i = 0; i < 4; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
-      await stack.ping(uuid);
-    }
-    expect(receiver.of(uuid)).toEqual([]);
-    await told(uuid, 'session.sleep-warning');
+  it('a ping before the warning prevents it; a ping after it brings another before the next sleep', async () => {
+    const { stack } = on;
+    const created = await stack.create('pinging', POLICY);
+    const { uuid } = created;
+    let last = Date.parse(created.lastActivity);
+    await waitFor('pings go past the first deadline', async () => {
+      if (Date.now() - last > 300) last = Date.parse((await stack.ping(uuid)).lastActivity);
+      return last > Date.parse(created.sleepAt!);
+    });
+    expect(receiver.deliveriesOf(uuid)).toEqual([]);
+    await receiver.untilDelivered(uuid, 'session.sleep-warning');
     const { sleepAt } = await stack.ping(uuid);
-    const all = await told(uuid, 'session.sleep-warning', 'session.sleep-warning', 'session.slept');
+    const all = await receiver.untilDelivered(uuid, 'session.sleep-warning', 'session.sleep-warning', 'session.slept');
     expect(all.map(({ type }) => type)).toEqual(['session.sleep-warning', 'session.sleep-warning', 'session.slept']);
     expect(all[1]!.session.sleepAt).toBe(sleepAt);
     expect((await stack.calls(uuid, 'sleep')).length).toBe(1);
   });
 
-  it('that could not be delivered before somebody came is not delivered later', async () => {
-    await stack.start({});
-    receiver.answer = () => 500;
-    const { uuid } = await stack.create('ada', POLICY);
-    await waitFor('it was tried', () => receiver.refused.length > 0);
+  it('a warning that could not be delivered before a ping is not delivered later', async () => {
+    const { stack } = on;
+    const { uuid } = await stack.create('unwarned', POLICY);
+    receiver.answers.set(uuid, () => 500);
+    await waitFor('it was tried', () => receiver.refusedOf(uuid).length > 0);
     await stack.ping(uuid);
     await stack.call('POST', `/v1/sessions/${uuid}/hold`, { for: '1h' });
-    const { length } = receiver.refused;
-    receiver.answer = () => 200;
-    await waitFor('it is void', async () => /outcome="void"} 1/.test(await (await fetch(`${stack.ops[0]}/metrics`)).text()), 20_000);
-    expect(receiver.of(uuid)).toEqual([]);
-    expect(receiver.refused).toHaveLength(length);
+    const refused = receiver.refusedOf(uuid);
+    receiver.answers.delete(uuid);
+    await waitFor('its delivery has ended', async () => !(await queue.getJob(refused[0]!)), 20_000);
+    expect(await metricsOf(stack)).toMatch(/\{type="session.sleep-warning",outcome="void"} 1\n/);
+    expect(receiver.deliveriesOf(uuid)).toEqual([]);
+    expect(receiver.refusedOf(uuid)).toEqual(refused);
   });
 
-  it('is none where the policy is shorter than twice SLEEP_WARNING', async () => {
-    await stack.start({});
-    const { uuid } = await stack.create('ada', { sleepAfter: '1900ms', deleteAfter: '1h' });
-    expect((await told(uuid, 'session.slept')).map(({ type }) => type)).toEqual(['session.slept']);
-  });
-
-  it('leaves no alarm behind that the sweep would have to mend', async () => {
-    await stack.start({});
-    // Longer than what the sweep bears with: an alarm that stands at its warning must not look late, nor one past it.
-    const { uuid } = await stack.create('ada', { sleepAfter: '3s', deleteAfter: '1h' });
-    await told(uuid, 'session.sleep-warning', 'session.slept');
-    const metrics = await (await fetch(`${stack.ops[0]}/metrics`)).text();
-    expect(metrics).not.toMatch(/sandman_sweep_repairs_total\{/);
-    // Nor does an alarm that stops for it ring early: there was something to do.
-    expect(metrics).not.toMatch(/sandman_alarms_early_total\{alarm="sleep"\}/);
+  it('there is no warning where the policy is shorter than twice SLEEP_WARNING', async () => {
+    const { stack } = on;
+    const { uuid } = await stack.create('short', { sleepAfter: '1900ms', deleteAfter: '1h' });
+    const all = await receiver.untilDelivered(uuid, 'session.slept');
+    expect(all.map(({ type }) => type)).toEqual(['session.slept']);
   });
 });
 
-describe('the environment', () => {
+describe.concurrent('a stack whose worker is killed', () => {
+  const on = useStack(1);
+  const { receiver } = on;
+
+  it('a delivery that a killed worker had begun is made again by another, with the same id', async () => {
+    const { stack } = on;
+    receiver.answer = () => null;
+    const { uuid } = await stack.create('ada');
+    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+    await stack.until(uuid, 'sleeping');
+    const [begun] = await waitFor('it is begun', () => (receiver.unanswered.length > 0 ? receiver.unanswered : null));
+    stack.workers[0]!.kill('SIGKILL');
+    receiver.answer = () => 200;
+    await stack.addWorker();
+    const [slept] = await receiver.untilDelivered(uuid, 'session.slept');
+    expect(begun).toEqual({ id: slept!.id, uuid });
+  });
+});
+
+describe.concurrent('a stack of one test at a time', () => {
+  // These change what holds for all sessions, or read metrics to which every session adds.
+  describe('in turn', { concurrent: false }, () => {
+    const on = useStack(1);
+    const { receiver } = on;
+
+    beforeEach(() => {
+      receiver.answer = () => 204;
+    });
+
+    it('a warning leaves no alarm behind that the sweep would have to repair', async () => {
+      const { stack } = on;
+      // An alarm that stands at its warning must not look late, nor one past it.
+      const { uuid } = await stack.create('ada', POLICY);
+      await receiver.untilDelivered(uuid, 'session.sleep-warning', 'session.slept');
+      const metrics = await metricsOf(stack);
+      expect(metrics).not.toMatch(/sandman_sweep_repairs_total\{.*\} [1-9]/);
+      // Nor is an alarm early that stops for the warning: there was something to do.
+      expect(metrics).not.toMatch(/sandman_alarms_early_total\{alarm="sleep"\} [1-9]/);
+    });
+
+    it('the wake of a session that was only in doubt is not delivered: its pod was awake all the while', async () => {
+      const { stack } = on;
+      const { uuid } = await stack.create('doubted');
+      const client = new Redis(redis.url);
+      await client.hset(`{${stack.prefix}:0}:ingest`, 'rewound', Date.now());
+      client.disconnect();
+      expect((await stack.ping(uuid)).status).toBe('waking');
+      await stack.until(uuid, 'active');
+      await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+      const all = await receiver.untilDelivered(uuid, 'session.slept');
+      expect(all.map(({ type }) => type)).toEqual(['session.slept']);
+    });
+
+    it('neither the secret nor the address of the receiver is ever written', async () => {
+      const { stack } = on;
+      receiver.answer = () => 500;
+      const { uuid } = await stack.create('bob');
+      await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+      const [id] = await waitFor('it was tried', () => (receiver.refusedOf(uuid).length > 0 ? receiver.refusedOf(uuid) : null));
+      const worker = stack.workers[0]!;
+      const isRefusal = (line: string) => line.includes(id!) && /was not taken/.test(line);
+      await waitFor('the worker logs it', () => worker.stdout().split('\n').some(isRefusal));
+      const written = worker.stdout() + worker.stderr() + (await metricsOf(stack));
+      for (const secret of [SECRET, SECRET.slice(6), 'of-the-receiver']) expect(written).not.toContain(secret);
+    });
+
+    it.each([
+      ['refuses', () => 503, () => receiver.refused.length >= 40],
+      // Ten deliveries at once are all that a worker makes.
+      ['does not answer', () => null, () => receiver.unanswered.length >= 10],
+    ])('a receiver that %s delays no sleep', async (what, answer, isDown) => {
+      const { stack } = on;
+      receiver.answer = answer;
+      const before = await Promise.all(Array.from({ length: 40 }, (_, i) => stack.create(`early-${what}-${i}`)));
+      await Promise.all(before.map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
+      for (const { uuid } of before) await stack.until(uuid, 'sleeping');
+      await waitFor('deliveries fail', isDown);
+      const policy = { sleepAfter: '1s', deleteAfter: '1h' };
+      // One after another: all at the same instant, each would wait for those before it, whatever the receiver does.
+      const sessions: View[] = [];
+      for (let i = 0; i < 20; i++) sessions.push(await stack.create(`late-${what}-${i}`, policy));
+      for (const { uuid } of sessions) await stack.until(uuid, 'sleeping');
+      for (const { uuid, sleepAt } of sessions) {
+        const [sleep] = await stack.calls(uuid, 'sleep');
+        expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(300);
+      }
+    });
+  });
+});
+
+describe.concurrent('the environment', () => {
   const start = async (env: Record<string, string>) => {
     const worker = startApp('worker', {
       REDIS_URL: redis.url,
@@ -285,7 +384,7 @@ describe('the environment', () => {
       METRICS_PORT: `${await freePort()}`,
       ...env,
     });
-    return { code: await worker.exited, said: worker.stderr() };
+    return { code: await worker.exited, stderr: worker.stderr() };
   };
 
   it.each([
@@ -296,21 +395,9 @@ describe('the environment', () => {
     [{ WEBHOOK_URL: 'ftp://127.0.0.1/x', WEBHOOK_SECRET: SECRET }, 'WEBHOOK_URL is malformed'],
     [{ SLEEP_WARNING: 'soon' }, 'SLEEP_WARNING is malformed'],
   ])('%j ends it with 2 and one line', async (env, line) => {
-    const { code, said } = await start(env);
+    const { code, stderr } = await start(env);
     expect(code).toBe(2);
-    expect(said).toMatch(new RegExp(`^worker: ${line}: it must be [^\\n]+\\n$`));
-    if ('WEBHOOK_SECRET' in env) expect(said).not.toContain(env.WEBHOOK_SECRET);
-  });
-
-  it('neither the secret nor the address of the receiver is ever written', async () => {
-    receiver.answer = () => 500;
-    await stack.start({});
-    const { uuid } = await stack.create('ada');
-    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-    await waitFor('it was tried', () => receiver.refused.length > 0);
-    const [worker] = stack.workers;
-    await waitFor('the worker says so', () => /was not taken/.test(worker!.stdout()));
-    const said = worker!.stdout() + worker!.stderr() + (await (await fetch(`${stack.ops[0]}/metrics`)).text());
-    for (const secret of [SECRET, SECRET.slice(6), 'of-the-receiver']) expect(said).not.toContain(secret);
+    expect(stderr).toMatch(new RegExp(`^worker: ${line}: it must be [^\\n]+\\n$`));
+    if ('WEBHOOK_SECRET' in env) expect(stderr).not.toContain(env.WEBHOOK_SECRET);
   });
 });

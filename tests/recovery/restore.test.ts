@@ -16,147 +16,175 @@ const NONE = { active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting:
 /** How much later than due a call may come, in ms. */
 const LATE_MS = 400;
 
-const servers = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
-afterAll(() => Promise.all(servers.map((server) => server.stop())));
+const view = async ({ stack }: LostFleet, uuid: string) => (await stack.call<View>('GET', `/v1/sessions/${uuid}`)).body;
+const ms = (time: string | null) => Date.parse(time ?? '');
 
-describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from $kind', (server) => {
-  let fleet: LostFleet;
-  beforeAll(async () => {
-    fleet = await LostFleet.start(server, { apis: 1, workers: 1 });
-  });
-  afterAll(() => fleet?.[Symbol.asyncDispose]());
-  afterEach(() => fleet.clear());
+const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
+const lacking = new Map([postgres, mysql].map((server) => [server, lacks(server.kind, server.remedy)]));
+afterAll(() => Promise.all([postgres.stop(), mysql.stop()]));
 
-  const view = async (uuid: string) => (await fleet.stack.call<View>('GET', `/v1/sessions/${uuid}`)).body;
-  const ms = (time: string | null) => Date.parse(time ?? '');
-
-  // First: who was created just after a loss that processes have yet to notice is suspected, and no sleep of theirs goes through.
-  it('what workers wrote into the ledger comes back as it was, and the ledger follows on', async () => {
-    await fleet.addBookkeeper();
-    const policy = { sleepAfter: '1h', deleteAfter: '2h' };
-    const made = await Promise.all(['awake', 'asleep', 'gone'].map((userId) => fleet.stack.create(userId, policy)));
-    const [awake, asleep, gone] = made.map(({ uuid }) => uuid) as [string, string, string];
-    await fleet.stack.call('POST', `/v1/sessions/${asleep}/sleep`);
-    await fleet.stack.call('DELETE', `/v1/sessions/${gone}`);
-    await Promise.all([fleet.stack.until(asleep, 'sleeping'), fleet.stack.until(gone, 'deleted')]);
-    const inLedger = async (uuid: string) => (await fleet.ledger.find([uuid]))[0];
-    await waitFor('the ledger has it', async () => {
-      const [a, b, c] = await Promise.all([awake, asleep, gone].map(inLedger));
-      return a?.status === 'active' && b?.status === 'sleeping' && c?.status === 'deleted';
+// All at once, since the tests mostly wait. The tests of one fleet share it, one after the other.
+describe.each([postgres, mysql])('from $kind', { concurrent: true }, (server) => {
+  describe.skipIf(lacking.get(server))('a lost fleet', { concurrent: false }, () => {
+    let fleet: LostFleet;
+    beforeAll(async () => {
+      fleet = await LostFleet.start(server, { apis: 1, workers: 1 });
     });
-    const before = await Promise.all([awake, asleep].map(async (uuid) => [await view(uuid), await inLedger(uuid)] as const));
-    await fleet.redis.flushall();
+    afterAll(() => fleet?.[Symbol.asyncDispose]());
+    afterEach(() => fleet.clear());
 
-    const { code, ...done } = await fleet.document<Restored>(['restore']);
-    expect({ code, ...done }).toMatchObject({ code: 0, restored: { ...NONE, active: 1, sleeping: 1 }, skipped: { deleted: 1 }, gone: [] });
-    const { lastActivity, sleepAt, deleteAt, ...rest } = before[0]![0];
-    const now = await view(awake);
-    expect(now).toMatchObject(rest);
-    expect(ms(now.lastActivity)).toBeGreaterThan(ms(lastActivity));
-    expect(ms(now.sleepAt) - ms(now.lastActivity)).toBe(3_600_000);
-    expect(await view(asleep)).toEqual(before[1]![0]);
-    // Its events are read from the new stream's beginning.
-    await waitFor('the ledger follows', async () => (await inLedger(awake))!.updatedAt > before[0]![1]!.updatedAt);
-    await waitFor('the ledger follows', async () => (await inLedger(asleep))!.updatedAt > before[1]![1]!.updatedAt);
-    const { updatedAt: _, rev: __, ...row } = before[1]![1]!;
-    expect(await inLedger(asleep)).toMatchObject(row);
-  });
+    // First: who was created just after a loss that processes have yet to notice is suspected, and no sleep of theirs goes through.
+    it('what workers wrote into the ledger comes back as it was, and the ledger follows on', async () => {
+      await fleet.addBookkeeper();
+      const policy = { sleepAfter: '1h', deleteAfter: '2h' };
+      const made = await Promise.all(['awake', 'asleep', 'gone'].map((userId) => fleet.stack.create(userId, policy)));
+      const [awake, asleep, gone] = made.map(({ uuid }) => uuid) as [string, string, string];
+      await fleet.stack.call('POST', `/v1/sessions/${asleep}/sleep`);
+      await fleet.stack.call('DELETE', `/v1/sessions/${gone}`);
+      await Promise.all([fleet.stack.until(asleep, 'sleeping'), fleet.stack.until(gone, 'deleted')]);
+      const inLedger = async (uuid: string) => (await fleet.ledger.find([uuid]))[0];
+      await waitFor('the ledger has it', async () => {
+        const [a, b, c] = await Promise.all([awake, asleep, gone].map(inLedger));
+        return a?.status === 'active' && b?.status === 'sleeping' && c?.status === 'deleted';
+      });
+      const before = await Promise.all([awake, asleep].map(async (uuid) => [await view(fleet, uuid), await inLedger(uuid)] as const));
+      await fleet.redis.flushall();
 
-  it('everyone comes back, and sleeps and is deleted on time', async () => {
-    const brief = { sleepAfter: '1s', deleteAfter: '2s', backgroundCap: '4h' };
-    const lasting = { sleepAfter: '1m', deleteAfter: '13s', backgroundCap: '4h' };
-    const now = Date.now();
-    // What APIs and workers wrote just before, so that they notice the loss.
-    await fleet.stack.create('before', 'balanced');
-    await fleet.plant({
-      ...many(10, 'active', () => ({ status: 'active', replicas: 1, policy: brief })),
-      ...many(3, 'roused', () => ({ status: 'active', replicas: 0, policy: brief })),
-      ...many(2, 'falling', () => ({ status: 'falling-asleep', replicas: 1, policy: brief })),
-      ...many(2, 'waking', () => ({ status: 'waking', replicas: 0, policy: brief })),
-      ...many(10, 'asleep', (i) => ({ status: 'sleeping', replicas: 0, policy: lasting, sleptAt: now - 10_000 + 100 * i })),
-      ...many(2, 'deleting', () => ({ status: 'deleting', replicas: 1 })),
-      ...many(3, 'deleted', () => ({ status: 'deleted', replicas: null })),
-      named: { status: 'active', replicas: 1, policy: 'conservative', userId: 'grace' },
-      unknown: { status: 'active', replicas: 1, policy: 'no-more' },
+      const { code, ...done } = await fleet.document<Restored>(['restore']);
+      expect({ code, ...done }).toMatchObject({
+        code: 0,
+        restored: { ...NONE, active: 1, sleeping: 1 },
+        skipped: { deleted: 1 },
+        gone: [],
+      });
+      const { lastActivity, sleepAt, deleteAt, ...rest } = before[0]![0];
+      const now = await view(fleet, awake);
+      expect(now).toMatchObject(rest);
+      expect(ms(now.lastActivity)).toBeGreaterThan(ms(lastActivity));
+      expect(ms(now.sleepAt) - ms(now.lastActivity)).toBe(3_600_000);
+      expect(await view(fleet, asleep)).toEqual(before[1]![0]);
+      // Its events are read from the new stream's beginning.
+      await waitFor('the ledger follows', async () => (await inLedger(awake))!.updatedAt > before[0]![1]!.updatedAt);
+      await waitFor('the ledger follows', async () => (await inLedger(asleep))!.updatedAt > before[1]![1]!.updatedAt);
+      const { updatedAt: _, rev: __, ...row } = before[1]![1]!;
+      expect(await inLedger(asleep)).toMatchObject(row);
     });
-    await fleet.redis.flushall();
 
-    const from = Date.now();
-    const { code, ...done } = await fleet.document<Restored>(['restore', '--rate', '500']);
-    const to = Date.now();
-    expect(done).toMatchObject({
-      restored: { active: 14, 'falling-asleep': 0, sleeping: 10, waking: 5, deleting: 2 },
-      skipped: { deleted: 3, inRedis: 0 },
-      gone: [],
-      unread: [],
-      unknownPolicies: { 'no-more': 1 },
-      failed: [],
+    it('everyone comes back, and sleeps and is deleted on time', async () => {
+      const brief = { sleepAfter: '1s', deleteAfter: '2s', backgroundCap: '4h' };
+      const lasting = { sleepAfter: '1m', deleteAfter: '13s', backgroundCap: '4h' };
+      const now = Date.now();
+      // What APIs and workers wrote just before, so that they notice the loss.
+      await fleet.stack.create('before', 'balanced');
+      await fleet.plant({
+        ...many(10, 'active', () => ({ status: 'active', replicas: 1, policy: brief })),
+        ...many(3, 'roused', () => ({ status: 'active', replicas: 0, policy: brief })),
+        ...many(2, 'falling', () => ({ status: 'falling-asleep', replicas: 1, policy: brief })),
+        ...many(2, 'waking', () => ({ status: 'waking', replicas: 0, policy: brief })),
+        ...many(10, 'asleep', (i) => ({ status: 'sleeping', replicas: 0, policy: lasting, sleptAt: now - 10_000 + 100 * i })),
+        ...many(2, 'deleting', () => ({ status: 'deleting', replicas: 1 })),
+        ...many(3, 'deleted', () => ({ status: 'deleted', replicas: null })),
+        named: { status: 'active', replicas: 1, policy: 'conservative', userId: 'grace' },
+        unknown: { status: 'active', replicas: 1, policy: 'no-more' },
+      });
+      await fleet.redis.flushall();
+
+      const from = Date.now();
+      const { code, ...done } = await fleet.document<Restored>(['restore', '--rate', '500']);
+      const to = Date.now();
+      expect(done).toMatchObject({
+        restored: { active: 14, 'falling-asleep': 0, sleeping: 10, waking: 5, deleting: 2 },
+        skipped: { deleted: 3, inRedis: 0 },
+        gone: [],
+        unread: [],
+        unknownPolicies: { 'no-more': 1 },
+        failed: [],
+      });
+      expect(code).toBe(0);
+
+      expect(await view(fleet, 'named')).toMatchObject({
+        userId: 'grace',
+        status: 'active',
+        policy: { name: 'conservative', sleepAfter: '30m' },
+      });
+      expect((await fleet.stack.call<{ items: View[] }>('GET', '/v1/sessions?userId=grace')).body.items).toHaveLength(1);
+      expect(await view(fleet, 'unknown')).toMatchObject({ status: 'active', policy: { name: 'balanced' } });
+      const { items } = (await fleet.stack.call<{ items: { cause: string }[] }>('GET', '/v1/sessions/named/history')).body;
+      expect(items.map(({ cause }) => cause)).toEqual(['restored']);
+
+      for (const uuid of Object.keys(many(10, 'active', () => ({ status: 'active', replicas: 1 })))) {
+        await fleet.stack.until(uuid, 'deleted');
+        const [sleep, remove] = await fleet.stack.calls(uuid, 'sleep', 'delete');
+        expect(sleep!.at).toBeGreaterThanOrEqual(from + 1_000);
+        expect(sleep!.at).toBeLessThanOrEqual(to + 1_000 + LATE_MS);
+        expect(remove!.at - sleep!.doneAt).toBeGreaterThanOrEqual(1_990);
+        expect(remove!.at - sleep!.at).toBeLessThanOrEqual(2_000 + LATE_MS);
+      }
+      for (const uuid of Object.keys(many(10, 'asleep', () => ({ status: 'sleeping', replicas: 0 })))) {
+        await fleet.stack.until(uuid, 'deleted');
+        const calls = await fleet.stack.calls(uuid, 'sleep', 'wake', 'delete');
+        expect(calls.map(({ call }) => call)).toEqual(['delete']);
+        const due = now - 10_000 + 100 * Number(uuid.slice(-5)) + 13_000;
+        expect(calls[0]!.at - due).toBeGreaterThanOrEqual(-10);
+        expect(calls[0]!.at - due).toBeLessThanOrEqual(LATE_MS);
+      }
+      for (const uuid of ['roused-00000', 'falling-00000', 'waking-00000']) await fleet.stack.until(uuid, 'deleted');
+      expect((await fleet.stack.calls('roused-00000')).map(({ call }) => call)).toEqual(['status', 'wake', 'status', 'sleep', 'delete']);
+      for (const uuid of ['deleting-00000', 'deleting-00001']) await fleet.stack.until(uuid, 'deleted');
     });
-    expect(code).toBe(0);
 
-    expect(await view('named')).toMatchObject({ userId: 'grace', status: 'active', policy: { name: 'conservative', sleepAfter: '30m' } });
-    expect((await fleet.stack.call<{ items: View[] }>('GET', '/v1/sessions?userId=grace')).body.items).toHaveLength(1);
-    expect(await view('unknown')).toMatchObject({ status: 'active', policy: { name: 'balanced' } });
-    const { items } = (await fleet.stack.call<{ items: { cause: string }[] }>('GET', '/v1/sessions/named/history')).body;
-    expect(items.map(({ cause }) => cause)).toEqual(['restored']);
-
-    for (const uuid of Object.keys(many(10, 'active', () => ({ status: 'active', replicas: 1 })))) {
-      await fleet.stack.until(uuid, 'deleted');
-      const [sleep, remove] = await fleet.stack.calls(uuid, 'sleep', 'delete');
-      expect(sleep!.at).toBeGreaterThanOrEqual(from + 1_000);
-      expect(sleep!.at).toBeLessThanOrEqual(to + 1_000 + LATE_MS);
-      expect(remove!.at - sleep!.doneAt).toBeGreaterThanOrEqual(1_990);
-      expect(remove!.at - sleep!.at).toBeLessThanOrEqual(2_000 + LATE_MS);
-    }
-    for (const uuid of Object.keys(many(10, 'asleep', () => ({ status: 'sleeping', replicas: 0 })))) {
-      await fleet.stack.until(uuid, 'deleted');
-      const calls = await fleet.stack.calls(uuid, 'sleep', 'wake', 'delete');
-      expect(calls.map(({ call }) => call)).toEqual(['delete']);
-      const due = now - 10_000 + 100 * Number(uuid.slice(-5)) + 13_000;
-      expect(calls[0]!.at - due).toBeGreaterThanOrEqual(-10);
-      expect(calls[0]!.at - due).toBeLessThanOrEqual(LATE_MS);
-    }
-    for (const uuid of ['roused-00000', 'falling-00000', 'waking-00000']) await fleet.stack.until(uuid, 'deleted');
-    expect((await fleet.stack.calls('roused-00000')).map(({ call }) => call)).toEqual(['status', 'wake', 'status', 'sleep', 'delete']);
-    for (const uuid of ['deleting-00000', 'deleting-00001']) await fleet.stack.until(uuid, 'deleted');
-  });
-
-  it('a sleeper keeps its slept_at and is deleted when the contract says; one that is overdue has all its time again', async () => {
-    const now = Date.now();
-    await fleet.plant({
-      sleeper: { status: 'sleeping', replicas: 0, sleptAt: now - 3_600_000, lastActivity: now - 4_500_000 },
-      overdue: { status: 'sleeping', replicas: 0, sleptAt: now - 90_000_000, lastActivity: now - 91_000_000 },
+    it('a sleeper keeps its slept_at and is deleted when the contract says; one that is overdue has all its time again', async () => {
+      const now = Date.now();
+      await fleet.plant({
+        sleeper: { status: 'sleeping', replicas: 0, sleptAt: now - 3_600_000, lastActivity: now - 4_500_000 },
+        overdue: { status: 'sleeping', replicas: 0, sleptAt: now - 90_000_000, lastActivity: now - 91_000_000 },
+      });
+      expect((await fleet.run(['restore'])).code).toBe(0);
+      const sleeper = (await fleet.stack.call<View & { sleptAt: string }>('GET', '/v1/sessions/sleeper')).body;
+      expect(ms(sleeper.sleptAt)).toBe(now - 3_600_000);
+      expect(ms(sleeper.deleteAt)).toBe(now - 3_600_000 + 86_400_000);
+      expect(Math.abs(ms((await view(fleet, 'overdue')).deleteAt) - Date.now() - 86_400_000)).toBeLessThan(10_000);
+      expect((await fleet.stack.ping('sleeper')).status).toBe('waking');
+      await fleet.stack.until('sleeper', 'active');
     });
-    expect((await fleet.run(['restore'])).code).toBe(0);
-    const sleeper = (await fleet.stack.call<View & { sleptAt: string }>('GET', '/v1/sessions/sleeper')).body;
-    expect(ms(sleeper.sleptAt)).toBe(now - 3_600_000);
-    expect(ms(sleeper.deleteAt)).toBe(now - 3_600_000 + 86_400_000);
-    expect(Math.abs(ms((await view('overdue')).deleteAt) - Date.now() - 86_400_000)).toBeLessThan(10_000);
-    expect((await fleet.stack.ping('sleeper')).status).toBe('waking');
-    await fleet.stack.until('sleeper', 'active');
-  });
 
-  it('what is gone is left out and deleted in the ledger; who was woken since is kept awake', async () => {
-    await fleet.plant({
-      ...many(5, 'there', () => ({ status: 'active', replicas: 1 })),
-      lost: { status: 'active', replicas: null },
-      woken: { status: 'sleeping', replicas: 1 },
+    it('what is gone is left out and deleted in the ledger; who was woken since is kept awake', async () => {
+      await fleet.plant({
+        ...many(5, 'there', () => ({ status: 'active', replicas: 1 })),
+        lost: { status: 'active', replicas: null },
+        woken: { status: 'sleeping', replicas: 1 },
+      });
+      const { code, ...done } = await fleet.document<Restored>(['restore']);
+      expect(done).toMatchObject({ restored: { ...NONE, active: 6 }, gone: ['lost'] });
+      expect(code).toBe(0);
+      expect(await fleet.stack.call('GET', '/v1/sessions/lost')).toMatchObject({ status: 404 });
+      expect(await fleet.statusInLedger('lost')).toBe('deleted');
+      const woken = await view(fleet, 'woken');
+      expect(woken.status).toBe('active');
+      expect(Date.now() - ms(woken.lastActivity)).toBeLessThan(10_000);
     });
-    const { code, ...done } = await fleet.document<Restored>(['restore']);
-    expect(done).toMatchObject({ restored: { ...NONE, active: 6 }, gone: ['lost'] });
-    expect(code).toBe(0);
-    expect(await fleet.stack.call('GET', '/v1/sessions/lost')).toMatchObject({ status: 404 });
-    expect(await fleet.statusInLedger('lost')).toBe('deleted');
-    const woken = await view('woken');
-    expect(woken.status).toBe('active');
-    expect(Date.now() - ms(woken.lastActivity)).toBeLessThan(10_000);
   });
+});
 
-  // Here the database makes no difference.
-  // What does not depend on the database is tried with one.
-  if (server.kind !== 'postgres') return;
+describe('whatever the database', { concurrent: true }, () => {
+  describe.skipIf(lacking.get(postgres))('a lost fleet', { concurrent: false }, () => {
+    let fleet: LostFleet;
+    beforeAll(async () => {
+      fleet = await LostFleet.start(postgres, { apis: 1, workers: 1 });
+    });
+    afterAll(() => fleet?.[Symbol.asyncDispose]());
+    afterEach(() => fleet.clear());
 
-  describe('whatever the database', () => {
+    // First: it counts on processes that have not lost what they wrote.
+    it('--lost-at moves sleepers’ deletes out by the time since', async () => {
+      const now = Date.now();
+      await fleet.plant({ sleeper: { status: 'sleeping', replicas: 0, sleptAt: now - 3_600_000, lastActivity: now - 4_500_000 } });
+      expect((await fleet.run(['restore', '--merge', '--lost-at', new Date(now - 1_800_000).toISOString()])).code).toBe(0);
+      const late = ms((await view(fleet, 'sleeper')).deleteAt) - (now - 3_600_000 + 86_400_000 + 1_800_000);
+      expect(late).toBeGreaterThanOrEqual(0);
+      expect(late).toBeLessThan(5_000);
+    });
+
     it('while in doubt pods are kept awake, and workers look again', async () => {
       await fleet.plant({
         ...many(20, 'there', () => ({ status: 'active', replicas: 1 })),
@@ -168,7 +196,7 @@ describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from 
       expect({ code, unread: unread.toSorted() }).toEqual({ code: 0, unread: ['blind', 'dozing'] });
       await fleet.stack.until('blind', 'active');
       expect((await fleet.stack.calls('blind')).map(({ call }) => call)).toEqual(['status', 'status', 'status', 'wake']);
-      const dozing = await view('dozing');
+      const dozing = await view(fleet, 'dozing');
       expect(dozing.status).toBe('sleeping');
       expect(ms(dozing.deleteAt)).toBeGreaterThan(Date.now() + 86_000_000);
     });
@@ -181,17 +209,6 @@ describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from 
       expect(performance.now() - from).toBeGreaterThan(1_000);
     });
 
-    it('--lost-at moves sleepers’ deletes out by the time since', async () => {
-      const now = Date.now();
-      await fleet.plant({ sleeper: { status: 'sleeping', replicas: 0, sleptAt: now - 3_600_000, lastActivity: now - 4_500_000 } });
-      expect((await fleet.run(['restore', '--merge', '--lost-at', new Date(now - 1_800_000).toISOString()])).code).toBe(0);
-      const late = ms((await view('sleeper')).deleteAt) - (now - 3_600_000 + 86_400_000 + 1_800_000);
-      expect(late).toBeGreaterThanOrEqual(0);
-      expect(late).toBeLessThan(5_000);
-    });
-  });
-
-  describe('in a place that no process knows', () => {
     it('a Redis that is not empty is refused, unless merging is asked for; what is there stays', async () => {
       const { env, store } = fleet.elsewhere();
       await fleet.plant(many(4, 'there', () => ({ status: 'active', replicas: 1 })));
@@ -210,45 +227,6 @@ describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from 
       const again = await fleet.document<Restored>(['restore', '--merge'], env);
       expect(again).toMatchObject({ code: 0, restored: NONE, skipped: { deleted: 0, inRedis: 5 } });
       expect((await store.read('there-00000')).record).toEqual(before.record);
-    });
-
-    it('killed half-way, it goes on with --merge, and none is without alarms', async () => {
-      const { env, store, prefix } = fleet.elsewhere();
-      await fleet.plant(many(60, 'there', (i) => ({ status: i % 2 ? 'active' : 'sleeping', replicas: i % 2 })));
-      const killed = fleet.begin(['restore', '--rate', '40'], env);
-      await waitFor('some are restored', async () => Object.values(await store.count()).reduce((sum, count) => sum + count, 0) >= 10);
-      killed.child.kill('SIGKILL');
-      await killed.ended;
-      const { code, restored, skipped } = await fleet.document<Restored>(['restore', '--merge', '--rate', '1000'], env);
-      expect(code).toBe(0);
-      expect(skipped.inRedis).toBeGreaterThanOrEqual(10);
-      expect(skipped.inRedis).toBeLessThan(60);
-      expect(restored.active! + restored.sleeping! + skipped.inRedis).toBe(60);
-      expect(await store.count()).toMatchObject({ active: 30, sleeping: 30 });
-      const alarms = fleet.alarms(prefix);
-      const marked = new Set((await store.marked(0)).map(({ uuid }) => uuid));
-      for (let i = 0; i < 60; i++) {
-        const { record } = await store.read(`there-${String(i).padStart(5, '0')}`);
-        const { uuid, n } = record!;
-        const rings = await alarms.rings({ name: 'delete', uuid, n });
-        expect(rings !== null || marked.has(uuid)).toBe(true);
-      }
-      await alarms.close();
-    });
-
-    it('Ctrl-C ends it, with a sum', async () => {
-      const { env } = fleet.elsewhere();
-      await fleet.plant(many(60, 'there', () => ({ status: 'active', replicas: 1 })));
-      const run = fleet.begin(['restore', '--rate', '20', '--json'], env);
-      await waitFor(
-        'it has begun',
-        () => run.stderr().includes('restoring') || fleet.redis.keys(`*${env.KEY_PREFIX}*session:*`).then((k) => k.length > 0),
-      );
-      run.child.kill('SIGINT');
-      const { code, stdout, stderr } = await run.ended;
-      expect(code).toBe(130);
-      expect(stderr).toContain('interrupted: say --merge to go on where it ended');
-      expect((JSON.parse(stdout) as Restored).restored.active).toBeLessThan(60);
     });
 
     it('a wrong address writes nobody off, and nothing is written', async () => {
@@ -295,6 +273,46 @@ describe.each(servers.filter(({ kind, remedy }) => !lacks(kind, remedy)))('from 
       expect(await fleet.statusInLedger('lost')).toBe('active');
     });
 
+    it('killed half-way, it goes on with --merge, and none is without alarms', async () => {
+      const { env, store, prefix } = fleet.elsewhere();
+      await fleet.plant(many(60, 'there', (i) => ({ status: i % 2 ? 'active' : 'sleeping', replicas: i % 2 })));
+      const killed = fleet.begin(['restore', '--rate', '40'], env);
+      await waitFor('some are restored', async () => Object.values(await store.count()).reduce((sum, count) => sum + count, 0) >= 10);
+      killed.child.kill('SIGKILL');
+      await killed.ended;
+      const { code, restored, skipped } = await fleet.document<Restored>(['restore', '--merge', '--rate', '1000'], env);
+      expect(code).toBe(0);
+      expect(skipped.inRedis).toBeGreaterThanOrEqual(10);
+      expect(skipped.inRedis).toBeLessThan(60);
+      expect(restored.active! + restored.sleeping! + skipped.inRedis).toBe(60);
+      expect(await store.count()).toMatchObject({ active: 30, sleeping: 30 });
+      const alarms = fleet.alarms(prefix);
+      const marked = new Set((await store.marked(0)).map(({ uuid }) => uuid));
+      for (let i = 0; i < 60; i++) {
+        const { record } = await store.read(`there-${String(i).padStart(5, '0')}`);
+        const { uuid, n } = record!;
+        const rings = await alarms.rings({ name: 'delete', uuid, n });
+        expect(rings !== null || marked.has(uuid)).toBe(true);
+      }
+      await alarms.close();
+    });
+
+    it('Ctrl-C ends it, with a sum', async () => {
+      const { env } = fleet.elsewhere();
+      await fleet.plant(many(60, 'there', () => ({ status: 'active', replicas: 1 })));
+      const run = fleet.begin(['restore', '--rate', '20', '--json'], env);
+      await waitFor(
+        'it has begun',
+        () => run.stderr().includes('restoring') || fleet.redis.keys(`*${env.KEY_PREFIX}*session:*`).then((k) => k.length > 0),
+      );
+      run.child.kill('SIGINT');
+      const { code, stdout, stderr } = await run.ended;
+      expect(code).toBe(130);
+      expect(stderr).toContain('interrupted: say --merge to go on where it ended');
+      expect((JSON.parse(stdout) as Restored).restored.active).toBeLessThan(60);
+    });
+
+    // Last, when the deadlines of the other tests are over.
     it('two thousand, at full speed', async () => {
       const { env, store } = fleet.elsewhere(4);
       await fleet.plant(many(2_000, 'there', (i) => ({ status: i % 4 ? 'sleeping' : 'active', replicas: i % 4 ? 0 : 1 })));

@@ -5,7 +5,8 @@ import { CLI, json, sandman, session, startProgram, startStandIn, uuidOf, uuids 
 
 const ENV = { SANDMAN_API_KEY: 'test-api-key-0123456789' };
 
-describe('Ctrl-C amid many', () => {
+// At once: each test runs a process of its own, against a server of its own.
+describe.concurrent('Ctrl-C amid many', () => {
   it('begins no more, ends what is under way and says how far it got', async () => {
     const waiting: (() => void)[] = [];
     await using server = await startStandIn((request, response) => waiting.push(() => json(response, session(uuidOf(request)), 202)));
@@ -37,7 +38,7 @@ describe('Ctrl-C amid many', () => {
   });
 });
 
-describe('pages', () => {
+describe.concurrent('pages', () => {
   /** So many pages of a thousand sessions. */
   const pages = (count: number) =>
     startStandIn(({ url = '' }, response) => {
@@ -64,7 +65,7 @@ describe('pages', () => {
   });
 });
 
-describe('completion', () => {
+describe.concurrent('completion', () => {
   it('in bash', async () => {
     const cases: [string[], string[]][] = [
       [['s'], ['sessions', 'show', 'sleep', 'simulate']],
@@ -111,7 +112,7 @@ describe('completion', () => {
 
 const noTerminal = existsSync('/usr/bin/script') ? null : 'install util-linux (script), for the tests on a terminal';
 
-describe.skipIf(lacks('terminal', noTerminal))('on a terminal', () => {
+describe.skipIf(lacks('terminal', noTerminal))('on a terminal', { concurrent: true }, () => {
   /** Runs it on a terminal of 200 columns; what it shows is all in stdout. */
   function onTerminal(args: string[], env: Record<string, string>) {
     const command = ['stty cols 200; exec', process.execPath, CLI, ...args].join(' ');

@@ -1,20 +1,45 @@
 import { askRedis, type RedisCluster, type RedisServer, startRedisCluster, waitFor } from '@sandman/testing';
 import type { Cluster, Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { answers, connectRedis } from './redis.ts';
 import { parseRedisAddress } from './redis-address.ts';
 
 const KEY = 'probe';
 
-let cluster: RedisCluster;
-let master: RedisServer;
-let open: (Redis | Cluster)[];
+/** A Cluster of one test, and what the test connects to it. */
+interface Place extends AsyncDisposable {
+  readonly cluster: RedisCluster;
+  readonly master: RedisServer;
+  /** Connects with the address of one node only, the master of the key. */
+  connect(role: 'request' | 'worker'): Redis | Cluster;
+  /** Connects once more, as BullMQ does. */
+  duplicate(redis: Redis | Cluster): Redis | Cluster;
+}
 
-/** Knows of one node only, the master of the key. */
-function connect(role: 'request' | 'worker'): Redis | Cluster {
-  const redis = connectRedis(parseRedisAddress(master.url.replace('redis:', 'redis+cluster:')), role, () => {});
-  open.push(redis);
-  return redis;
+/** When the last Cluster that was asked for is up. One starts at a time: two might choose the same free ports. */
+let up: Promise<unknown> = Promise.resolve();
+
+async function startPlace(): Promise<Place> {
+  const starting = up.then(() => startRedisCluster());
+  up = starting.catch(() => {});
+  const cluster = await starting;
+  const open: (Redis | Cluster)[] = [];
+  const opened = (redis: Redis | Cluster) => {
+    open.push(redis);
+    return redis;
+  };
+  const master = await cluster.masterOf(KEY);
+  const address = parseRedisAddress(master.url.replace('redis:', 'redis+cluster:'));
+  return {
+    cluster,
+    master,
+    connect: (role) => opened(connectRedis(address, role, () => {})),
+    duplicate: (redis) => opened((redis as Cluster).duplicate()),
+    async [Symbol.asyncDispose]() {
+      for (const redis of open) redis.disconnect();
+      await cluster.stop();
+    },
+  };
 }
 
 async function ready(redis: Redis | Cluster): Promise<void> {
@@ -22,24 +47,28 @@ async function ready(redis: Redis | Cluster): Promise<void> {
   await waitFor('it takes', () => redis.set(KEY, 'before').catch(() => null));
 }
 
-beforeEach(async () => {
-  open = [];
-  cluster = await startRedisCluster();
-  master = await cluster.masterOf(KEY);
-});
+// Each on a Cluster of its own, the slowest first: they wait for failovers.
+describe.concurrent('a Cluster', () => {
+  it('whose master freezes: a caller hears of it within a second, a worker waits; both find the successor', async ({ expect }) => {
+    await using place = await startPlace();
+    const { master } = place;
+    const [caller, worker] = [place.connect('request'), place.connect('worker')];
+    await Promise.all([caller, worker].map(ready));
+    process.kill(master.pid(), 'SIGSTOP');
+    const waiting = worker.set(KEY, 'after');
+    const asked = performance.now();
+    await expect(caller.get(KEY)).rejects.toThrow('Command timed out');
+    expect(performance.now() - asked).toBeLessThan(1_000);
+    expect(await waiting).toBe('OK');
+    expect(await waitFor('the caller is served', () => caller.get(KEY).catch(() => null))).toBe('after');
+  });
 
-afterEach(async () => {
-  for (const redis of open) redis.disconnect();
-  await cluster?.stop();
-});
-
-describe('a Cluster', () => {
   it('is found again without the node it was started with, by duplicates too', async () => {
-    const roles = [connect('request'), connect('worker')];
+    await using place = await startPlace();
+    const { cluster, master } = place;
+    const roles = [place.connect('request'), place.connect('worker')] as const;
     // Made before anything was known of the Cluster, as BullMQ makes its blocking one.
-    const duplicate = (roles[1] as Cluster).duplicate();
-    open.push(duplicate);
-    const all = [...roles, duplicate];
+    const all = [...roles, place.duplicate(roles[1])];
     await Promise.all(all.map(ready));
     await master.kill();
     await waitFor('a replica took over', async () => (await cluster.masterOf(KEY)) !== master);
@@ -49,21 +78,10 @@ describe('a Cluster', () => {
   });
 
   it('that answers takes commands for every master at once', async () => {
-    const caller = connect('request');
+    await using place = await startPlace();
+    const caller = place.connect('request');
     await waitFor('it answers', () => answers(caller));
     const keys = Array.from({ length: 60 }, (_, i) => `key-${i}`);
     expect(await Promise.all(keys.map((key) => caller.set(key, key)))).toEqual(keys.map(() => 'OK'));
-  });
-
-  it('whose master freezes: a caller hears of it within a second, a worker waits; both find the successor', async () => {
-    const [caller, worker] = [connect('request'), connect('worker')];
-    await Promise.all([caller, worker].map(ready));
-    process.kill(master.pid(), 'SIGSTOP');
-    const waiting = worker.set(KEY, 'after');
-    const asked = performance.now();
-    await expect(caller.get(KEY)).rejects.toThrow('Command timed out');
-    expect(performance.now() - asked).toBeLessThan(1_000);
-    expect(await waiting).toBe('OK');
-    expect(await waitFor('the caller is served', () => caller.get(KEY).catch(() => null))).toBe('after');
   });
 });

@@ -19,7 +19,8 @@ function traced(env: Record<string, string>, act: string): Promise<Ended> {
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
 
-describe('whether anything is traced', () => {
+// At once: each test runs a process of its own.
+describe.concurrent('whether anything is traced', () => {
   const say = 'console.log(JSON.stringify([tracing.requests !== null, tracing.jobs !== undefined, loaded]));';
 
   it.each<[Record<string, string>]>([
@@ -41,7 +42,7 @@ describe('whether anything is traced', () => {
   });
 });
 
-it('lines that a library gives to OpenTelemetry are not sent', async () => {
+it.concurrent('lines that a library gives to OpenTelemetry are not sent', async () => {
   const act = `
     const sdk = createRequire(createRequire(import.meta.url).resolve('@opentelemetry/sdk-node'));
     sdk('@opentelemetry/api-logs').logs.getLogger('probe').emit({ body: 'not ours' });
@@ -49,7 +50,7 @@ it('lines that a library gives to OpenTelemetry are not sent', async () => {
   expect(await traced({ ...ENDPOINT, OTEL_LOGS_EXPORTER: 'console' }, act)).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
-describe('what a span says', () => {
+describe.concurrent('what a span says', () => {
   const CONSOLE = { OTEL_TRACES_EXPORTER: 'console' };
 
   it.each<[string, Record<string, string>]>([

@@ -1,37 +1,41 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import type { Action, Outcome } from '@sandman/core';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SessionManagerClient, type SessionManagerOptions } from './client.ts';
 
 const KEY = 'a-secret-key';
 const TIMEOUT = 300;
 
-let server: Server;
-let client: SessionManagerClient;
-let answer: (request: IncomingMessage, response: ServerResponse) => void;
-let seen: IncomingMessage[];
-
-beforeEach(async () => {
-  seen = [];
-  server = createServer((request, response) => {
-    seen.push(request);
-    answer(request, response);
+/** A session-manager of one test, and a client of it. */
+class Place implements AsyncDisposable {
+  /** How it answers from now on. */
+  answer: (request: IncomingMessage, response: ServerResponse) => void = () => {};
+  readonly seen: IncomingMessage[] = [];
+  readonly server = createServer((request, response) => {
+    this.seen.push(request);
+    this.answer(request, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  client = clientWith({});
-});
+  client!: SessionManagerClient;
 
-function clientWith(options: Partial<SessionManagerOptions>): SessionManagerClient {
-  const { port } = server.address() as AddressInfo;
-  return new SessionManagerClient({ url: `http://127.0.0.1:${port}/base`, apiKey: KEY, timeout: TIMEOUT, connections: 4, ...options });
+  static async start(): Promise<Place> {
+    const place = new Place();
+    await new Promise<void>((resolve) => place.server.listen(0, '127.0.0.1', resolve));
+    place.client = place.clientWith({});
+    return place;
+  }
+
+  clientWith(options: Partial<SessionManagerOptions>): SessionManagerClient {
+    const { port } = this.server.address() as AddressInfo;
+    return new SessionManagerClient({ url: `http://127.0.0.1:${port}/base`, apiKey: KEY, timeout: TIMEOUT, connections: 4, ...options });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.close();
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
 }
-
-afterEach(async () => {
-  await client.close();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-});
 
 const status =
   (code: number, headers: Record<string, string> = {}, body = '{}') =>
@@ -59,54 +63,63 @@ describe('an answer is sorted', () => {
     ['status', 504, { kind: 'transient', sent: true, error: 'HTTP 504' }],
     ['status', 200, { kind: 'transient', sent: true, error: 'status answered no replicas' }],
   ])('%s, HTTP %i', async (action, code, outcome) => {
-    answer = status(code, {}, code === 204 ? '' : '{}');
-    expect(await client.call(action, 'a1b2c3d4', 'key')).toEqual(outcome);
+    await using on = await Place.start();
+    on.answer = status(code, {}, code === 204 ? '' : '{}');
+    expect(await on.client.call(action, 'a1b2c3d4', 'key')).toEqual(outcome);
   });
 
   it('keeps to Retry-After', async () => {
-    answer = status(429, { 'retry-after': '7' });
-    expect(await client.call('wake', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'HTTP 429', retryAfter: 7_000 });
-    answer = status(503, { 'retry-after': new Date(Date.now() + 60_000).toUTCString() });
-    const outcome = await client.call('wake', 'a', 'key');
+    await using on = await Place.start();
+    on.answer = status(429, { 'retry-after': '7' });
+    expect(await on.client.call('wake', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'HTTP 429', retryAfter: 7_000 });
+    on.answer = status(503, { 'retry-after': new Date(Date.now() + 60_000).toUTCString() });
+    const outcome = await on.client.call('wake', 'a', 'key');
     expect(outcome).toMatchObject({ kind: 'transient', sent: true });
     expect((outcome as { retryAfter: number }).retryAfter).toBeGreaterThan(50_000);
   });
 
   it('reads the replicas', async () => {
-    answer = status(200, {}, '{"replicas": 0}');
-    expect(await client.call('status', 'a', 'key')).toEqual({ kind: 'done', pod: 'asleep' });
-    answer = status(200, {}, '{"replicas": 2, "more": true}');
-    expect(await client.call('status', 'a', 'key')).toEqual({ kind: 'done', pod: 'awake' });
+    await using on = await Place.start();
+    on.answer = status(200, {}, '{"replicas": 0}');
+    expect(await on.client.call('status', 'a', 'key')).toEqual({ kind: 'done', pod: 'asleep' });
+    on.answer = status(200, {}, '{"replicas": 2, "more": true}');
+    expect(await on.client.call('status', 'a', 'key')).toEqual({ kind: 'done', pod: 'awake' });
   });
 });
 
 it.each(['', 'null', '[]', '<html>', '{"replicas": "1"}', '{"replicas": -1}'])('a status of %j says nothing', async (body) => {
-  answer = status(200, {}, body);
-  expect(await client.call('status', 'a', 'key')).toEqual({ kind: 'transient', sent: true, error: 'status answered no replicas' });
+  await using on = await Place.start();
+  on.answer = status(200, {}, body);
+  expect(await on.client.call('status', 'a', 'key')).toEqual({ kind: 'transient', sent: true, error: 'status answered no replicas' });
 });
 
-describe('a call without an answer', () => {
+// At once, since they wait for time-outs.
+describe.concurrent('a call without an answer', () => {
   it('timed out: nobody knows whether it landed', async () => {
-    answer = () => {};
-    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'unknown', error: `timed out after ${TIMEOUT} ms` });
-    expect(await client.call('status', 'a', 'key')).toMatchObject({ kind: 'transient' });
+    await using on = await Place.start();
+    on.answer = () => {};
+    expect(await on.client.call('sleep', 'a', 'key')).toEqual({ kind: 'unknown', error: `timed out after ${TIMEOUT} ms` });
+    expect(await on.client.call('status', 'a', 'key')).toMatchObject({ kind: 'transient' });
   });
 
   it('cut after it was sent: likewise, and it is not sent again', async () => {
-    answer = (request) => request.socket.destroy();
-    expect(await client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
-    expect(seen).toHaveLength(1);
+    await using on = await Place.start();
+    on.answer = (request) => request.socket.destroy();
+    expect(await on.client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+    expect(on.seen).toHaveLength(1);
   });
 
   it('refused: nothing was sent', async () => {
-    await new Promise((resolve) => server.close(resolve));
-    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'connection refused' });
+    await using on = await Place.start();
+    await new Promise((resolve) => on.server.close(resolve));
+    expect(await on.client.call('sleep', 'a', 'key')).toEqual({ kind: 'transient', sent: false, error: 'connection refused' });
   });
 
   it('never got a socket: nothing was sent, and the bound holds all the same', async () => {
-    answer = () => {};
+    await using on = await Place.start();
+    on.answer = () => {};
     const from = performance.now();
-    const outcomes = await Promise.all(Array.from({ length: 6 }, (_, i) => client.call('sleep', `a${i}`, 'key')));
+    const outcomes = await Promise.all(Array.from({ length: 6 }, (_, i) => on.client.call('sleep', `a${i}`, 'key')));
     expect(performance.now() - from).toBeLessThan(TIMEOUT * 1.9);
     expect(outcomes.filter(({ kind }) => kind === 'unknown')).toHaveLength(4);
     const unsent = { kind: 'transient', sent: false, error: `not sent within ${TIMEOUT} ms` };
@@ -114,11 +127,12 @@ describe('a call without an answer', () => {
   });
 
   it('never connected: nothing was sent', async () => {
+    await using on = await Place.start();
     // A server that takes the connection and never speaks TLS.
     const taken: Socket[] = [];
     const mute = createTcpServer((socket) => taken.push(socket));
     await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-    const stuck = clientWith({ url: `https://127.0.0.1:${(mute.address() as AddressInfo).port}` });
+    const stuck = on.clientWith({ url: `https://127.0.0.1:${(mute.address() as AddressInfo).port}` });
     expect(await stuck.call('delete', 'a', 'key')).toMatchObject({ kind: 'transient', sent: false });
     await stuck.close();
     for (const socket of taken) socket.destroy();
@@ -126,39 +140,42 @@ describe('a call without an answer', () => {
   });
 
   it('reset on a socket that was kept alive: it may have landed, and it is not sent again', async () => {
-    const single = clientWith({ connections: 1 });
-    answer = status(200);
+    await using on = await Place.start();
+    const single = on.clientWith({ connections: 1 });
+    on.answer = status(200);
     await single.call('wake', 'a', 'key');
-    answer = (request) => request.socket.resetAndDestroy();
+    on.answer = (request) => request.socket.resetAndDestroy();
     expect(await single.call('delete', 'a', 'key')).toEqual({ kind: 'unknown', error: 'connection broken' });
-    expect(seen).toHaveLength(2);
-    expect(seen[1]?.socket === seen[0]?.socket).toBe(true);
+    expect(on.seen).toHaveLength(2);
+    expect(on.seen[1]?.socket === on.seen[0]?.socket).toBe(true);
     await single.close();
   });
 
-  it('a call that gets its socket after its time is not sent any more', async () => {
-    const single = clientWith({ connections: 1 });
+  it('a call that gets its socket after its time is not sent any more', async ({ expect }) => {
+    await using on = await Place.start();
+    const single = on.clientWith({ connections: 1 });
     let release = () => {};
-    answer = (_, response) => {
+    on.answer = (_, response) => {
       release = () => response.end('{}');
     };
     const first = single.call('wake', 'a', 'key');
-    await expect.poll(() => seen.length).toBe(1);
+    await expect.poll(() => on.seen.length).toBe(1);
     const late = single.call('sleep', 'b', 'key', 20);
     const inTime = single.call('delete', 'c', 'key', 60_000);
     setTimeout(() => release(), 100);
     expect(await first).toEqual({ kind: 'done' });
     expect(await late).toMatchObject({ kind: 'transient', sent: false });
-    answer = status(200);
+    on.answer = status(200);
     release();
     await inTime;
-    expect(seen.map(({ method, url }) => `${method} ${url}`)).toEqual(['POST /base/session/a/wake', 'DELETE /base/session/c']);
+    expect(on.seen.map(({ method, url }) => `${method} ${url}`)).toEqual(['POST /base/session/a/wake', 'DELETE /base/session/c']);
     await single.close();
   });
 
-  it('an answer without end is cut, and may have landed', async () => {
+  it('an answer without end is cut, and may have landed', async ({ expect }) => {
+    await using on = await Place.start();
     let cut = false;
-    answer = (_, response) => {
+    on.answer = (_, response) => {
       response.writeHead(200);
       const more = () => {
         while (!cut && response.write('x'.repeat(10_000)));
@@ -168,40 +185,44 @@ describe('a call without an answer', () => {
       });
       more();
     };
-    expect(await client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+    expect(await on.client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
     await expect.poll(() => cut).toBe(true);
   });
 
   it('a key that no header may carry is for the operator to mend, and is not shown', async () => {
-    const broken = clientWith({ apiKey: `${KEY}\n` });
+    await using on = await Place.start();
+    const broken = on.clientWith({ apiKey: `${KEY}\n` });
     const outcome = await broken.call('sleep', 'a', 'key');
     expect(outcome.kind).toBe('permanent');
     expect(JSON.stringify(outcome)).not.toContain(KEY);
-    expect(seen).toHaveLength(0);
+    expect(on.seen).toHaveLength(0);
     await broken.close();
   });
 
   it('a body that never ends is bounded too', async () => {
-    answer = (_, response) => {
+    await using on = await Place.start();
+    on.answer = (_, response) => {
       response.writeHead(200).write('{');
     };
-    expect(await client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+    expect(await on.client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
   });
 });
 
-it('sends what the session-manager expects', async () => {
-  answer = status(200);
-  await client.call('delete', 'a/../b', 'my-idempotency-key');
-  expect(seen[0]).toMatchObject({ method: 'DELETE', url: '/base/session/a%2F..%2Fb' });
-  expect(seen[0]?.headers).toMatchObject({ 'x-api-key': KEY, 'idempotency-key': 'my-idempotency-key' });
-  expect(seen[0]?.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+it.concurrent('sends what the session-manager expects', async () => {
+  await using on = await Place.start();
+  on.answer = status(200);
+  await on.client.call('delete', 'a/../b', 'my-idempotency-key');
+  expect(on.seen[0]).toMatchObject({ method: 'DELETE', url: '/base/session/a%2F..%2Fb' });
+  expect(on.seen[0]?.headers).toMatchObject({ 'x-api-key': KEY, 'idempotency-key': 'my-idempotency-key' });
+  expect(on.seen[0]?.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
 });
 
-describe('create', () => {
+describe.concurrent('create', () => {
   it('answers the pod', async () => {
-    answer = status(201, {}, '{"uuid": "a1b2c3d4", "workspace_url": "https://a.example"}');
-    expect(await client.create('ada', 'key-1')).toEqual({ uuid: 'a1b2c3d4', workspaceUrl: 'https://a.example' });
-    expect(seen[0]?.headers['idempotency-key']).toBe('key-1');
+    await using on = await Place.start();
+    on.answer = status(201, {}, '{"uuid": "a1b2c3d4", "workspace_url": "https://a.example"}');
+    expect(await on.client.create('ada', 'key-1')).toEqual({ uuid: 'a1b2c3d4', workspaceUrl: 'https://a.example' });
+    expect(on.seen[0]?.headers['idempotency-key']).toBe('key-1');
   });
 
   it.each([
@@ -211,21 +232,23 @@ describe('create', () => {
     ['no JSON', status(200, {}, '<html>'), 'session-manager-error'],
     ['nothing at all', () => {}, 'session-manager-timeout'],
   ])('fails on %s', async (_, how, code) => {
-    answer = how as typeof answer;
-    const failure = await client.create('ada').catch((error) => error);
+    await using on = await Place.start();
+    on.answer = how as Place['answer'];
+    const failure = await on.client.create('ada').catch((error) => error);
     expect(failure).toMatchObject({ code });
     expect(failure.message).not.toContain(KEY);
   });
 });
 
-it('each call is observed once, with what came of it and how long it took', async () => {
+it.concurrent('each call is observed once, with what came of it and how long it took', async () => {
+  await using on = await Place.start();
   const results: [string, number | string, number][] = [];
-  const observed = clientWith({ onResult: (...result) => results.push(result) });
-  answer = status(409);
+  const observed = on.clientWith({ onResult: (...result) => results.push(result) });
+  on.answer = status(409);
   await observed.call('sleep', 'a', 'key');
-  answer = () => {};
+  on.answer = () => {};
   await observed.call('wake', 'a', 'key');
-  answer = (request) => request.socket.destroy();
+  on.answer = (request) => request.socket.destroy();
   await observed.create('ada').catch(() => {});
   await observed.close();
   expect(results.map(([call, result]) => [call, result])).toEqual([
@@ -237,47 +260,52 @@ it('each call is observed once, with what came of it and how long it took', asyn
   expect(results[1]?.[2]).toBeLessThan(5);
 });
 
-describe('chat', () => {
-  it('the caller may give it up, before the headers and after', async () => {
+describe.concurrent('chat', () => {
+  it('the caller may give it up, before the headers and after', async ({ expect }) => {
+    await using on = await Place.start();
     const early = new AbortController();
-    answer = () => early.abort();
-    await expect(client.chat('a', 'hello', { signal: early.signal })).rejects.toMatchObject({ code: 'session-manager-error' });
+    on.answer = () => early.abort();
+    await expect(on.client.chat('a', 'hello', { signal: early.signal })).rejects.toMatchObject({ code: 'session-manager-error' });
 
     const late = new AbortController();
-    answer = (_, response) => {
+    on.answer = (_, response) => {
       response.writeHead(200).write('one');
     };
-    const { body } = await client.chat('a', 'hello', { signal: late.signal });
+    const { body } = await on.client.chat('a', 'hello', { signal: late.signal });
     late.abort();
     await expect(body.toArray()).rejects.toThrow();
   });
 
-  it('as many at once as there are callers, and none keeps a lifecycle call waiting', async () => {
-    answer = (request, response) => {
+  it('as many at once as there are callers, and none keeps a lifecycle call waiting', async ({ expect }) => {
+    await using on = await Place.start();
+    on.answer = (request, response) => {
       if (request.url?.endsWith('/chat')) response.writeHead(200).write('one');
       else response.end('{}');
     };
-    const chats = await Promise.all(Array.from({ length: 12 }, (_, i) => client.chat(`a${i}`, 'hello')));
-    expect(await client.call('sleep', 'a', 'key')).toEqual({ kind: 'done' });
+    const chats = await Promise.all(Array.from({ length: 12 }, (_, i) => on.client.chat(`a${i}`, 'hello')));
+    expect(await on.client.call('sleep', 'a', 'key')).toEqual({ kind: 'done' });
     await Promise.all(chats.map(({ body }) => expect(body.toArray()).rejects.toThrow()));
   });
 
-  it('a session-manager that cannot be reached', async () => {
-    await new Promise((resolve) => server.close(resolve));
-    await expect(client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-error' });
+  it('a session-manager that cannot be reached', async ({ expect }) => {
+    await using on = await Place.start();
+    await new Promise((resolve) => on.server.close(resolve));
+    await expect(on.client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-error' });
   });
 
-  it('a gap longer than the time-out breaks the stream', async () => {
-    answer = (_, response) => {
+  it('a gap longer than the time-out breaks the stream', async ({ expect }) => {
+    await using on = await Place.start();
+    on.answer = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/plain' }).write('one');
     };
-    const { body, headers } = await client.chat('a', 'hello');
+    const { body, headers } = await on.client.chat('a', 'hello');
     expect(headers['content-type']).toBe('text/plain');
     await expect(body.toArray()).rejects.toThrow();
   });
 
-  it('no headers in time', async () => {
-    answer = () => {};
-    await expect(client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-timeout' });
+  it('no headers in time', async ({ expect }) => {
+    await using on = await Place.start();
+    on.answer = () => {};
+    await expect(on.client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-timeout' });
   });
 });
