@@ -11,7 +11,7 @@ const FULL = '**/full/**';
  * Each of these files holds many processes to their deadlines, or measures them. They run one after the other,
  * when all others are done: beside another file they would measure the machine instead.
  */
-const DEADLINES = ['main-job', 'overload', 'simulate-real', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
+const DEADLINES = ['main-job', 'overload', 'simulate-real', 'webhook-outage', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
 const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/client-outage.test.ts', 'tests/full/cluster.test.ts'];
 
 /** Builds images and runs ten containers. */

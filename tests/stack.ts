@@ -61,9 +61,11 @@ export class TestStack {
     this.#sim = `http://127.0.0.1:${port}`;
     const sim = startApp('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${port}`, SIM_API_KEY: SIM_KEY });
     this.#others.push(sim);
-    await this.#up(sim, `${this.#sim}/healthz`);
-    await Promise.all([...Array(apis).keys()].map(() => this.addApi()));
-    await Promise.all([...Array(workers).keys()].map(() => this.addWorker()));
+    await Promise.all([
+      this.#up(sim, `${this.#sim}/healthz`),
+      ...Array.from({ length: apis }, () => this.addApi()),
+      ...Array.from({ length: workers }, () => this.addWorker()),
+    ]);
     return this;
   }
 

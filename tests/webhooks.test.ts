@@ -1,118 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { verifyWebhook } from '@sandman/client/webhooks';
 import { PolicyBook, rebirth, shardTag } from '@sandman/core';
 import { RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, freePort, redisForTests, startApp, waitFor } from '@sandman/testing';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { TestStack } from './stack.ts';
+import { Receiver, SECRET } from './webhook-receiver.ts';
 
 // The tests of a stack wait at the same time, each for a session of its own.
 vi.setConfig({ maxConcurrency: 20 });
-
-const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
-
-/** A request that the receiver accepted. */
-interface Delivery {
-  /** When it arrived, in ms. */
-  readonly at: number;
-  readonly id: string;
-  readonly type: string;
-  readonly timestamp: string;
-  readonly session: View;
-  readonly cause: string | undefined;
-}
-
-/** A request that the receiver did not accept. */
-interface Refusal {
-  readonly id: string;
-  readonly uuid: string;
-}
-
-/** The HTTP status to answer with; null leaves the request unanswered. */
-type Answer = () => number | null;
-
-/** Receives webhooks. Checks the signature of each with the public library and with the client's `verifyWebhook`. */
-class Receiver {
-  /** For each session that has no entry in `answers`. */
-  answer: Answer = () => 204;
-  /** By uuid. */
-  readonly answers = new Map<string, Answer>();
-  readonly refused: Refusal[] = [];
-  readonly unanswered: Refusal[] = [];
-  /** What was wrong with requests whose signature or body is invalid. */
-  readonly invalid: unknown[] = [];
-  readonly #delivered: Delivery[] = [];
-  readonly #server: Server;
-
-  constructor() {
-    this.#server = createServer(async (request, response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk);
-      const delivery = this.#verified(Buffer.concat(chunks).toString(), request.headers);
-      if (!delivery) return response.writeHead(400).end();
-      const { id, session } = delivery;
-      const status = (this.answers.get(session.uuid) ?? this.answer)();
-      if (status === null) return this.unanswered.push({ id, uuid: session.uuid });
-      if (status < 300) this.#delivered.push(delivery);
-      else this.refused.push({ id, uuid: session.uuid });
-      return response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
-    });
-  }
-
-  #verified(body: string, headers: IncomingHttpHeaders): Delivery | null {
-    try {
-      const event = new Webhook(SECRET).verify(body, headers as Record<string, string>) as {
-        type: string;
-        timestamp: string;
-        data: { session: View; cause?: string };
-      };
-      const { type, timestamp, data } = event;
-      expect(verifyWebhook(body, headers, SECRET)).toEqual(event);
-      return { at: Date.now(), id: String(headers['webhook-id']), type, timestamp, ...data, cause: data.cause };
-    } catch (error) {
-      this.invalid.push(error);
-      return null;
-    }
-  }
-
-  async start(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/hooks?token=of-the-receiver`;
-  }
-
-  deliveriesOf(uuid: string): Delivery[] {
-    return this.#delivered.filter(({ session }) => session.uuid === uuid);
-  }
-
-  /** The ids of a session's refused requests. */
-  refusedOf(uuid: string): string[] {
-    return this.refused.filter((one) => one.uuid === uuid).map(({ id }) => id);
-  }
-
-  /** Waits until these types are among a session's deliveries; returns all of its deliveries. */
-  untilDelivered(uuid: string, ...types: string[]): Promise<Delivery[]> {
-    return waitFor(
-      `${types} of ${uuid} delivered`,
-      () => {
-        const all = this.deliveriesOf(uuid);
-        return all.filter(({ type }) => types.includes(type)).length >= types.length ? all : null;
-      },
-      60_000,
-    );
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-}
 
 let redis: FoundRedis;
 
@@ -148,6 +44,9 @@ const metricsOf = async ({ ops }: TestStack) =>
 
 /** Warned after 1.5 s, asleep after 3 s. */
 const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
+
+/** For tests that change what holds for all sessions, or read metrics to which every session adds. */
+const alone = useStack(1);
 
 describe.concurrent('a stack that many sessions share', () => {
   const on = useStack(2);
@@ -305,17 +204,15 @@ describe.concurrent('a stack whose worker is killed', () => {
 });
 
 describe.concurrent('a stack of one test at a time', () => {
-  // These change what holds for all sessions, or read metrics to which every session adds.
   describe('in turn', { concurrent: false }, () => {
-    const on = useStack(1);
-    const { receiver } = on;
+    const { receiver } = alone;
 
     beforeEach(() => {
       receiver.answer = () => 204;
     });
 
     it('a warning leaves no alarm behind that the sweep would have to repair', async () => {
-      const { stack } = on;
+      const { stack } = alone;
       // An alarm that stands at its warning must not look late, nor one past it.
       const { uuid } = await stack.create('ada', POLICY);
       await receiver.untilDelivered(uuid, 'session.sleep-warning', 'session.slept');
@@ -326,7 +223,7 @@ describe.concurrent('a stack of one test at a time', () => {
     });
 
     it('the wake of a session that was only in doubt is not delivered: its pod was awake all the while', async () => {
-      const { stack } = on;
+      const { stack } = alone;
       const { uuid } = await stack.create('doubted');
       const client = new Redis(redis.url);
       await client.hset(`{${stack.prefix}:0}:ingest`, 'rewound', Date.now());
@@ -339,7 +236,7 @@ describe.concurrent('a stack of one test at a time', () => {
     });
 
     it('neither the secret nor the address of the receiver is ever written', async () => {
-      const { stack } = on;
+      const { stack } = alone;
       receiver.answer = () => 500;
       const { uuid } = await stack.create('bob');
       await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
@@ -349,28 +246,6 @@ describe.concurrent('a stack of one test at a time', () => {
       await waitFor('the worker logs it', () => worker.stdout().split('\n').some(isRefusal));
       const written = worker.stdout() + worker.stderr() + (await metricsOf(stack));
       for (const secret of [SECRET, SECRET.slice(6), 'of-the-receiver']) expect(written).not.toContain(secret);
-    });
-
-    it.each([
-      ['refuses', () => 503, () => receiver.refused.length >= 40],
-      // Ten deliveries at once are all that a worker makes.
-      ['does not answer', () => null, () => receiver.unanswered.length >= 10],
-    ])('a receiver that %s delays no sleep', async (what, answer, isDown) => {
-      const { stack } = on;
-      receiver.answer = answer;
-      const before = await Promise.all(Array.from({ length: 40 }, (_, i) => stack.create(`early-${what}-${i}`)));
-      await Promise.all(before.map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
-      for (const { uuid } of before) await stack.until(uuid, 'sleeping');
-      await waitFor('deliveries fail', isDown);
-      const policy = { sleepAfter: '1s', deleteAfter: '1h' };
-      // One after another: all at the same instant, each would wait for those before it, whatever the receiver does.
-      const sessions: View[] = [];
-      for (let i = 0; i < 20; i++) sessions.push(await stack.create(`late-${what}-${i}`, policy));
-      for (const { uuid } of sessions) await stack.until(uuid, 'sleeping');
-      for (const { uuid, sleepAt } of sessions) {
-        const [sleep] = await stack.calls(uuid, 'sleep');
-        expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(300);
-      }
     });
   });
 });
