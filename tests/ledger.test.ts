@@ -14,7 +14,7 @@ import {
   waitFor,
 } from '@sandman/testing';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
 import { TestStack } from './stack.ts';
 
 const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
@@ -40,6 +40,9 @@ async function metric(ops: string, name: string): Promise<number> {
 // Most of the time a test waits: for a sweep, for the next try, for a batch to count as abandoned. So they run side by side.
 const SIDE_BY_SIDE = { concurrent: true };
 
+/** Between two looks at a database or at metrics, in ms: each look costs those who are waited for some time. */
+const POLL_MS = 200;
+
 interface Setup {
   readonly stack: TestStack;
   readonly database: TestDatabase;
@@ -52,6 +55,10 @@ interface Setup {
   statusIs(uuid: string, status: string): Promise<boolean>;
   /** Lists the statuses that a session went through. */
   changes(uuid: string): Promise<string[]>;
+}
+
+interface WithSetup {
+  setup: Setup;
 }
 
 /** Makes a database and a stack that is not started yet; both end with the test. */
@@ -75,7 +82,11 @@ async function setUp(server: DatabaseServer, onTestFinished: TestContext['onTest
     proxy,
     ledger,
     row,
-    statusIs: (uuid, status) => waitFor(`the ledger has ${uuid} as ${status}`, async () => (await row(uuid))?.status === status),
+    statusIs: (uuid, status) =>
+      waitFor(`the ledger has ${uuid} as ${status}`, async () => {
+        await pause(POLL_MS);
+        return (await row(uuid))?.status === status;
+      }),
     changes: async (uuid) => (await database.ask<{ to_status: string }>(changesOf(uuid))).map(({ to_status }) => to_status),
   };
 }
@@ -90,12 +101,17 @@ const FAULTS: Record<string, (proxy: FaultProxy) => Promise<void>> = {
 
 describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (server) => {
   describe.skipIf(lacks(server.kind, server.remedy))('the ledger of a worker', () => {
+    // Not in the test's own time: a database in this process takes seconds to make.
+    beforeEach<WithSetup>(async (context) => {
+      context.setup = await setUp(server, context.onTestFinished);
+    });
+
     // In a refusal the drivers make no difference.
-    it.for(server.kind === 'postgres' ? ['says nothing', 'refuses'] : ['says nothing'])(
-      'a database that %s delays the ledger and nothing else, and nothing is missing once it is back',
-      { timeout: 90_000 },
-      async (fault, { onTestFinished }) => {
-        const { stack, proxy, row, statusIs, changes } = await setUp(server, onTestFinished);
+    for (const fault of server.kind === 'postgres' ? ['says nothing', 'refuses'] : ['says nothing']) {
+      it<WithSetup>(`a database that ${fault} delays the ledger and nothing else, and nothing is missing once it is back`, {
+        timeout: 90_000,
+      }, async ({ setup }) => {
+        const { stack, proxy, row, statusIs, changes } = setup;
         await stack.start({ workers: 2 });
         const before = await stack.create('ada');
         await statusIs(before.uuid, 'active');
@@ -119,8 +135,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
         expect(await metric(late.ops, 'lag_seconds')).toBeGreaterThan(0.3);
         await proxy.normal();
         const isAllThere = async () => {
-          // It takes some 10 s, and the metrics cost more than they tell.
-          await pause(200);
+          await pause(POLL_MS);
           return (await metric(late.ops, 'backlog')) === 0;
         };
         await waitFor('all is there', isAllThere, 40_000);
@@ -132,11 +147,11 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
         // Once it was gone, and once it was back.
         const said = late.stdout();
         expect(said.match(/cannot be reached yet|waits for its database/g)?.length).toBeLessThanOrEqual(2);
-      },
-    );
+      });
+    }
 
-    it('begins with what the stream holds, and with whoever slept long before', async ({ onTestFinished }) => {
-      const { stack, database, row, statusIs, changes } = await setUp(server, onTestFinished);
+    it<WithSetup>('begins with what the stream holds, and with whoever slept long before', async ({ setup }) => {
+      const { stack, database, row, statusIs, changes } = setup;
       stack.set({ DATABASE_URL: '' });
       await stack.start({});
       const { uuid } = await stack.create('ada', 'aggressive');
@@ -157,8 +172,8 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       expect(await metric(ops, 'lag_seconds')).toBe(0);
     });
 
-    it('events of long ago are removed, and of sessions whose records are gone the events tell', async ({ onTestFinished }) => {
-      const { stack, ledger, row, statusIs, changes } = await setUp(server, onTestFinished);
+    it<WithSetup>('events of long ago are removed, and of sessions whose records are gone the events tell', async ({ setup }) => {
+      const { stack, ledger, row, statusIs, changes } = setup;
       await ledger.migrate();
       const now = Date.now();
       const at = (ms: number) =>
@@ -172,7 +187,10 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       stack.set({ LEDGER_RETENTION: '1h' });
       await stack.start({ apis: 0 });
       await statusIs('long-gone', 'deleted');
-      await waitFor('only the young one is left', async () => (await changes('long-gone')).length === 1);
+      await waitFor('only the young one is left', async () => {
+        await pause(POLL_MS);
+        return (await changes('long-gone')).length === 1;
+      });
       expect(await row('long-gone')).toMatchObject({ userId: 'ada', lastActivity: now - 1_900_000 });
     });
   });

@@ -28,11 +28,14 @@ function expectNoSecret(text: string): void {
 
 const authorized = (url: string, password: string) => url.replace('redis://', `redis://:${encodeURIComponent(password)}@`);
 
+/** How long a whole request may take, in ms; its headers have less. */
+const REQUEST_MS = 30_000;
+
 let server: RedisServer;
 let stack: TestStack;
 let session: View;
 /** Answers to connections that `beforeAll` opens: the API cuts them off after ten seconds, during which the other tests run. */
-let slow: Record<'unended' | 'silent', Promise<string>>;
+let slow: Record<'unended' | 'silent', Promise<{ readonly answer: string; readonly ms: number }>>;
 const answers: string[] = [];
 const others: AppProcess[] = [];
 
@@ -44,7 +47,7 @@ beforeAll(async () => {
   const url = authorized(server.url, SECRETS['the Redis password']);
   stack = await new TestStack(url, { LOG_LEVEL: 'trace', RATE_LIMIT: '1000', OTEL_TRACES_EXPORTER: 'console' }).start({});
   session = await stack.create('ada');
-  slow = { unended: raw(HEAD), silent: raw() };
+  slow = { unended: timed(raw(HEAD)), silent: timed(raw()) };
 });
 
 afterAll(async () => {
@@ -77,6 +80,13 @@ function raw(...parts: string[]): Promise<string> {
     socket.on('error', () => {});
     socket.on('close', () => resolve(text));
   });
+}
+
+/** Measures how long a connection lasts, in ms. */
+async function timed(connection: Promise<string>): Promise<{ answer: string; ms: number }> {
+  const from = performance.now();
+  const answer = await connection;
+  return { answer, ms: performance.now() - from };
 }
 
 function expectProblem(answer: string, status: number): void {
@@ -276,10 +286,14 @@ describe('secrets and messages are in no log, trace, metric or error', () => {
 
 describe('what is too slow', () => {
   it('headers that do not come to an end are cut off', async () => {
-    expectProblem(await slow.unended, 408);
+    const { answer, ms } = await slow.unended;
+    expectProblem(answer, 408);
+    expect(ms).toBeLessThan(REQUEST_MS);
   });
 
   it('a connection that says nothing is cut off', async () => {
-    expectProblem(await slow.silent, 408);
+    const { answer, ms } = await slow.silent;
+    expectProblem(answer, 408);
+    expect(ms).toBeLessThan(REQUEST_MS);
   });
 });
