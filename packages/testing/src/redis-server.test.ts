@@ -30,3 +30,13 @@ it('with AOF, what it acknowledged survives being killed', async () => {
     await server.stop();
   }
 });
+
+it('a server whose port another one has taken is not mistaken for it', async () => {
+  const server = await startRedis();
+  try {
+    await expect(startRedis({ port: server.port })).rejects.toThrow(`another Redis listens on port ${server.port}`);
+    expect(await askRedis(server, (redis) => redis.ping())).toBe('PONG');
+  } finally {
+    await server.stop();
+  }
+});

@@ -81,6 +81,9 @@ export function redisKnows(setting: string, value: string): boolean {
   return `${stdout}${stderr}`.includes('unheard-of');
 }
 
+/** Two servers that start at once may have found the same port free. */
+class PortTaken extends Error {}
+
 function connect({ url, certificate }: Pick<RedisServer, 'url' | 'certificate'>, options: Omit<RedisOptions, 'replyMapping'>): Redis {
   const tls = certificate ? { tls: { ca: readFileSync(certificate.path) } } : {};
   const redis = new Redis(url, { ...options, ...tls });
@@ -98,13 +101,15 @@ export async function askRedis<T>(server: RedisServer, question: (redis: Redis) 
   }
 }
 
+/** Waits until a server answers. @throws Error where another one has taken its port meanwhile, or it stays silent */
 async function answers(server: RedisServer): Promise<void> {
   const redis = connect(server, { retryStrategy: () => 20, maxRetriesPerRequest: null });
   const timeout = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`Redis did not answer within ${START_MS / 1_000} s`)), START_MS).unref();
   });
   try {
-    await Promise.race([redis.ping(), timeout]);
+    const info = await Promise.race([redis.info('server'), timeout]);
+    if (!info.includes(`process_id:${server.pid()}\r`)) throw new PortTaken(`another Redis listens on port ${server.port}`);
   } finally {
     redis.disconnect();
   }
@@ -156,9 +161,12 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       if (!dir) rmSync(data, { recursive: true, force: true });
     },
   };
-  await answers(server).catch(async (error) => {
+  try {
+    await answers(server);
+    return server;
+  } catch (error) {
     await server.stop();
+    if (error instanceof PortTaken && options.port === undefined) return startRedis(options);
     throw error;
-  });
-  return server;
+  }
 }
