@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
-import { freePort } from './redis-server.ts';
+import { freePort } from './free-port.ts';
 
 export type DatabaseKind = 'postgres' | 'mysql';
 

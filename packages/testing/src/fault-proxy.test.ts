@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
-import { freePort } from './redis-server.ts';
+import { freePort } from './free-port.ts';
 import { waitFor } from './wait-for.ts';
 
 let echo: Server;

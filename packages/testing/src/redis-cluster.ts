@@ -1,13 +1,11 @@
-import { createServer } from 'node:net';
 import type { Certificate } from './certificate.ts';
+import { freePort, isPortFree } from './free-port.ts';
 import { askRedis, type RedisServer, startRedis } from './redis-server.ts';
 import { waitFor } from './wait-for.ts';
 
 const SLOTS = 16_384;
 /** The nodes speak among themselves on a port this much higher. */
 const BUS_OFFSET = 10_000;
-/** Both ports stay below those that systems give to outgoing connections. */
-const PORTS = { from: 10_000, count: 12_000 };
 
 /** Short silences count; only the shard without a master is closed; a replica is in sync, and shown in the map, at once. */
 const SETTINGS = [
@@ -33,17 +31,11 @@ export interface RedisClusterOptions {
   readonly certificate?: Certificate | null;
 }
 
-function free(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
-async function freeNodePort(taken: ReadonlySet<number>): Promise<number> {
+/** A port whose second one is free as well. */
+async function freeNodePort(): Promise<number> {
   for (;;) {
-    const port = PORTS.from + Math.floor(Math.random() * PORTS.count);
-    if (!taken.has(port) && !taken.has(port - BUS_OFFSET) && (await free(port)) && (await free(port + BUS_OFFSET))) return port;
+    const port = await freePort();
+    if (await isPortFree(port + BUS_OFFSET)) return port;
   }
 }
 
@@ -95,9 +87,8 @@ export async function startRedisCluster({
   replicas = 3,
   certificate = null,
 }: RedisClusterOptions = {}): Promise<RedisCluster> {
-  const ports = new Set<number>();
-  while (ports.size < masters + replicas) ports.add(await freeNodePort(ports));
-  const nodes = await Promise.all([...ports].map((port) => startRedis({ port, aof: true, certificate, settings: SETTINGS })));
+  const ports = await Promise.all(Array.from({ length: masters + replicas }, freeNodePort));
+  const nodes = await Promise.all(ports.map((port) => startRedis({ port, aof: true, certificate, settings: SETTINGS })));
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.stop()));
   };

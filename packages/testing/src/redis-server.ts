@@ -1,11 +1,10 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Certificate } from './certificate.ts';
+import { freePort } from './free-port.ts';
 
 /** How long a server may take to answer, in ms. */
 const START_MS = 15_000;
@@ -41,22 +40,6 @@ export interface RedisServerOptions {
   readonly settings?: readonly string[];
   /** What its file of settings begins with, where it wants to have one. */
   readonly config?: string;
-}
-
-/**
- * Below those that the system gives to outgoing connections, one of which could take a port before it is listened on;
- * and so that a Cluster node's second port, 10,000 above its first, is none of these either.
- */
-const PORTS = { from: 10_000, to: 20_000 } as const;
-
-/** A port on which nobody listens. */
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const port = randomInt(PORTS.from, PORTS.to);
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(freePort()) : reject(error)));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)));
-  });
 }
 
 /** The server that is on the PATH; null where there is none. */
