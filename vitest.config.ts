@@ -12,7 +12,10 @@ const FULL = '**/full/**';
  * when all others are done: beside another file they would measure the machine instead.
  */
 const DEADLINES = ['main-job', 'overload', 'simulate-real', 'webhook-outage', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
-const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/client-outage.test.ts', 'tests/full/cluster.test.ts'];
+/** These leave most of the machine idle, and two of them fit beside each other. */
+const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts'];
+/** Compares how long answers take before and in an outage. */
+const FULL_ALONE = ['tests/full/client-outage.test.ts'];
 
 /** Builds images and runs ten containers. */
 const CONTAINERS = 'tests/full/containers/**';
@@ -52,9 +55,9 @@ export default defineConfig({
           ...patience,
           name: 'full',
           include: TESTS.map((glob) => glob.replace('**/', '**/full/**/')),
-          exclude: [...FULL_DEADLINES, CONTAINERS],
-          // A browser or a benchmark takes a core for itself.
-          maxWorkers: 2,
+          exclude: [...FULL_DEADLINES, ...FULL_ALONE, CONTAINERS],
+          // A browser or a benchmark takes a core for itself; a soak waits.
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },
@@ -63,10 +66,11 @@ export default defineConfig({
           ...patience,
           name: 'full-deadlines',
           include: FULL_DEADLINES.map((glob) => glob.replace(/\*\*$/, '*.test.ts')),
-          maxWorkers: 1,
+          maxWorkers: 2,
           sequence: { groupOrder: 3 },
         },
       },
+      { test: { ...patience, name: 'full-alone', include: FULL_ALONE, maxWorkers: 1, sequence: { groupOrder: 4 } } },
       {
         test: {
           testTimeout: 180_000,
@@ -76,7 +80,7 @@ export default defineConfig({
           maxWorkers: 1,
           // What removes containers after a run that was killed is an image of its own, which not every machine can get.
           env: { ...env, TESTCONTAINERS_RYUK_DISABLED: 'true' },
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],
