@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { bareEnvironment, waitFor } from '@sandman/testing';
+import { startEntry, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 let folder: string;
@@ -14,23 +11,12 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Starts `npm start` (main) or `npm run demo`, in a folder in which an embedded Redis may keep its data. */
-function start(name: 'main' | 'demo', env: Record<string, string> = {}) {
-  const entry = fileURLToPath(new URL(`../apps/local/src/${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [entry], { cwd: folder, env: { ...bareEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  return { child, closed: once(child, 'close'), stdout: () => stdout, stderr: () => stderr };
-}
+const start = (name: 'main' | 'demo', env: Record<string, string> = {}) =>
+  startEntry(new URL(`../apps/local/src/${name}.ts`, import.meta.url), env, folder);
 
 describe('npm start', () => {
   it('runs everything on a Redis of its own, says where it is, and Ctrl-C ends all of it', async () => {
-    const { child, closed, stdout } = start('main');
+    const { kill, exited, stdout } = start('main');
     await waitFor('it is up', () => stdout().includes('Ctrl-C ends all of it.'), 30_000);
     const shown = (what: string) => new RegExp(`^  ${what} +(\\S+)`, 'm').exec(stdout())?.[1] ?? '';
     expect(shown('Redis')).toBe('a');
@@ -39,14 +25,14 @@ describe('npm start', () => {
     expect(await answer.json()).toMatchObject({ default: 'balanced' });
     const addresses = ['API', 'dashboard', 'chat backend', 'session-manager'].map(shown);
     for (const address of addresses) expect((await fetch(`${address}/healthz`)).status, address).toBe(200);
-    child.kill('SIGINT');
-    expect(await closed).toEqual([0, null]);
+    kill('SIGINT');
+    expect(await exited).toBe(0);
     for (const address of addresses) await expect(fetch(address), address).rejects.toThrow();
   }, 60_000);
 
   it('ends with 1 and says which process could not run', async () => {
-    const { closed, stderr } = start('main', { REDIS_URL: 'not-a-redis' });
-    expect(await closed).toEqual([1, null]);
+    const { exited, stderr } = start('main', { REDIS_URL: 'not-a-redis' });
+    expect(await exited).toBe(1);
     expect(stderr()).toMatch(/^(api|worker|dashboard): REDIS_URL is malformed: it must be /m);
     expect(stderr()).toMatch(/^sandman: the .* process ended by itself, with code 2$/m);
   }, 60_000);
@@ -54,16 +40,16 @@ describe('npm start', () => {
 
 describe('npm run demo', () => {
   it('shows users whose pods fall asleep, wake and are deleted, and ends with 0', async () => {
-    const { closed, stdout, stderr } = start('demo');
-    expect(await closed, stdout() + stderr()).toEqual([0, null]);
+    const { exited, stdout, stderr } = start('demo');
+    expect(await exited, stdout() + stderr()).toBe(0);
     expect(stdout()).toMatch(/^All of it happened\.$/m);
     expect(stdout()).toMatch(/^ {2}✓ /m);
     expect(stdout()).not.toContain('✗');
   }, 90_000);
 
   it('ends with 1 where a process cannot run', async () => {
-    const { closed, stderr } = start('demo', { REDIS_URL: 'not-a-redis' });
-    expect(await closed).toEqual([1, null]);
+    const { exited, stderr } = start('demo', { REDIS_URL: 'not-a-redis' });
+    expect(await exited).toBe(1);
     expect(stderr()).toMatch(/^demo: the .* process ended by itself, with code 2$/m);
   }, 60_000);
 });

@@ -23,9 +23,10 @@ export function startApp(app: string, env: Record<string, string>): AppProcess {
   return startEntry(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url), env);
 }
 
-/** Starts Node on a file, with this environment and nothing else. */
-export function startEntry(entry: URL, env: Record<string, string>): AppProcess {
+/** Starts Node on a file, with this environment and nothing else. @param cwd the process's folder; this one's by default */
+export function startEntry(entry: URL, env: Record<string, string>, cwd = process.cwd()): AppProcess {
   const child = spawn(process.execPath, [fileURLToPath(entry)], {
+    cwd,
     env: { ...bareEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
