@@ -241,6 +241,23 @@ describe('many sessions', () => {
   });
 });
 
+it('each command on one session ends well as a process of its own, and with 1 where there is no such session', async () => {
+  const [uuid] = await make('own', 1);
+  const commands = (of: string) => [
+    ['show', of],
+    ['hold', of, '--for', '1h'],
+    ['sleep', of],
+    ['wake', of],
+    ['delete', of, '--yes'],
+  ];
+  for (const args of commands(uuid!)) {
+    const { code, stderr } = await startSandman(args, env);
+    expect(code, `${args}: ${stderr}`).toBe(0);
+  }
+  const refused = await Promise.all(commands('nobody00').map((args) => startSandman(args, env)));
+  for (const { code, stderr } of refused) expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('nobody00') });
+});
+
 it('a key that is not accepted is said so, and never shown', async () => {
   const secret = 'not-the-key-5d41402abc4b2a76';
   const ended: Promise<Ended>[] = [];
