@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { askRedis, type RedisServer, startRedis, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY, TestStack } from './stack.ts';
+import { API_KEY, START_MS, TestStack } from './stack.ts';
 
 // Most of the time is waiting: for leases, for sweeps, for a leaving API. So the groups below run side by side, each on a
 // stack of its own. The tests of one group share its processes, and run one after the other.
@@ -72,7 +72,8 @@ describe('Redis', SIDE_BY_SIDE, () => {
     await killed.kill();
     const at = stack.apiUrls.length;
     const late = [stack.addApi(), stack.addWorker()];
-    await waitFor('the late API answers', async () => (await fetch(`${stack.apiUrls[at]}/readyz`).catch(() => null))?.status === 503);
+    const isNotReady = async () => (await fetch(`${stack.apiUrls[at]}/readyz`).catch(() => null))?.status === 503;
+    await waitFor('the late API answers', isNotReady, START_MS);
     // Each in turn, the late one included.
     for (const _ of stack.apiUrls) {
       const early = await stack.call<{ code: string }>('POST', '/v1/sessions', { userId: 'bob' });

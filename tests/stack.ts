@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type AppProcess, freePort, startApp, waitFor } from '@sandman/testing';
 
+/** How long a process may take to answer for the first time, in ms: on a busy machine its start takes a while. */
+export const START_MS = 30_000;
+
 export const API_KEY = 'test-api-key-0123456789';
 const SIM_KEY = 'test-session-manager-key';
 export const OPERATOR = { user: 'olga', password: 'operator-secret' };
@@ -119,7 +122,7 @@ export class TestStack {
     const ended = app.exited.then((code) => {
       throw new Error(`what should answer ${url} ended with code ${code}: ${app.stderr()}`);
     });
-    await Promise.race([ended, waitFor(`${url} answers`, async () => (await fetch(url).catch(() => null))?.ok, 30_000)]);
+    await Promise.race([ended, waitFor(`${url} answers`, async () => (await fetch(url).catch(() => null))?.ok, START_MS)]);
   }
 
   async stop(): Promise<void> {
