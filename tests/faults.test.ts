@@ -123,7 +123,7 @@ describe('an API told to stop', SIDE_BY_SIDE, () => {
     expect((await stack.calls(uuid, 'sleep'))[0]!.at - backAt).toBeGreaterThanOrEqual(2_000);
   });
 
-  it('serves on until whoever asks has heard that it is not ready, and loses no ping', { ...IN_TURN, timeout: 60_000 }, async () => {
+  it('goes on serving until a health check has seen that it is not ready, and loses no ping', { ...IN_TURN, timeout: 60_000 }, async () => {
     await stack.addApi();
     const { uuid } = await stack.create('ada', { sleepAfter: '2s', deleteAfter: '1h' });
     // As a balancer does it: what was ready when it was last asked gets the next ping.
@@ -257,7 +257,7 @@ describe('with no more than four calls at once', SIDE_BY_SIDE, () => {
     const answer = await stack.call<{ reply: string }>('POST', `/v1/sessions/${chatting}/chat`, { message: 'hello' });
     expect(answer).toMatchObject({ status: 200, body: { reply: 'hello' } });
     expect((await stack.calls(chatting!)).map(({ call }) => call)).toEqual(['create', 'sleep', 'wake', 'chat']);
-    // Whoever says nothing is found by the sweep.
+    // The sweep finds the session that sends nothing.
     await waitFor('the sweep finds it', async () => (await stack.calls(silent!, 'wake')).length > 0, 40_000);
   });
 

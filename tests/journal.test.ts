@@ -99,7 +99,7 @@ async function live(userId: string): Promise<View> {
 }
 
 describe.concurrent('what happened', () => {
-  it('events: whoever listens is told of everything, and whoever comes back of what was missed, once', async () => {
+  it('events: a listener gets every change, and after a reconnect those that it missed, once', async () => {
     const listener = new Listener();
     expect((await listener.open).headers.get('content-type')).toBe('text/event-stream');
     // What happens before the stream has begun is not its business.

@@ -150,7 +150,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       });
     }
 
-    it<WithSetup>('begins with what the stream holds, and with whoever slept long before', async ({ setup }) => {
+    it<WithSetup>('begins with the events of the stream, and with sessions that fell asleep long before', async ({ setup }) => {
       const { stack, database, row, statusIs, changes } = setup;
       stack.set({ DATABASE_URL: '' });
       await stack.start({});

@@ -199,7 +199,7 @@ describe.concurrent.each([
   );
 });
 
-describe.concurrent('where whoever collects traces', () => {
+describe.concurrent('where the collector of traces', () => {
   const hangs = createServer((socket) => socket.resume().on('error', () => {}));
 
   beforeAll(async () => {

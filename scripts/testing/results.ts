@@ -17,6 +17,8 @@ interface FileResult {
 /** What one run of vitest came to. */
 export interface Run {
   readonly files: readonly FileResult[];
+  /** Errors that belong to no test: rejections that nothing handled, say. */
+  readonly strayErrors: number;
   /** The parts that this machine lacks, with what to install, by their names in `SANDMAN_REQUIRE`. */
   readonly missing: Readonly<Record<string, string>>;
 }
@@ -51,8 +53,7 @@ export class ResultsFile implements Reporter {
     const path = process.env.SANDMAN_TEST_RESULTS;
     if (!path) return;
     const files = modules.map(resultOf);
-    const stray = errors.map(() => ({ file: '(outside any file)', ms: 0, passed: 0, failed: 0, skipped: 0, broken: true }));
-    const run: Run = { files: [...files, ...stray], missing: this.#missing };
+    const run: Run = { files, strayErrors: errors.length, missing: this.#missing };
     appendFileSync(path, `${JSON.stringify(run)}\n`);
   }
 }

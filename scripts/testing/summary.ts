@@ -23,7 +23,7 @@ export function slowestFiles(runs: readonly Run[]): string {
  * @param leavesOut whether `npm run test:all` has more tests
  */
 export function closingLine(runs: readonly Run[], leavesOut: boolean): string {
-  const sum = { passed: 0, failed: 0, skipped: 0, broken: 0 };
+  const sum = { passed: 0, failed: 0, skipped: 0, broken: runs.reduce((count, { strayErrors }) => count + strayErrors, 0) };
   for (const { passed, failed, skipped, broken } of runs.flatMap((run) => run.files)) {
     sum.passed += passed;
     sum.failed += failed;

@@ -33,7 +33,7 @@ describe.skipIf(process.platform !== 'linux')('every process it started ends', (
     60_000,
   );
 
-  it('when nobody reads on, as with `| head`', async () => {
+  it('when its reader leaves early, as with `| head`', async () => {
     const { child, started, exited } = await underWay();
     child.stdout.destroy();
     expect(await exited).toEqual([130, null]);

@@ -132,7 +132,7 @@ describe('the six calls', () => {
   });
 });
 
-it.concurrent('a pod that somebody else made can be planted, and all can be listed', async () => {
+it.concurrent('a pod can be planted without a create, and all pods can be listed', async () => {
   await using sim = await Sim.start();
   expect((await sim.send('POST', '/sim/pods', { uuid: 'planted1', userId: 'ada', replicas: 0 })).status).toBe(201);
   expect(await sim.replicas('planted1')).toBe(0);

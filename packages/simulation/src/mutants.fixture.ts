@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Mutant } from './mutants.ts';
 import { simulate } from './run.fixture.ts';
 
-/** So many at most, from a seed on that has none of them looked for for minutes. */
+/** How many histories are run at most, and the first seed: from it on, no mutant takes minutes to be caught. */
 const HISTORIES = 8_000;
 const FROM = 11_001;
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { expect, it, vi } from 'vitest';
 import { freePort, isPortFree } from './free-port.ts';
 
-const file = (port: number) => join(tmpdir(), 'sandman-ports', `${port}`);
+const file = (port: number) => join(tmpdir(), `sandman-ports-${process.getuid?.() ?? 'user'}`, `${port}`);
 
 it('processes that ask at the same time are never given the same port', async () => {
   const ask = `

@@ -5,17 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Below those that the system gives to outgoing connections, one of which could take a port before it is listened on;
- * and so that a Cluster node's second port, 10,000 above its first, is none of these either.
+ * Below the range from which the system takes ports for outgoing connections. The second port of a Cluster node, 10,000
+ * above its first, stays below that range, too.
  */
 const PORTS = { from: 10_000, to: 20_000 } as const;
 
 /**
  * One file for each port that a process was given and may not listen on yet, with that process's id. Without it, of the
  * processes that a test run starts side by side, two take the same port every few runs, and one test talks to the server
- * of another.
+ * of another. One folder for each user of the machine, for no other may write there.
  */
-const RESERVATIONS = join(tmpdir(), 'sandman-ports');
+const RESERVATIONS = join(tmpdir(), `sandman-ports-${process.getuid?.() ?? 'user'}`);
 
 function isAlive(pid: number): boolean {
   try {
@@ -26,7 +26,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Reserves a port for as long as this process lives. @returns whether it was to be had */
+/** Reserves a port for as long as this process lives. @returns whether no other process had reserved it */
 function reserve(port: number): boolean {
   const file = join(RESERVATIONS, `${port}`);
   try {

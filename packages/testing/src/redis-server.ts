@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,6 +67,20 @@ export function redisKnows(setting: string, value: string): boolean {
 /** Two servers that start at once may have found the same port free. */
 class PortTaken extends Error {}
 
+/** How long a server may take to end that finds its port taken, in ms. */
+const TAKEN_MS = 1_000;
+
+function endsWithin(child: ChildProcess, ms: number): Promise<boolean> {
+  if (child.exitCode !== null) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}
+
 function connect({ url, certificate }: Pick<RedisServer, 'url' | 'certificate'>, options: Omit<RedisOptions, 'replyMapping'>): Redis {
   const tls = certificate ? { tls: { ca: readFileSync(certificate.path) } } : {};
   const redis = new Redis(url, { ...options, ...tls });
@@ -84,15 +98,15 @@ export async function askRedis<T>(server: RedisServer, question: (redis: Redis) 
   }
 }
 
-/** Waits until a server answers. @throws Error where another one has taken its port meanwhile, or it stays silent */
-async function answers(server: RedisServer): Promise<void> {
+/** Waits until a server answers. @returns the process id that it gives @throws Error where it stays silent */
+async function answers(server: RedisServer): Promise<number> {
   const redis = connect(server, { retryStrategy: () => 20, maxRetriesPerRequest: null });
   const timeout = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`Redis did not answer within ${START_MS / 1_000} s`)), START_MS).unref();
   });
   try {
     const info = await Promise.race([redis.info('server'), timeout]);
-    if (!info.includes(`process_id:${server.pid()}\r`)) throw new PortTaken(`another Redis listens on port ${server.port}`);
+    return Number(/^process_id:(\d+)/m.exec(info)?.[1]);
   } finally {
     redis.disconnect();
   }
@@ -145,7 +159,10 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     },
   };
   try {
-    await answers(server);
+    // A server that finds its port taken ends at once; one behind a wrapper script has another id, and lives.
+    if ((await answers(server)) !== child.pid && (await endsWithin(child, TAKEN_MS))) {
+      throw new PortTaken(`another Redis listens on port ${port}`);
+    }
     return server;
   } catch (error) {
     await server.stop();
