@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import {
   type AppProcess,
   type Certificate,
@@ -83,12 +84,63 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
       for (const [app, url] of apps) {
         await waitFor('it is up', async () => (await fetch(`${url}/healthz`).catch(() => null))?.ok, 30_000);
         // ioredis keeps a sentinel's reason to itself.
-        await waitFor('it says why', () => /self-signed certificate|All sentinels are unreachable/.test(app.stdout()));
+        await waitFor('it says why', () => {
+          expect(app.stderr()).toBe('');
+          return /self-signed certificate|All sentinels are unreachable/.test(app.stdout());
+        });
         expect((await fetch(`${url}/readyz`)).status).toBe(503);
       }
       const ping = await fetch(`http://127.0.0.1:${port}/v1/sessions/nobody/activity`, { method: 'POST', headers: { 'x-api-key': key } });
       expect(ping.status).toBe(503);
       for (const [app] of apps) expect(app.stderr()).toBe('');
+    });
+  });
+
+  // The connection is given up in the middle of the handshake; then come the certificate, and an alert that says so.
+  describe('with a network that holds back what the server sends until the connection is given up', SIDE_BY_SIDE, () => {
+    it.for([
+      ['rediss', ''],
+      ['rediss+cluster', ''],
+      ['rediss+sentinel', '/main'],
+    ])('%s: a process stays up and not ready', async ([scheme, path], { expect, onTestFinished }) => {
+      const redis = await startRedis({ certificate });
+      onTestFinished(() => redis.stop());
+      let givenUp = 0;
+      const network = createServer({ allowHalfOpen: true }, (client) => {
+        const server = connect({ host: '127.0.0.1', port: redis.port, allowHalfOpen: true });
+        const held: Buffer[] = [];
+        client.on('error', () => {}).on('data', (chunk) => server.write(chunk));
+        client.on('end', () => {
+          givenUp += 1;
+          server.end();
+        });
+        server.on('error', () => {}).on('data', (chunk) => held.push(chunk));
+        server.on('end', () => client.end(Buffer.concat(held)));
+      });
+      await new Promise<void>((resolve) => network.listen(0, '127.0.0.1', resolve));
+      onTestFinished(() => void network.close());
+      const [port, key] = [await freePort(), 'a-key-of-some-length'];
+      const api = startApp('api', {
+        REDIS_URL: `${scheme}://127.0.0.1:${(network.address() as AddressInfo).port}${path}`,
+        HOST: '127.0.0.1',
+        PORT: `${port}`,
+        API_KEYS: key,
+        SESSION_MANAGER_URL: 'http://127.0.0.1:1',
+        SESSION_MANAGER_API_KEY: key,
+      });
+      onTestFinished(async () => {
+        api.kill('SIGKILL');
+        await api.exited;
+      });
+      await waitFor(
+        'connections were given up',
+        () => {
+          expect(api.stderr()).toBe('');
+          return givenUp >= 4;
+        },
+        30_000,
+      );
+      expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503);
     });
   });
 });
