@@ -192,8 +192,11 @@ describe.concurrent('shadow policies', { timeout: 60_000 }, () => {
       hasty: { sleepAfter: '600ms', deleteAfter: '900ms' },
       lazy: { sleepAfter: '1h', deleteAfter: '2h' },
     });
-    const stack = await newStack({ POLICIES }).start({ workers: 0 });
+    const stack = await newStack({ POLICIES }).start({ apis: 0, workers: 0 });
     const { ops } = await stack.addWorker({ SHADOW_POLICIES: 'quick,hasty' });
+    await waitFor('the worker has named its shadow policies', async () => (await store.exists(`{${stack.prefix}:0}:shadows`)) === 1);
+    // An API hears of them when it starts, and then once a second: what it counts before that is not in the sums.
+    await stack.addApi();
     type Spent = Record<
       'awakeSeconds' | 'asleepSeconds' | 'alwaysOnSeconds' | 'savedFraction' | 'sleeps' | 'wakes' | 'regrets' | 'deletes' | 'recreations',
       number

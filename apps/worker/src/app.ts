@@ -151,7 +151,9 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   const reconciler = new Reconciler({
     store,
     policies,
-    rehearsal: dryRun ? new Rehearsal({ isNew: (uuid, what) => rehearsals.isNew(uuid, what), wouldCall: sayIt(metrics, logger) }) : null,
+    rehearsal: dryRun
+      ? new Rehearsal({ isNew: (uuid, what, due) => rehearsals.isNew(uuid, what, due), wouldCall: sayIt(metrics, logger) })
+      : null,
     arming,
     pods,
     bounds: { doubt },

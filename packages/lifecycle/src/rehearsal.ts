@@ -9,12 +9,12 @@ const ASKED_MS = 15_000;
 
 type Call = Exclude<Action, 'status'>;
 
-/** What tells one request from the next, whatever else is written meanwhile. */
-const askedOf = ({ manualSleepAt, sleptAt, cause }: SessionRecord) => ({ sleep: manualSleepAt, wake: sleptAt, delete: cause });
+/** When what was asked for came up, in ms: tells one request from the next. A session is deleted once. */
+const askedOf = ({ manualSleepAt, sleptAt }: SessionRecord) => ({ sleep: manualSleepAt, wake: sleptAt, delete: null });
 
 export interface RehearsalOptions {
-  /** Whether it is the first time that this is said of the session. */
-  readonly isNew: (uuid: string, what: string) => Promise<boolean>;
+  /** Whether this was said of the session for no deadline as late as `due` (ms) yet. */
+  readonly isNew: (uuid: string, what: string, due: number) => Promise<boolean>;
   /** Told what would have been called, once a deadline. */
   readonly wouldCall: (call: Call, uuid: string, cause: Cause) => void;
 }
@@ -39,7 +39,8 @@ export class Rehearsal {
     const would: Call = call !== null && call !== 'status' ? call : wanted.wanted === 'gone' ? 'delete' : 'sleep';
     const { sleepAt, deleteAt } = deadlines(record);
     const due = decision.kind === 'want' ? { sleep: sleepAt, delete: deleteAt, wake: null } : askedOf(record);
-    if (await this.#on.isNew(record.uuid, `${would} ${due[would]}`)) this.#on.wouldCall(would, record.uuid, wanted.cause);
+    if (await this.#on.isNew(record.uuid, `${would} ${wanted.cause}`, due[would] ?? 0))
+      this.#on.wouldCall(would, record.uuid, wanted.cause);
     const next = [deleteAt, record.verifyAt].filter((at) => at !== null && at > now && record.wanted !== 'gone') as number[];
     // What somebody waits for should not wait for long once the dry run is over.
     const longest = decision.kind === 'want' ? LONGEST_MS : ASKED_MS;

@@ -1,8 +1,16 @@
-import { askRedis, type RedisCluster, type RedisServer, startRedisCluster, waitFor } from '@sandman/testing';
+import {
+  askRedis,
+  type RedisCluster,
+  type RedisServer,
+  startFaultProxy,
+  startRedisCluster,
+  startSentinel,
+  waitFor,
+} from '@sandman/testing';
 import type { Cluster, Redis } from 'ioredis';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { answers, connectRedis } from './redis.ts';
-import { parseRedisAddress } from './redis-address.ts';
+import { parseRedisAddress, type RedisAddress } from './redis-address.ts';
 
 const KEY = 'probe';
 
@@ -84,4 +92,22 @@ describe.concurrent('a Cluster', () => {
     const keys = Array.from({ length: 60 }, (_, i) => `key-${i}`);
     expect(await Promise.all(keys.map((key) => caller.set(key, key)))).toEqual(keys.map(() => 'OK'));
   });
+});
+
+it('a client that is connecting again when a sentinel tells of a new master is served by that master', async () => {
+  const watched = await startSentinel();
+  onTestFinished(() => watched.stop());
+  const address = parseRedisAddress(watched.url) as RedisAddress & { kind: 'sentinel' };
+  // A sentinel that answers slowly: clients that lost the master are connecting again most of the time.
+  const slow = await startFaultProxy(address.sentinels[0]!);
+  onTestFinished(() => slow.close());
+  const clients = Array.from({ length: 8 }, () => connectRedis({ ...address, sentinels: [slow] }, 'worker', () => {}));
+  onTestFinished(() => {
+    for (const client of clients) client.disconnect();
+  });
+  await Promise.all(clients.map(ready));
+  slow.delay({ from: 300 });
+  await (await watched.master()).kill();
+  const answered = Promise.all(clients.map((client) => client.set(KEY, 'after')));
+  expect(await answered).toEqual(clients.map(() => 'OK'));
 });

@@ -1,7 +1,8 @@
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisAddress } from './redis-address.ts';
 import { type ClusterSettings, openCluster } from './redis-cluster.ts';
-import { TlsConnector, TlsSentinelConnector } from './tls-connector.ts';
+import { SteadySentinelConnector } from './sentinel-connector.ts';
+import { TlsConnector } from './tls-connector.ts';
 
 /** How long a caller waits for a command, in ms: a frozen Redis is an error within a second. */
 const REQUEST_MS = 800;
@@ -67,6 +68,7 @@ function retryDelay(attempts: number): number {
 
 function sentinelOptions({ sentinels, master, tls }: RedisAddress & { kind: 'sentinel' }): ServerSettings {
   return {
+    Connector: SteadySentinelConnector,
     sentinels: [...sentinels],
     name: master,
     // Their word of a new master ends the connection to the old one, which may hang without breaking.
@@ -84,7 +86,7 @@ function sentinelOptions({ sentinels, master, tls }: RedisAddress & { kind: 'sen
  * @param onError told of each connection error; without a listener ioredis prints them
  */
 export function connectRedis(address: RedisAddress, role: RedisRole, onError: (error: Error) => void): Redis | Cluster {
-  const tls = address.tls ? { tls: {}, Connector: address.kind === 'sentinel' ? TlsSentinelConnector : TlsConnector } : {};
+  const tls = address.tls ? { tls: {}, ...(address.kind === 'sentinel' ? {} : { Connector: TlsConnector }) } : {};
   const access = { ...tls, username: address.login?.user ?? undefined, password: address.login?.password };
   if (address.kind === 'cluster') {
     const options = ROLES[role].cluster;

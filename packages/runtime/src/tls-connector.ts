@@ -1,5 +1,5 @@
 import { connect } from 'node:tls';
-import { AbstractConnector, type Redis, type RedisOptions, SentinelConnector } from 'ioredis';
+import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 /**
  * Opens the encrypted connections to data nodes and to sentinels, as ioredis' own does, and listens to all their errors.
@@ -28,24 +28,6 @@ export class TlsConnector extends AbstractConnector {
     });
     socket.on('error', () => {});
     this.stream = socket;
-    return socket;
-  }
-}
-
-/** Finds the master through sentinels, as ioredis' own connector does, and listens to all errors of both kinds of connection. */
-export class TlsSentinelConnector extends SentinelConnector {
-  /** @param options ioredis' own, complete */
-  constructor(options: unknown) {
-    super(options as RedisOptions);
-    // Private in ioredis' types, and the only place where it connects to a sentinel.
-    const open = Reflect.get(this, 'connectToSentinel') as (endpoint: unknown, settings: object) => Redis;
-    const openSafely: typeof open = (endpoint, settings) => open.call(this, endpoint, { ...settings, Connector: TlsConnector });
-    Reflect.set(this, 'connectToSentinel', openSafely);
-  }
-
-  override async connect(...args: Parameters<SentinelConnector['connect']>) {
-    const socket = await super.connect(...args);
-    socket.on('error', () => {});
     return socket;
   }
 }

@@ -94,9 +94,9 @@ export class ShardKeys {
     return `${this.#tag}:shadow-books`;
   }
 
-  /** What a dry run last said of a session. */
+  /** What dry runs have said of a session, each with its deadline. */
   rehearsed(uuid: string): string {
-    return `${this.#tag}:rehearsed:${uuid}`;
+    return `${this.#tag}:said:${uuid}`;
   }
 
   get tombstones(): string {

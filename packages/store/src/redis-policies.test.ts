@@ -57,10 +57,20 @@ it('of background signals that a shadow does not hear, the one before the first 
   expect(await shadows.read()).toEqual(new Map());
 });
 
-it('of a session each thing is new once, until something else was said', async () => {
+it('a call of a session is new once for each deadline, and not when another worker comes late with an earlier one', async () => {
   const rehearsals = new RedisRehearsals(on.redis, { prefix: on.prefix, shards: 3 });
   const news = [];
-  for (const what of ['sleep 1', 'sleep 1', 'delete 2', 'delete 2', 'sleep 3']) news.push(await rehearsals.isNew('a', what));
-  expect(news).toEqual([true, false, true, false, true]);
-  expect(await rehearsals.isNew('b', 'sleep 3')).toBe(true);
+  for (const [what, due] of [
+    ['sleep', 1],
+    ['sleep', 1],
+    ['delete', 2],
+    ['sleep', 1],
+    ['delete', 2],
+    ['sleep', 3],
+    ['sleep', 1],
+  ] as const) {
+    news.push(await rehearsals.isNew('a', what, due));
+  }
+  expect(news).toEqual([true, false, true, false, false, true, false]);
+  expect(await rehearsals.isNew('b', 'sleep', 3)).toBe(true);
 });

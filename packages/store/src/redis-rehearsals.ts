@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import { Keyspace } from './keys.ts';
 
-/** How long it is known what was said, in s: a week; who rehearses for longer hears of it again. */
+/** How long what was said is known after it was last looked at, in s: a week. */
 const KNOWN_S = 7 * 86_400;
 
-/** What dry runs have said, so that of many workers one says it, and once. */
+/** What dry runs have said of each session, so that one worker of many says it, once per deadline. */
 export class RedisRehearsals {
   readonly #redis: Redis | Cluster;
   readonly #keys: Keyspace;
@@ -14,9 +14,18 @@ export class RedisRehearsals {
     this.#keys = new Keyspace(prefix, shards);
   }
 
-  /** @returns whether this is the first time that it is said of this session after something else was */
-  async isNew(uuid: string, what: string): Promise<boolean> {
-    const said = await this.#redis.set(this.#keys.of(uuid).rehearsed(uuid), what, 'EX', KNOWN_S, 'GET');
-    return said !== what;
+  /**
+   * Records that a call of a session is said, with the deadline it is said for.
+   *
+   * @param what the call, and what else tells one from the next where no time does
+   * @param due the deadline in Unix ms; a worker that was held up may come with one that was said long ago
+   * @returns whether it was said for no such deadline yet, nor for a later one
+   */
+  async isNew(uuid: string, what: string, due: number): Promise<boolean> {
+    const key = this.#keys.of(uuid).rehearsed(uuid);
+    const replies = await this.#redis.multi().zadd(key, 'GT', 'CH', due, what).expire(key, KNOWN_S).exec();
+    const [error, changed] = replies![0]!;
+    if (error) throw error;
+    return changed === 1;
   }
 }
