@@ -225,6 +225,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     alarms,
     isRunning: () => workers.isRunning(),
     async close() {
+      sweep.stop();
       await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat(), stopSaying()]);
       await Promise.all([webhooks?.close(), bookkeeping?.close()]);
       await reports.close();

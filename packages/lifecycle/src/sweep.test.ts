@@ -231,3 +231,13 @@ it('after Redis came back with older data, whoever nobody has looked at since is
   await visit();
   expect(repaired).toEqual([['rewound', 'a']]);
 });
+
+it('a visit that waits for its second look ends at once when it is stopped, and repairs nothing', async () => {
+  put(session());
+  const visit = sweep.visit(0);
+  await settled();
+  sweep.stop();
+  await visit;
+  expect(time.elapsed()).toBe(0);
+  expect(repaired).toEqual([]);
+});

@@ -46,9 +46,19 @@ export interface SweepOptions {
 /** Walks all records, steadily, and arms anew what has lost its alarm. It should never find one. */
 export class Sweep {
   readonly #on: SweepOptions;
+  readonly #stopped: Promise<void>;
+  #isStopped = false;
+  /** Ends the wait of a visit that runs: a process that is told to stop must not stay for it. */
+  stop: () => void = () => {};
 
   constructor(options: SweepOptions) {
     this.#on = options;
+    this.#stopped = new Promise((resolve) => {
+      this.stop = () => {
+        this.#isStopped = true;
+        resolve();
+      };
+    });
   }
 
   /** One visit to a shard. Takes 5 s where something seems wrong, for a second look. */
@@ -64,7 +74,9 @@ export class Sweep {
       if (readings.length < PAGE) break;
     }
     if (suspects.length === 0) return;
-    await surroundings.pause(CONFIRM_MS);
+    await Promise.race([surroundings.pause(CONFIRM_MS), this.#stopped]);
+    // Another visit will have its second look.
+    if (this.#isStopped) return;
     // What a mark stands for is being armed, however long Redis or a pause may hold that up.
     const marked = new Set((await store.marked(0)).map(({ uuid }) => uuid));
     for (const { record: before } of suspects) {
