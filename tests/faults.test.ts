@@ -192,6 +192,9 @@ describe('a worker', SIDE_BY_SIDE, () => {
 
     beforeAll(async () => {
       const worker = await stack.addWorker();
+      // Another that is up, and takes nothing before the first is killed.
+      const other = await stack.addWorker();
+      other.kill('SIGSTOP');
       [waking, fallingAsleep] = (await Promise.all(['ada', 'grace'].map((user) => stack.create(user)))).map(({ uuid }) => uuid) as [
         string,
         string,
@@ -205,8 +208,8 @@ describe('a worker', SIDE_BY_SIDE, () => {
       await waitFor('the sleep is in flight', async () => (await stack.calls(fallingAsleep, 'sleep')).length === 1);
       await waitFor('the wake is in flight', async () => (await stack.calls(waking, 'wake')).length === 1);
       worker.kill('SIGKILL');
+      other.kill('SIGCONT');
       killedAt = Date.now();
-      await stack.addWorker();
     });
 
     it('in the middle of a wake: another takes over, and the user waits less than 10 s', async () => {
