@@ -88,7 +88,7 @@ describe.concurrent('a stack that many sessions share', () => {
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
     const all = await receiver.untilDelivered(uuid, 'session.gone');
     expect(all.map(({ type, cause }) => [type, cause])).toEqual([['session.gone', 'gone']]);
-  });
+  }, 90_000);
 
   it('the status that a session has when it comes back from the ledger is not delivered', async () => {
     const { stack } = on;

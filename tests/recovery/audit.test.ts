@@ -51,7 +51,7 @@ it('what is leaked, gone or awake though asleep is found, and mended through Red
   // Redis knows better than the ledger of these two.
   await fleet.stack.call('PUT', '/v1/sessions/reborn', { userId: 'ada' });
   await fleet.stack.call('PUT', '/v1/sessions/lagging', { userId: 'ada' });
-  await fleet.stack.until('lagging', 'deleted');
+  await fleet.stack.until('lagging', 'deleted', 45_000);
   // Behind Sandman's back.
   await fleet.stack.sim('DELETE', '/session/gone');
   await fleet.stack.sim('POST', '/session/restless/wake', {});
@@ -85,7 +85,7 @@ it('what is leaked, gone or awake though asleep is found, and mended through Red
   expect(await fleet.statusInLedger('unheard')).toBe('deleted');
   expect((await fleet.stack.calls('leaked', 'delete')).map(({ status }) => status)).toEqual([200]);
   expect((await fleet.stack.calls('ancient')).length + (await fleet.stack.calls('reborn', 'delete')).length).toBe(0);
-}, 60_000);
+}, 120_000);
 
 it('where all is well it says so, and ends with 0', async () => {
   await fleet.plant(many(3, 'fine', () => ({ status: 'active', replicas: 1 })));

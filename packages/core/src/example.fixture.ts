@@ -35,6 +35,7 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     lastError: '',
     retryAt: 0,
     notBefore: 0,
+    missingSince: 0,
     lostBefore: 0,
     rewound: 0,
     warnedOf: 0,

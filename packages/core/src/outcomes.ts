@@ -1,11 +1,11 @@
-import { burial } from './requests.ts';
+import { burial, USER_WAIT_MS, wakeUp } from './requests.ts';
 import { type Action, HEALTHY, type Patch, type Pod, type SessionRecord } from './session.ts';
 
 /** How a call to the session-manager ended. */
 export type Outcome =
   /** It is so now. For `status`, `pod` says what was read. */
   | { readonly kind: 'done'; readonly pod?: 'awake' | 'asleep' }
-  /** The session-manager does not know the session. */
+  /** The session-manager answered that it does not know the session. Believed once it is confirmed. */
   | { readonly kind: 'gone' }
   /** It failed and may succeed later. `sent` is false where nothing reached the session-manager. */
   | { readonly kind: 'transient'; readonly sent: boolean; readonly error: string; readonly retryAfter?: number }
@@ -40,10 +40,12 @@ export function suspect(record: SessionRecord, now: number, bounds: Bounds): Pat
   if (record.wanted === 'asleep' && record.pod === 'asleep') {
     return { rewound, verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };
   }
-  const restored = record.wanted === 'asleep' ? ({ wanted: 'awake', cause: 'restored', ...HEALTHY } as const) : {};
+  const restored = record.wanted === 'asleep' ? wakeUp(record, 'restored', now) : {};
   return { rewound, ...restored, ...doubt(record, now, bounds) };
 }
 
+/** How long a `Retry-After` is obeyed at most, in ms; while a user waits for a wake, for {@link USER_WAIT_MS}. */
+const LONGEST_RETRY_AFTER_MS = 300_000;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = { transient: 15_000, unknown: 15_000, permanent: 300_000 } as const;
 
@@ -78,13 +80,23 @@ export interface Ended {
 
 function settled(record: SessionRecord, pod: Pod, now: number): Patch {
   if (pod === 'gone') return burial(record, record.cause, now);
-  return { pod, sleptAt: pod === 'asleep' ? (record.pod === 'asleep' ? record.sleptAt : now) : 0, ...HEALTHY };
+  return { pod, sleptAt: pod === 'asleep' ? (record.pod === 'asleep' ? record.sleptAt : now) : 0, ...HEALTHY, missingSince: 0 };
+}
+
+/** How far apart two 404s must be to be believed, in ms: an ingress answers some of its own while it restarts. */
+export const CONFIRM_MS = 10_000;
+/** How long a session must be tracked before a 404 is believed, in ms: the session-manager may not list a new pod yet. */
+const YOUNG_MS = 30_000;
+
+/** The first moment at which another 404 confirms that the session-manager does not know the session, in ms. */
+function confirmableAt({ missingSince, createdAt }: SessionRecord, now: number): number {
+  return Math.max((missingSince || now) + CONFIRM_MS, createdAt + YOUNG_MS);
 }
 
 /** Found awake though Redis says asleep, and Redis has forgotten something since: somebody had woken it. */
 function restored(record: SessionRecord, found: Pod | undefined, now: number): Patch {
   const forgotten = record.wanted === 'asleep' && record.pod === 'asleep' && record.rewound > record.sleptAt;
-  return forgotten && found === 'awake' ? { wanted: 'awake', cause: 'restored', lastActivity: now } : {};
+  return forgotten && found === 'awake' ? { ...wakeUp(record, 'restored', now), lastActivity: now } : {};
 }
 
 /**
@@ -98,15 +110,32 @@ export function end(record: SessionRecord, { action, outcome, podBefore, chance 
       return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt: 0 };
     return { ...FREE, ...settled(record, RESULT[action], now) };
   }
-  if (outcome.kind === 'gone') return burial(record, record.wanted === 'gone' ? record.cause : 'gone', now);
-
   const failures = record.failures + 1;
+  const failing = (error: string): Patch => ({
+    ...FREE,
+    failures,
+    failingSince: record.failingSince || now,
+    lastError: `${action}: ${error}`,
+  });
+  if (outcome.kind === 'gone') {
+    const confirmAt = confirmableAt(record, now);
+    if (now >= confirmAt) return burial(record, record.wanted === 'gone' ? record.cause : 'gone', now);
+    const missing = { ...failing('HTTP 404, to be confirmed'), missingSince: record.missingSince || now };
+    // A delete is confirmed by another delete, all else by a status read; a user who waits for a wake gets it in between.
+    if (action === 'delete') return { ...missing, retryAt: record.wanted === 'gone' ? confirmAt : 0 };
+    const verifyAt = Math.max(record.verifyAt, confirmAt);
+    if (action === 'status') return { ...missing, verifyAt };
+    const retryAt = action === 'wake' ? Math.min(confirmAt, now + backoff('transient', failures, chance)) : confirmAt;
+    return { ...missing, verifyAt, pod: podBefore, retryAt: record.wanted === RESULT[action] ? retryAt : 0 };
+  }
+
   const wait = backoff(outcome.kind, failures, chance);
-  const failing: Patch = { ...FREE, failures, failingSince: record.failingSince || now, lastError: `${action}: ${outcome.error}` };
-  const retryAfter = outcome.kind === 'transient' && outcome.retryAfter ? { notBefore: now + outcome.retryAfter } : {};
-  if (action === 'status') return { ...failing, ...retryAfter, verifyAt: now + wait };
+  const failed = { ...failing(outcome.error), ...(outcome.kind === 'permanent' ? { missingSince: 0 } : {}) };
+  const longest = record.wanted === 'awake' ? USER_WAIT_MS : LONGEST_RETRY_AFTER_MS;
+  const retryAfter = outcome.kind === 'transient' && outcome.retryAfter ? { notBefore: now + Math.min(outcome.retryAfter, longest) } : {};
+  if (action === 'status') return { ...failed, ...retryAfter, verifyAt: now + wait };
   // Somebody came meanwhile and wants something else: the back-off of this call must not delay that.
-  const retry = { ...failing, ...retryAfter, retryAt: record.wanted === RESULT[action] ? now + wait : 0 };
+  const retry = { ...failed, ...retryAfter, retryAt: record.wanted === RESULT[action] ? now + wait : 0 };
   if (outcome.kind === 'unknown') return { ...retry, ...doubt(record, now, bounds) };
   const untouched = outcome.kind === 'permanent' || !outcome.sent;
   return untouched ? { ...retry, pod: podBefore } : retry;

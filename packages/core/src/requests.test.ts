@@ -96,10 +96,50 @@ describe('the end of a call', () => {
     expect(ended(sleeping, 'sleep', { kind: 'transient', sent: false, error: 'refused' })).toMatchObject({ pod: 'awake', verifyAt: 0 });
   });
 
-  it('gone: deleted, and the doubt stays with the tombstone', () => {
-    const dead = ended({ ...sleeping, verifyAt: T0 + 5 }, 'sleep', { kind: 'gone' });
-    expect(dead).toMatchObject({ pod: 'gone', cause: 'gone', deletedAt: T0, verifyAt: T0 + 5 });
+  const missing = { kind: 'gone' } as const;
+
+  it('404 confirmed: deleted, and the doubt stays with the tombstone', () => {
+    const dead = ended({ ...sleeping, verifyAt: T0 + 5, missingSince: T0 - 10_000 }, 'sleep', missing);
+    expect(dead).toMatchObject({ pod: 'gone', cause: 'gone', deletedAt: T0, verifyAt: T0 + 5, missingSince: 0 });
     expect(birth({ userId: 'ada', workspaceUrl: '', policy: dead.policy, cause: 'created' }, dead, T0).verifyAt).toBe(T0 + 5);
+  });
+
+  it.each([
+    ['the first', {}, T0 + 10_000],
+    ['a second that comes within 10 s of it', { missingSince: T0 - 9_999 }, T0 + 1],
+    ['a second on a session that is tracked for less than 30 s', { missingSince: T0 - 15_000, createdAt: T0 - 20_000 }, T0 + 10_000],
+  ])('404, %s: the session is as it was, and its status is read again', (_, change, again) => {
+    const record = example({ ...begin('sleep', 't'), wanted: 'asleep', cause: 'idle', ...change });
+    const undecided = ended(record, 'sleep', missing);
+    expect(undecided).toMatchObject({ wanted: 'asleep', pod: 'awake', deletedAt: 0, failures: 1, verifyAt: again, retryAt: again });
+    expect(undecided.missingSince).toBe(record.missingSince || T0);
+    expect(statusOf(undecided)).toBe('falling-asleep');
+    expect(ended(undecided, 'status', { kind: 'done', pod: 'awake' })).toMatchObject({ missingSince: 0, verifyAt: 0, failures: 0 });
+  });
+
+  it('404 while a later doubt is open: the doubt stays as long as it was', () => {
+    expect(ended({ ...sleeping, verifyAt: T0 + MINUTE }, 'sleep', missing).verifyAt).toBe(T0 + MINUTE);
+  });
+
+  it('404 to a wake: its user gets another try soon', () => {
+    const waking = example({ ...begin('wake', 't'), pod: 'unknown' });
+    expect(ended(waking, 'wake', missing)).toMatchObject({ retryAt: T0 + 250, verifyAt: T0 + 10_000 });
+    expect(ended({ ...waking, failures: 9 }, 'wake', missing).retryAt).toBe(T0 + 10_000);
+  });
+
+  it('404 to a delete is confirmed by another delete, and keeps the cause', () => {
+    const deleting = example({ ...begin('delete', 't'), wanted: 'gone', cause: 'logout' });
+    const undecided = ended(deleting, 'delete', missing);
+    expect(undecided).toMatchObject({ pod: 'awake', retryAt: T0 + 10_000, verifyAt: 0 });
+    expect(statusOf(undecided)).toBe('deleting');
+    expect(ended({ ...undecided, missingSince: T0 - 10_000 }, 'delete', missing)).toMatchObject({ pod: 'gone', cause: 'logout' });
+  });
+
+  it('404: a failure in between says nothing of the session, a definite answer begins anew', () => {
+    const undecided = { ...sleeping, missingSince: T0 - 5_000 };
+    expect(ended(undecided, 'sleep', { kind: 'transient', sent: true, error: 'HTTP 500' }).missingSince).toBe(T0 - 5_000);
+    expect(ended(undecided, 'sleep', { kind: 'permanent', error: 'HTTP 400' }).missingSince).toBe(0);
+    expect(ended(undecided, 'sleep', { kind: 'done' }).missingSince).toBe(0);
   });
 
   it('only a status read ends a doubt', () => {
@@ -109,8 +149,22 @@ describe('the end of a call', () => {
     expect(ended(doubtful, 'status', { kind: 'transient', sent: true, error: 'HTTP 500' }).verifyAt).toBe(T0 + 250);
   });
 
-  it('a Retry-After binds whatever is wanted', () => {
-    expect(ended(sleeping, 'sleep', { kind: 'transient', sent: false, error: 'HTTP 429', retryAfter: 7_000 }).notBefore).toBe(T0 + 7_000);
+  it('a Retry-After is obeyed for 5 minutes at most, and for 15 s where a user waits for a wake', () => {
+    const heldUntil = (record: SessionRecord, action: 'sleep' | 'wake' | 'status', retryAfter: number) =>
+      ended(record, action, { kind: 'transient', sent: false, error: 'HTTP 429', retryAfter }).notBefore - T0;
+    expect(heldUntil(sleeping, 'sleep', 7_000)).toBe(7_000);
+    expect(heldUntil(sleeping, 'sleep', 86_400_000)).toBe(300_000);
+    expect(heldUntil(example({ pod: 'unknown' }), 'wake', 7_000)).toBe(7_000);
+    expect(heldUntil(example({ pod: 'unknown' }), 'wake', 60_000)).toBe(15_000);
+    // Its pod may turn out asleep, and its user may be here.
+    expect(heldUntil(example(), 'status', 60_000)).toBe(15_000);
+  });
+
+  it('whoever comes back waits no longer than 15 s for a Retry-After that a sleep was given', () => {
+    const held = example({ ...asleep, pod: 'unknown', notBefore: T0 + 60_000 });
+    expect(activity(held, 'user', T0 + 1_000, T0 + 1_000)?.patch.notBefore).toBe(T0 + 16_000);
+    expect(hold(held, T0 + MINUTE, T0 + 1_000, 'until').patch.notBefore).toBe(T0 + 16_000);
+    expect(activity({ ...held, notBefore: T0 + 2_000 }, 'user', T0 + 1_000, T0 + 1_000)?.patch.notBefore).toBe(T0 + 2_000);
   });
 });
 

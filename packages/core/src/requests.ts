@@ -12,6 +12,13 @@ export interface Change {
 
 /** The longest hold, in ms. */
 const LONGEST_HOLD_MS = 24 * 3_600_000;
+/** How long a `Retry-After` is obeyed while a user waits for a wake, in ms. */
+export const USER_WAIT_MS = 15_000;
+
+/** The pod is wanted awake from now on. A `Retry-After` that was longer, for a sleep or a delete, does not keep its user waiting. */
+export function wakeUp(record: Pick<SessionRecord, 'notBefore'>, cause: Cause, now: number): Patch {
+  return { wanted: 'awake', cause, ...HEALTHY, notBefore: Math.min(record.notBefore, now + USER_WAIT_MS) };
+}
 
 /** A user coming back at `at`. Ages like the contract's: too old an activity is recorded and wakes nothing. */
 export function activity(record: SessionRecord, kind: ActivityKind, at: number, now: number, cause: Cause = 'activity'): Change | null {
@@ -24,7 +31,7 @@ export function activity(record: SessionRecord, kind: ActivityKind, at: number, 
   if (record.wanted !== 'asleep') return { patch, alarms: false };
   const idleAfter = record.policy.sleepAfter ?? record.policy.deleteAfter;
   const stale = when < record.manualSleepAt || (idleAfter !== null && when + idleAfter <= now);
-  return stale ? { patch, alarms: false } : { patch: { ...patch, wanted: 'awake', cause, ...HEALTHY }, alarms: true };
+  return stale ? { patch, alarms: false } : { patch: { ...patch, ...wakeUp(record, cause, now) }, alarms: true };
 }
 
 /** Puts to sleep now; ends a hold. */
@@ -42,7 +49,7 @@ export function sleepByHand(record: SessionRecord, now: number): Change {
  */
 export function hold(record: SessionRecord, until: number, now: number, field: string): Change {
   if (!(until > now && until <= now + LONGEST_HOLD_MS)) throw new InvalidInput(field, 'must end in the future and at most 24h ahead');
-  const wake: Patch = record.wanted === 'asleep' ? { wanted: 'awake', cause: 'manual', ...HEALTHY } : {};
+  const wake: Patch = record.wanted === 'asleep' ? wakeUp(record, 'manual', now) : {};
   return { patch: { ...wake, holdUntil: until }, alarms: true };
 }
 
@@ -98,6 +105,7 @@ export function birth({ userId, workspaceUrl, policy, cause }: Birth, former: Se
     verifyAt: cause === 'adopted' ? Math.max(verifyAt, now) : verifyAt,
     ...HEALTHY,
     notBefore: 0,
+    missingSince: 0,
     lostBefore: 0,
     rewound: 0,
     warnedOf: 0,
@@ -106,7 +114,17 @@ export function birth({ userId, workspaceUrl, policy, cause }: Birth, former: Se
 
 /** What the end of a pod leaves: the tombstone. */
 export function burial(record: SessionRecord, cause: Cause, now: number): Patch {
-  return { wanted: 'gone', pod: 'gone', cause, deletedAt: record.deletedAt || now, action: '', token: '', actionUntil: 0, ...HEALTHY };
+  return {
+    wanted: 'gone',
+    pod: 'gone',
+    cause,
+    deletedAt: record.deletedAt || now,
+    action: '',
+    token: '',
+    actionUntil: 0,
+    ...HEALTHY,
+    missingSince: 0,
+  };
 }
 
 /**

@@ -57,8 +57,10 @@ export interface SessionRecord {
   readonly lastError: string;
   /** Our own back-off. Void once something else is wanted. */
   readonly retryAt: number;
-  /** The session-manager's `Retry-After`. Binds whatever is wanted. */
+  /** Until when the session-manager's `Retry-After` is obeyed, whatever is wanted. */
   readonly notBefore: number;
+  /** When it first answered 404 for this session, since it last gave another definite answer. */
+  readonly missingSince: number;
 
   /** The shard's `ingest.lost` when it was last wanted asleep: what was lost since moves its delete out. */
   readonly lostBefore: number;

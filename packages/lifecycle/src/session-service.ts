@@ -231,7 +231,7 @@ export class SessionService {
    */
   async verify(uuid: string, timeout: number): Promise<void> {
     await this.#change(uuid, verify, null);
-    await this.#until(uuid, timeout, ({ verifyAt }) => verifyAt === 0);
+    await this.#until(uuid, timeout, ({ verifyAt, missingSince }) => verifyAt === 0 || missingSince > 0);
   }
 
   /**

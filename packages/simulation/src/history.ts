@@ -28,6 +28,7 @@ function settled(): Promise<void> {
 
 class Trouble {
   kills = 0;
+  #strayed = false;
   readonly #world: World;
   readonly #random: Random;
 
@@ -58,6 +59,7 @@ class Trouble {
       () => this.#during((on) => this.#lateDeletes(on)),
       () => this.#during((on) => this.#sessionManager(on)),
       () => this.#during((on) => this.#sessionManager(on)),
+      () => this.#strayNotFounds(),
     ];
     const most = random.pick([1, 2, 4]);
     for (let i = 0; i < most; i++) random.pick(kinds)();
@@ -67,6 +69,23 @@ class Trouble {
     const { pods } = this.#world;
     pods.faultRate = on ? this.#random.pick([0.2, 0.6, 1]) : 0;
     pods.faults = this.#random.chance(0.5) ? [this.#random.pick(CALL_FAULTS)] : CALL_FAULTS;
+  }
+
+  /** 404s though the pods are there: for less than the 10 s that confirm them, or than the 30 s in which none is believed. */
+  #strayNotFounds(): void {
+    const { pods, timeline } = this.#world;
+    if (this.#strayed) return;
+    this.#strayed = true;
+    if (this.#random.chance(0.5)) {
+      pods.listedAfter = this.#random.between(1_000, 28_000);
+      return;
+    }
+    this.#sometime(() => {
+      pods.unreachable = true;
+      timeline.in(this.#random.between(500, 9_500), () => {
+        pods.unreachable = false;
+      });
+    });
   }
 
   /** Strikes a worker while its call is under way. */

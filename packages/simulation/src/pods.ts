@@ -18,9 +18,15 @@ export type CallFault =
   | 'cut'
   /** Not sent at all. */
   | 'refused'
-  | 'slow';
+  | 'slow'
+  /** 404 though the pod is there. */
+  | 'not-found';
 
+/** What may strike for as long as it likes: a 404 that lasts is believed, as it should be. */
 export const CALL_FAULTS: readonly CallFault[] = ['failed', 'failed-after', 'throttled', 'late', 'hung', 'cut', 'refused', 'slow'];
+
+/** A `Retry-After` that nobody should obey, in ms. */
+const A_DAY_MS = 86_400_000;
 
 /** `SESSION_MANAGER_TIMEOUT` and `LATE_EFFECT_BOUND`, in ms. */
 export interface Bounds {
@@ -49,7 +55,12 @@ export class SimulatedPods {
   faultRate = 0;
   /** Strikes the call that is being made. */
   next: CallFault | null = null;
+  /** An ingress answers 404 to everything. */
+  unreachable = false;
+  /** How long after its creation a pod is answered 404 for, in ms. */
+  listedAfter = 0;
   readonly #pods = new Map<string, 'awake' | 'asleep'>();
+  readonly #createdAt = new Map<string, number>();
   readonly #inFlight = new Set<Call>();
   readonly #landing = new Map<string, number>();
   readonly #timeline: Timeline;
@@ -66,6 +77,7 @@ export class SimulatedPods {
 
   create(uuid: string): void {
     this.#pods.set(uuid, 'awake');
+    this.#createdAt.set(uuid, this.#timeline.now);
   }
 
   /** Somebody else's doing. */
@@ -106,7 +118,8 @@ export class SimulatedPods {
     const { action } = call;
     const random = this.#random;
     const { timeout, late } = this.#bounds;
-    const fault = this.next ?? (this.faultRate > 0 && random.chance(this.faultRate) ? random.pick(this.faults) : null);
+    const struck = this.next ?? (this.faultRate > 0 && random.chance(this.faultRate) ? random.pick(this.faults) : null);
+    const fault = this.#isHidden(call.uuid) ? 'not-found' : struck;
     this.next = null;
     if (fault) this.#watcher.struck(fault);
     const reach = random.between(1, 20);
@@ -127,7 +140,15 @@ export class SimulatedPods {
         land(reach, () => answerIn(back, { kind: 'transient', sent: true, error: 'HTTP 500' }));
         break;
       case 'throttled':
-        answerIn(reach + back, { kind: 'transient', sent: false, error: 'HTTP 429', retryAfter: random.between(100, 5_000) });
+        answerIn(reach + back, {
+          kind: 'transient',
+          sent: false,
+          error: 'HTTP 429',
+          retryAfter: random.chance(0.2) ? A_DAY_MS : random.between(100, 5_000),
+        });
+        break;
+      case 'not-found':
+        answerIn(reach + back, { kind: 'gone' });
         break;
       case 'refused':
         answerIn(1, { kind: 'transient', sent: false, error: 'connection refused' });
@@ -142,6 +163,10 @@ export class SimulatedPods {
       case 'hung':
         answerIn(timeout, this.#unanswered(action, 'timed out'));
     }
+  }
+
+  #isHidden(uuid: string): boolean {
+    return this.unreachable || this.#timeline.now < (this.#createdAt.get(uuid) ?? 0) + this.listedAfter;
   }
 
   #unanswered(action: Action, error: string): Outcome {

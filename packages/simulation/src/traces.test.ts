@@ -188,7 +188,8 @@ trace('a delete times out, the uuid comes back, and it lands on the new life: th
   await stage.until('it is said to be deleted', () => stage.record?.pod === 'gone');
   stage.ada.create({ ...POLICY, sleepAfter: null, deleteAfter: null });
   await stage.until('it has a new life', () => stage.record?.wanted === 'awake');
-  await stage.pass(2 * BOUNDS.timeout + BOUNDS.late + 3_000);
+  // A 404 that tells of it is believed once it is confirmed.
+  await stage.pass(45_000);
   expect(stage.record?.pod).toBe(stage.pod);
 });
 

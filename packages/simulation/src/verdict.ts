@@ -14,6 +14,8 @@ const PUNCTUAL_MS = 1_000;
 const STALE_MS = 1_000;
 /** A heartbeat that was under way when the outage began, in ms. */
 const UNDER_WAY_MS = 10;
+/** For how long a `Retry-After` may be obeyed, in ms: while a user may wait for a wake, and else; and a second for what lies between. */
+const LONGEST_HELD_MS = { waiting: 16_000, other: 301_000 };
 /** How long a call's owner is believed to live, in ms. */
 const LEASE_MS = 8_000;
 
@@ -183,6 +185,10 @@ export class Verdict {
     if (before?.wanted === 'awake' && after.wanted === 'asleep' && after.cause === 'idle') this.#decided(before, at, 'sleep');
     if (before && before.wanted !== 'gone' && after.wanted === 'gone' && after.cause === 'delete-due') this.#decided(before, at, 'delete');
     if (before?.token && after.token !== before.token) this.#released(before, at);
+    if (before?.pod !== 'gone' && after.pod === 'gone' && this.#pods().truth(after.uuid) !== 'gone' && at - this.rewoundAt > this.#recovery)
+      this.#broken(1, `${after.uuid} ended though its pod is there`);
+    const longest = after.wanted === 'awake' ? LONGEST_HELD_MS.waiting : LONGEST_HELD_MS.other;
+    if (after.notBefore - at > longest) this.#broken(3, `${after.uuid} is held up for ${after.notBefore - at} ms by a Retry-After`);
   }
 
   /** Promises 1 and 7: nobody who was there is put to sleep or deleted. */
@@ -279,6 +285,8 @@ export class Verdict {
     if (now < this.lastFaultEnd + this.#recovery) return;
     for (const record of state.records.values()) {
       const life = this.life(record.uuid);
+      // What waits because the session-manager asked for it; the bound is checked where it is written.
+      if (record.notBefore > now) continue;
       // What was asked for just now may be under way still, acknowledged or not.
       if (now - Math.max(life.lastAsked, life.lastAck, this.#turned.get(record.uuid) ?? 0) < PUNCTUAL_MS) continue;
       this.checked.samples++;

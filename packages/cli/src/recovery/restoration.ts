@@ -1,4 +1,14 @@
-import { type CommitResult, type Found, type LiveStatus, type PolicyBook, rebirth, type SessionStore, statusOf } from '@sandman/core';
+import { setTimeout } from 'node:timers/promises';
+import {
+  CONFIRM_MS,
+  type CommitResult,
+  type Found,
+  type LiveStatus,
+  type PolicyBook,
+  rebirth,
+  type SessionStore,
+  statusOf,
+} from '@sandman/core';
 import { type Ledger, reasonOf } from '@sandman/ledger';
 import type { Arming } from '@sandman/lifecycle';
 import type { RedisSlate } from '@sandman/store';
@@ -30,13 +40,19 @@ export interface RestorationParts {
   readonly prepare: () => Promise<void>;
 }
 
+/** A session whose pod the session-manager does not know, and when it said so, in monotonic ms. */
+interface Missing {
+  readonly row: LivingSession;
+  readonly foundAt: number;
+}
+
 /**
  * Writes the ledger's sessions into Redis that are not there, each by the workers' own rules: its record is committed
  * against nothing, then its alarms are set; whoever dies in between leaves a mark that a worker finds.
  */
 export class Restoration {
   readonly #on: RestorationParts;
-  readonly #gone: LivingSession[] = [];
+  readonly #gone: Missing[] = [];
 
   constructor(parts: RestorationParts) {
     this.#on = parts;
@@ -64,7 +80,7 @@ export class Restoration {
       await this.#settle(row, reading);
     });
     if (!signal.aborted) plausibility.check(known());
-    await inLanes(this.#gone.values(), AT_ONCE, signal, (row) => this.#writeOff(row));
+    await inLanes(this.#gone.values(), AT_ONCE, signal, (one) => this.#writeOff(one, signal));
   }
 
   /** Those that live by the ledger and are not in Redis. */
@@ -95,7 +111,7 @@ export class Restoration {
     const { tally } = this.#on;
     if (reading.kind === 'gone') {
       tally.gone.push(row.uuid);
-      this.#gone.push(row);
+      this.#gone.push({ row, foundAt: performance.now() });
       return this.#on.counted();
     }
     try {
@@ -126,10 +142,12 @@ export class Restoration {
     if (!known) tally.withoutPolicy(row.policy);
   }
 
-  /** Asks a second time before the ledger is told. */
-  async #writeOff(row: LivingSession): Promise<void> {
+  /** Asks a second time, late enough to be believed, before the ledger is told. */
+  async #writeOff({ row, foundAt }: Missing, signal: AbortSignal): Promise<void> {
     const { ledger, store, slate, reader, tally, dryRun } = this.#on;
     if (dryRun) return;
+    await setTimeout(Math.max(0, foundAt + CONFIRM_MS - performance.now()), undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
     const { now } = await slate.shardOf(row.uuid);
     const again = await reader.read(row.uuid);
     if (again.kind !== 'gone') {
