@@ -1,6 +1,6 @@
 import { buildApi } from '@sandman/api';
 import { PolicyBook } from '@sandman/core';
-import { SessionService } from '@sandman/lifecycle';
+import { SessionService, unchanging } from '@sandman/lifecycle';
 import { answers, connectRedis, createLogger, createMetrics, readEnv } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisJournal, RedisSessionStore, RedisShadows } from '@sandman/store';
@@ -27,7 +27,7 @@ const store = new RedisSessionStore(redis, { prefix: env.KEY_PREFIX, shards: 1, 
 const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: 1 });
 const shadows = new RedisShadows(redis, env.KEY_PREFIX);
 const app = await buildApi({
-  service: new SessionService({ store, alarms, policies, unarmed: (err) => logger.error({ err }, 'alarm') }),
+  service: new SessionService({ store, alarms, policies: unchanging(policies.default), unarmed: (err) => logger.error({ err }, 'alarm') }),
   sessionManager: new SessionManagerClient({
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,

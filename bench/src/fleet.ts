@@ -1,5 +1,5 @@
 import { type AlarmClock, deadlines, type Policy, PolicyBook } from '@sandman/core';
-import { SessionService } from '@sandman/lifecycle';
+import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisSessionStore } from '@sandman/store';
 import { type RedisServer, startRedis } from '@sandman/testing';
@@ -63,7 +63,7 @@ export async function fillFleet(
   const service = new SessionService({
     store,
     alarms,
-    policies,
+    policies: unchanging(policies.default),
     unarmed(error) {
       throw error;
     },

@@ -60,6 +60,11 @@ await runProcess('api', async () => {
     agreement: new RedisPolicies(redis, env.KEY_PREFIX),
     surroundings,
     changed: (version) => logger.info({ version }, 'other policies are in use from now on'),
+    overruled: (version) =>
+      logger.error(
+        { version, own: env.POLICIES_VERSION },
+        'POLICIES is not used: others are in force. Give it a POLICIES_VERSION above theirs',
+      ),
     failed: (err) => logger.warn({ err }, 'the policies in use could not be agreed on'),
   });
   const shadowBooks = new RedisShadows(redis, env.KEY_PREFIX);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { PolicyBook, shardOf } from '@sandman/core';
-import { SessionService } from '@sandman/lifecycle';
+import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisJournal, RedisRoster, RedisSessionStore } from '@sandman/store';
 import { waitFor } from '@sandman/testing';
@@ -18,7 +18,7 @@ function fleet(shards: number) {
   const store = new RedisSessionStore(on.redis, { prefix, shards, slack: 1 });
   const journal = new RedisJournal(on.redis, { prefix, shards });
   const alarms = new AlarmQueues(on.redis, prefix, shards, () => {});
-  const service = new SessionService({ store, alarms, policies, unarmed: () => {} });
+  const service = new SessionService({ store, alarms, policies: unchanging(policies.default), unarmed: () => {} });
   const begin = (uuid: string, userId = 'ada', policy: unknown = 'balanced') =>
     service.track(uuid, { userId, workspaceUrl: '', policy: policies.resolve(policy) });
   return { store, journal, alarms, service, begin, roster: new RedisRoster(on.redis, prefix), podPrice: 0.5 };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { PolicyBook } from '@sandman/core';
-import { SessionService } from '@sandman/lifecycle';
+import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisSessionStore } from '@sandman/store';
 import type { FastifyInstance } from 'fastify';
@@ -28,7 +28,7 @@ async function session(prefix: string): Promise<{ store: RedisSessionStore; alar
   const store = new RedisSessionStore(on.redis, { prefix, shards: 1, slack: 1 });
   const alarms = new AlarmQueues(on.redis, prefix, 1, () => {});
   const policy = new PolicyBook().default;
-  const service = new SessionService({ store, alarms, policies: new PolicyBook(), unarmed: () => {} });
+  const service = new SessionService({ store, alarms, policies: unchanging(policy), unarmed: () => {} });
   await service.track('s1', { userId: 'ada', workspaceUrl: '', policy });
   const jobs = async () =>
     (await Promise.all([alarms.next('sleep', 10), alarms.next('delete', 10)])).flat().map(({ n, name }) => `${name}-${n}`);

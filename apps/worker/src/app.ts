@@ -136,7 +136,8 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   const circuit = new Circuit(surroundings, (trouble) => {
     metrics.circuitOpen.set(trouble ? 1 : 0);
     reports.circuit(trouble);
-    if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
+    if (trouble === 'not-found') logger.error({ trouble }, 'the session-manager answers 404 for every session: none is ended by that');
+    else if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
     else logger.info('the session-manager serves again');
   });
   const say = async () => {

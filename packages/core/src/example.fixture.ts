@@ -12,6 +12,8 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     userId: 'ada',
     workspaceUrl: '',
     policy: new PolicyBook().resolve('balanced'),
+    policyAt: 0,
+    policyRank: 0,
     createdAt: T0 - 10 * MINUTE,
     wanted: 'awake',
     pod: 'awake',

@@ -26,8 +26,12 @@ export function couldPing({ beat }: Ingest, at: number): boolean {
   return beat >= at;
 }
 
+/** How often a session that waits for a beat is looked at while no API beats, in ms. */
+const SILENT_MS = 1_000;
+
 /** How long to wait for a beat after a deadline has passed, in ms: a short while, then as long again as one has waited. */
-export function nextBeat(deadline: number, now: number): number {
+export function nextBeat(deadline: number, now: number, { beat }: Ingest): number {
+  if (beat > 0 && now - beat > GAP_MS) return SILENT_MS;
   return Math.min(BEAT_MS, Math.max(SOON_MS, now - deadline));
 }
 

@@ -38,7 +38,9 @@ export function look(record: SessionRecord, now: number): Decision {
   if (isSuspect(record)) return { kind: 'suspect' };
 
   const { sleepAt, deleteAt } = deadlines(record);
-  const passed = (at: number | null) => at !== null && now >= at && couldPing(record.ingest, at);
+  // What a change of the policy made due waits for a heartbeat after that change.
+  const vouchedFrom = (at: number) => Math.max(at, record.policyAt);
+  const passed = (at: number | null) => at !== null && now >= at && couldPing(record.ingest, vouchedFrom(at));
   if (record.wanted !== 'gone' && passed(deleteAt)) return { kind: 'want', patch: { wanted: 'gone', cause: 'delete-due', ...HEALTHY } };
   // With the pod not awake, the user's wake has not been served yet: never sleep on that. Nor on a doubt.
   const maySleep = record.wanted === 'awake' && record.pod === 'awake' && record.verifyAt === 0;
@@ -62,7 +64,7 @@ export function look(record: SessionRecord, now: number): Decision {
   const ahead = deadlines(record, foresee(record.ingest, now));
   // The sleep's alarm stops at its warning first, unless the sleep itself is due.
   const stopAt = (now < (ahead.sleepAt ?? 0) ? warnAt(record, ahead.sleepAt) : null) ?? ahead.sleepAt;
-  const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(at, now) : at);
+  const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(vouchedFrom(at), now, record.ingest) : at);
   const pending = [
     record.wanted === 'gone' ? null : afterBeat(ahead.deleteAt),
     maySleep ? afterBeat(stopAt) : null,

@@ -88,9 +88,12 @@ export class PolicyBook {
     return this.#byName.get(name);
   }
 
-  /** What a session's policy has become; null where it is as it was, is the session's own, or is not offered any more. */
+  /**
+   * What a session's policy has become; null where it is as it was, or `POLICIES` does not define it. A preset that
+   * `POLICIES` says nothing of changes no session: it may have been defined there before.
+   */
   successor({ name, sleepAfter, deleteAfter, backgroundCap }: Policy): Policy | null {
-    const offered = this.get(name);
+    const offered = Object.hasOwn(this.further, name) ? this.get(name) : undefined;
     if (!offered) return null;
     const same = offered.sleepAfter === sleepAfter && offered.deleteAfter === deleteAfter && offered.backgroundCap === backgroundCap;
     return same ? null : offered;

@@ -118,9 +118,20 @@ export interface ToldPolicies {
   readonly text: string;
 }
 
+/** Policies that are in force, or were. Of two, the higher version is the newer; of one version the higher `edition`. */
+export interface PoliciesInForce extends ToldPolicies {
+  /** Counts, from 1, the policies that were in force under this version: those that came without a version of their own. */
+  readonly edition: number;
+}
+
+/** Orders policies in force: the newer has the higher rank. An integer, at most 1e15. */
+export function rankOf({ version, edition }: PoliciesInForce): number {
+  return version * 1_000_000 + edition;
+}
+
 export interface Agreed {
-  /** The policies in use; null where nobody was told any. */
-  readonly policies: ToldPolicies | null;
+  /** The policies in force; null where no process ever announced any. */
+  readonly policies: PoliciesInForce | null;
   /** The names of those that are tried beside them. */
   readonly shadows: readonly string[];
 }
@@ -128,13 +139,15 @@ export interface Agreed {
 /** How processes that were told different things come to use the same policies. */
 export interface PolicyAgreement {
   /**
-   * Says what this process was told, and hears what holds: the highest version that somebody said within the last half minute.
+   * Announces what this process was told, and answers what is in force. What is in force stays so until a process announces
+   * a higher version, or claims other policies under the same one.
    *
    * @param told null: nothing
-   * @param claim whether it prevails over other policies of the same version
+   * @param claim whether it replaces other policies of the same version, unless they replaced it before
+   * @param heard what was in force when this process last asked: a Redis that came back with older data is told again
    * @param shadows none where this process says nothing of them
    */
-  agree(told: ToldPolicies | null, claim: boolean, shadows: readonly string[]): Promise<Agreed>;
+  agree(told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null, shadows: readonly string[]): Promise<Agreed>;
 }
 
 /** A bound on the calls per second, shared by all workers. */

@@ -57,8 +57,9 @@ export function endHold(): Change {
   return { patch: { holdUntil: 0 }, alarms: true };
 }
 
-export function changePolicy(policy: Policy): Change {
-  return { patch: { policy }, alarms: true };
+/** @param policyRank of the policies in force that it was taken from */
+export function changePolicy(policy: Policy, policyRank: number, now: number): Change {
+  return { patch: { policy, policyRank, policyAt: now }, alarms: true };
 }
 
 /** Deletes now. Of a session already on its way out, nothing changes. */
@@ -76,6 +77,8 @@ export interface Birth {
   readonly userId: string;
   readonly workspaceUrl: string;
   readonly policy: Policy;
+  /** Of the policies in force that it was taken from; none where nobody knows. */
+  readonly policyRank?: number;
   readonly cause: 'created' | 'adopted' | 'restored';
 }
 
@@ -83,13 +86,15 @@ export interface Birth {
  * A new life. An adopted pod is taken to be awake and verified at once; a doubt that a former life under this uuid
  * left stays open, because its late call would hit this pod.
  */
-export function birth({ userId, workspaceUrl, policy, cause }: Birth, former: SessionRecord | null, now: number): Patch {
+export function birth({ userId, workspaceUrl, policy, policyRank = 0, cause }: Birth, former: SessionRecord | null, now: number): Patch {
   const verifyAt = former?.verifyAt ?? 0;
   return {
     userId,
     workspaceUrl,
     policy,
     cause,
+    policyAt: 0,
+    policyRank,
     createdAt: now,
     wanted: 'awake',
     pod: 'awake',

@@ -18,6 +18,10 @@ export interface SessionRecord {
   readonly userId: string;
   readonly workspaceUrl: string;
   readonly policy: Policy;
+  /** When the policy was last changed. */
+  readonly policyAt: number;
+  /** Of the policies in force that it was taken from ({@link rankOf}): older ones do not change it. */
+  readonly policyRank: number;
   readonly createdAt: number;
 
   /** What should be. */

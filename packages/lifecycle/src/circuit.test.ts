@@ -119,11 +119,25 @@ describe('an open circuit', () => {
 });
 
 describe('sessions that the session-manager does not know', () => {
-  it('are gone, up to the fourth; from the fifth on that is a failure and the circuit open', () => {
+  it('are so, up to the fourth; from the fifth on that is a failure, said once, and holds up no call', () => {
     expect(each(4, GONE)).toEqual(Array(4).fill(GONE));
     expect(said).toEqual([]);
     for (const outcome of each(3, GONE, 'further')) expect(outcome).toMatchObject({ kind: 'transient', sent: true });
     expect(said).toEqual(['not-found']);
+    expect([circuit.isOpen, circuit.wait('wake'), circuit.wait('sleep'), circuit.enter(), circuit.enter()]).toEqual([
+      false,
+      0,
+      0,
+      true,
+      true,
+    ]);
+  });
+
+  it('are believed again after a call that went well', () => {
+    each(5, GONE);
+    circuit.judge('well', DONE);
+    expect(said).toEqual(['not-found', null]);
+    expect(each(4, GONE)).toEqual(Array(4).fill(GONE));
   });
 
   it('are counted apart from those that fail', () => {
@@ -132,11 +146,10 @@ describe('sessions that the session-manager does not know', () => {
     expect(circuit.isOpen).toBe(false);
   });
 
-  it('are not gone for as long as the circuit is open, however long the address is wrong', async () => {
+  it('are not believed until a call goes well, however long the address is wrong', async () => {
     each(5, GONE);
     for (let i = 0; i < 100; i++) {
-      await untilNextTry();
-      expect(circuit.enter()).toBe(true);
+      await time.pass(15_000);
       expect(circuit.judge('s4', GONE).kind).toBe('transient');
     }
   });

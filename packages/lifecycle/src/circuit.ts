@@ -11,15 +11,16 @@ const LONGEST_OPEN_MS = 10_000;
 /** Over how long the work that waited is spread out, in ms. */
 const SPREAD_MS = { wake: 200, other: 5_000 } as const;
 
-/** Why a circuit is open: calls fail, or the session-manager knows none of our sessions. */
+/** What is wrong with the session-manager: calls fail, and the circuit is open, or it answers 404 for all of our sessions. */
 export type Trouble = 'failing' | 'not-found';
 
 /**
  * Stops a process from calling a session-manager that serves nobody. It counts sessions and not calls, so that one
  * broken pod, called again and again, is never taken for a broken session-manager.
  *
- * A session-manager that answers "not found" to one known session after the other is one at a wrong address: from the
- * fifth on such an answer is a failure, and nobody's end.
+ * A session-manager that answers 404 for one known session after the other may be one at a wrong address: from the fifth
+ * on, and until a call succeeds, such an answer is a failure and ends no session. It holds up no other call, because the
+ * sessions may as well be dead, and others live.
  */
 export class Circuit {
   readonly #surroundings: Surroundings;
@@ -27,8 +28,9 @@ export class Circuit {
   readonly #since: Record<Trouble, Map<string, number>> = { failing: new Map(), 'not-found': new Map() };
   #openFor = 0;
   #tryAt = 0;
+  #isDoubted = false;
 
-  /** @param changed told why the circuit opened; null: it closed */
+  /** @param changed told what is wrong; null: nothing is any more */
   constructor(surroundings: Surroundings, changed: (trouble: Trouble | null) => void) {
     this.#surroundings = surroundings;
     this.#changed = changed;
@@ -56,30 +58,34 @@ export class Circuit {
   /** Learns from the end of a call, and says what to believe of it. */
   judge(uuid: string, outcome: Outcome): Outcome {
     if (outcome.kind === 'done') {
-      if (this.isOpen) this.#changed(null);
+      if (this.isOpen || this.#isDoubted) this.#changed(null);
       this.#openFor = 0;
+      this.#isDoubted = false;
       this.#since.failing.clear();
       this.#since['not-found'].clear();
       return outcome;
     }
-    const trouble = outcome.kind === 'gone' ? 'not-found' : 'failing';
-    const crowd = this.#count(trouble, uuid);
-    if (crowd < FAILING_SESSIONS) return outcome;
-    if (!this.isOpen) {
+    if (outcome.kind === 'gone') return this.#judgeNotFound(uuid, outcome);
+    if (this.#count('failing', uuid) >= FAILING_SESSIONS && !this.isOpen) {
       this.#open(FIRST_OPEN_MS);
-      this.#changed(trouble);
+      this.#changed('failing');
     }
-    return outcome.kind === 'gone'
-      ? { kind: 'transient', sent: true, error: 'HTTP 404, as for every other session: is this the right session-manager?' }
-      : outcome;
+    return outcome;
+  }
+
+  #judgeNotFound(uuid: string, outcome: Outcome): Outcome {
+    if (this.#count('not-found', uuid) < FAILING_SESSIONS) return outcome;
+    if (!this.#isDoubted && !this.isOpen) this.#changed('not-found');
+    this.#isDoubted = true;
+    return { kind: 'transient', sent: true, error: 'HTTP 404, as for every other session: is this the right session-manager?' };
   }
 
   #count(trouble: Trouble, uuid: string): number {
     const now = this.#surroundings.elapsed();
     const sessions = this.#since[trouble];
     sessions.set(uuid, now);
-    // An open circuit forgets nothing: its few tries must not end with a wrong address being believed after all.
-    if (!this.isOpen) for (const [other, at] of sessions) if (now - at > MEMORY_MS) sessions.delete(other);
+    // Of a session-manager in trouble nothing is forgotten: few tries must not end with a wrong address being believed after all.
+    if (!this.isOpen && !this.#isDoubted) for (const [other, at] of sessions) if (now - at > MEMORY_MS) sessions.delete(other);
     return sessions.size;
   }
 

@@ -1,7 +1,17 @@
-import { type Agreed, describePolicy, type Policy, type PolicyAgreement, PolicyBook, type ToldPolicies } from '@sandman/core';
+import {
+  type Agreed,
+  describePolicy,
+  type PoliciesInForce,
+  type Policy,
+  type PolicyAgreement,
+  PolicyBook,
+  rankOf,
+  type SessionRecord,
+  type ToldPolicies,
+} from '@sandman/core';
 import { repeat, type Surroundings } from './surroundings.ts';
 
-/** How often a process says what it was told, and hears what holds, in ms: so long may two versions be in use at once. */
+/** How often a process announces what it was told, and hears what is in force, in ms: so long may two versions be in use at once. */
 const AGREE_EVERY_MS = 1_000;
 /** How soon it tries again while it has never been heard, in ms: a connection takes a moment. */
 const FIRST_MS = 50;
@@ -12,13 +22,15 @@ const FIRST_TRIES = 20;
 export interface Policies {
   /** The policy of whoever names none. */
   readonly default: Policy;
-  /** What a session's policy has become; null: it is as it was. */
-  successor(policy: Policy): Policy | null;
+  /** Of the policies in force, as far as this process has heard of them ({@link rankOf}); 0: of none. */
+  readonly rank: number;
+  /** What a session's policy has become; null: it is as it was, or was taken from newer policies than this process has heard of. */
+  successor(session: Pick<SessionRecord, 'policy' | 'policyRank'>): Policy | null;
 }
 
 /** For whoever does something by hand: sessions keep the policies that they have. */
 export function unchanging(standard: Policy): Policies {
-  return { default: standard, successor: () => null };
+  return { default: standard, rank: 0, successor: () => null };
 }
 
 export interface PoliciesInUseOptions {
@@ -34,11 +46,16 @@ export interface PoliciesInUseOptions {
   readonly surroundings: Surroundings;
   /** Told when other policies are in use from now on, and of what version. */
   readonly changed: (version: number) => void;
+  /** Told when this process was told other policies than those in force, of this version: it must be exceeded for them to be used. */
+  readonly overruled: (version: number) => void;
   /** Told once of each time that nothing is heard, and of policies that cannot be read. */
   readonly failed: (error: unknown) => void;
 }
 
-/** The policies in use: this process's own, or those of a higher version while they are used beside it. */
+/**
+ * The policies in force, as all processes have agreed. Until they are heard, and where no process announced any, sessions
+ * keep the policies that they have, and new ones get this process's own.
+ */
 export class PoliciesInUse implements Policies {
   readonly #on: PoliciesInUseOptions;
   readonly #told: ToldPolicies | null;
@@ -48,7 +65,10 @@ export class PoliciesInUse implements Policies {
   #shadows: readonly Policy[] = [];
   /** Of two that were told different things under one version, the one that was started last is right. */
   #claims = true;
-  #heard = false;
+  #answered = false;
+  #inForce: PoliciesInForce | null = null;
+  /** What changes sessions; null until it is heard. */
+  #changes: PolicyBook | null = null;
   /** In a row. */
   #failures = 0;
 
@@ -71,8 +91,13 @@ export class PoliciesInUse implements Policies {
     return this.#book.default;
   }
 
-  successor(policy: Policy): Policy | null {
-    return this.#book.successor(policy);
+  get rank(): number {
+    return this.#inForce && this.#changes ? rankOf(this.#inForce) : 0;
+  }
+
+  successor({ policy, policyRank }: Pick<SessionRecord, 'policy' | 'policyRank'>): Policy | null {
+    if (!this.#changes || policyRank >= this.rank) return null;
+    return this.#changes.successor(policy);
   }
 
   /** Those that are tried beside the real ones. */
@@ -84,30 +109,36 @@ export class PoliciesInUse implements Policies {
     const { agreement, shadows, failed } = this.#on;
     let agreed: Agreed;
     try {
-      agreed = await agreement.agree(this.#told, this.#claims, shadows);
+      agreed = await agreement.agree(this.#told, this.#claims, this.#inForce, shadows);
     } catch (error) {
       this.#failures++;
-      if (this.#failures === (this.#heard ? 1 : FIRST_TRIES)) failed(error);
-      return this.#heard ? undefined : FIRST_MS;
+      if (this.#failures === (this.#answered ? 1 : FIRST_TRIES)) failed(error);
+      return this.#answered ? undefined : FIRST_MS;
     }
-    this.#heard = true;
+    this.#answered = true;
     this.#failures = 0;
     this.#claims = false;
-    this.#follow(agreed.policies);
+    if (agreed.policies) this.#follow(agreed.policies);
     this.#shadows = agreed.shadows.flatMap((name) => this.#book.get(name) ?? []);
     return;
   }
 
-  #follow(policies: ToldPolicies | null): void {
-    const { own, version, changed, failed } = this.#on;
-    const text = (policies ?? this.#told)?.text ?? null;
-    if (text === this.#text) return;
+  #follow(policies: PoliciesInForce): void {
+    const { own, changed, overruled, failed } = this.#on;
+    const first = this.#inForce === null;
+    this.#inForce = policies;
+    const isOwn = policies.text === this.#told?.text;
+    if (this.#told && !isOwn && (first || policies.text !== this.#text)) overruled(policies.version);
     // Refused once, it is not looked at again.
-    this.#text = text;
+    if (policies.text === this.#text && !first) return;
     try {
-      this.#book = text === null || text === this.#told?.text ? own : this.#bookOf(text);
-      changed(policies?.version ?? version);
+      const book = isOwn ? own : this.#bookOf(policies.text);
+      if (policies.text !== this.#text) changed(policies.version);
+      this.#text = policies.text;
+      this.#book = book;
+      this.#changes = book;
     } catch (error) {
+      this.#text = policies.text;
       failed(error);
     }
   }

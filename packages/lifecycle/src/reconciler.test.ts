@@ -4,6 +4,7 @@ import { Arming } from './arming.ts';
 import { Circuit } from './circuit.ts';
 import { only, session, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
 import { Permits } from './permits.ts';
+import { unchanging } from './policies-in-use.ts';
 import { type Observer, Reconciler } from './reconciler.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -13,7 +14,8 @@ async function decisions(record: SessionRecord, idle: number, kind: CommitResult
   const surroundings = new VirtualTime();
   const told: unknown[] = [];
   const store = storeThat({
-    read: async () => ({ record, now: T0 + idle }),
+    // The 404 that comes is the second one.
+    read: async () => ({ record: { ...record, missingSince: T0 }, now: T0 + idle }),
     // Who comes before has found out that the pod is gone; so does whoever calls.
     commit: async (_, base, { patch }) => ({
       kind,
@@ -23,7 +25,7 @@ async function decisions(record: SessionRecord, idle: number, kind: CommitResult
     unmark: async () => true,
   });
   const reconciler = new Reconciler({
-    policies: new PolicyBook(),
+    policies: unchanging(new PolicyBook().default),
     rehearsal: null,
     store,
     arming: new Arming(store, only<AlarmClock>({ arm: async () => {}, disarm: async () => {} })),
@@ -69,7 +71,7 @@ describe('a sleep that went through', () => {
       set++;
     };
     const reconciler = new Reconciler({
-      policies: new PolicyBook(),
+      policies: unchanging(new PolicyBook().default),
       rehearsal: null,
       store,
       arming: new Arming(store, only<AlarmClock>({ arm, disarm: async () => {} })),

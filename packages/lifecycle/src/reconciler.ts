@@ -81,7 +81,7 @@ export interface Observer {
 
 export interface ReconcilerOptions {
   readonly store: SessionStore;
-  readonly policies: Pick<Policies, 'successor'>;
+  readonly policies: Pick<Policies, 'successor' | 'rank'>;
   /** Where nothing may be done; null: everything is. */
   readonly rehearsal: Rehearsal | null;
   readonly arming: Arming;
@@ -122,15 +122,15 @@ export class Reconciler {
       const { record } = seen;
       // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
       if (!record || n < record.n) return COMPLETED;
-      const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record.policy);
+      const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record);
       if (successor && this.#on.rehearsal) {
         // As if it were written.
-        seen = { ...seen, record: { ...record, policy: successor } };
+        seen = { ...seen, record: { ...record, policy: successor, policyRank: this.#on.policies.rank } };
         continue;
       }
       if (successor) {
         // Its new alarms take over from this one.
-        const renewed = await this.#commit(record, changePolicy(successor));
+        const renewed = await this.#commit(record, changePolicy(successor, this.#on.policies.rank, this.#now(seen)));
         if (renewed.kind === 'committed') await this.#on.arming.arm(renewed, record, name);
         seen = renewed;
         continue;

@@ -110,10 +110,19 @@ export class SessionService {
         if (record.userId !== userId) throw new SandmanError('conflict', `Session ${uuid} belongs to another user`);
       }
       const again = tracked && record ? activity(record, 'user', now, now) : null;
-      const renewed = record && this.#renewed(record);
+      const renewed = record && this.#renewed(record, now);
       const patch = again
-        ? { ...again.patch, ...(workspaceUrl === undefined ? {} : { workspaceUrl }), ...renewed?.patch, ...(policy ? { policy } : {}) }
-        : birth({ userId, workspaceUrl: workspaceUrl ?? '', policy: policy ?? this.#policies.default, cause }, record, now);
+        ? {
+            ...again.patch,
+            ...(workspaceUrl === undefined ? {} : { workspaceUrl }),
+            ...renewed?.patch,
+            ...(policy ? changePolicy(policy, this.#policies.rank, now).patch : {}),
+          }
+        : birth(
+            { userId, workspaceUrl: workspaceUrl ?? '', policy: policy ?? this.#policies.default, policyRank: this.#policies.rank, cause },
+            record,
+            now,
+          );
       const alarms = !again || again.alarms || policy !== undefined || renewed !== null;
       const result = await this.#store.commit(uuid, record, { patch, alarms });
       if (result.kind === 'committed') {
@@ -145,7 +154,7 @@ export class SessionService {
       if (touched.kind === 'touched') {
         // Its pod may sleep for all that Redis knows, and the sweep may be long in coming: whoever is here must not wait for it.
         const woke = kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record);
-        const renewed = this.#renewed(touched.record);
+        const renewed = this.#renewed(touched.record, touched.now);
         if (woke || renewed) {
           const patch = { ...renewed?.patch, ...(woke ? { pod: 'unknown' as const } : {}) };
           const changed = await this.#store.commit(uuid, touched.record, { patch, alarms: true });
@@ -158,7 +167,7 @@ export class SessionService {
       }
       const { record, now } = touched;
       assertLive(record, uuid, now);
-      const renewed = this.#renewed(record);
+      const renewed = this.#renewed(record, now);
       const change = activity({ ...record, ...renewed?.patch }, kind, at ?? now, now, cause);
       if (!change) return { record, now, woke: false, armed: Promise.resolve() };
       const alarms = change.alarms || renewed !== null;
@@ -174,9 +183,9 @@ export class SessionService {
   }
 
   /** What a change of the policies in use makes of a record; null: nothing. */
-  #renewed({ policy }: SessionRecord): Change | null {
-    const successor = this.#policies.successor(policy);
-    return successor && changePolicy(successor);
+  #renewed(record: SessionRecord, now: number): Change | null {
+    const successor = this.#policies.successor(record);
+    return successor && changePolicy(successor, this.#policies.rank, now);
   }
 
   /** The same for every live session of the user, each on its own. */
@@ -206,7 +215,7 @@ export class SessionService {
   }
 
   setPolicy(uuid: string, policy: Policy): Promise<LiveReading> {
-    return this.#change(uuid, () => changePolicy(policy), { action: 'policy', cause: 'manual' });
+    return this.#change(uuid, (_, now) => changePolicy(policy, this.#policies.rank, now), { action: 'policy', cause: 'manual' });
   }
 
   remove(uuid: string): Promise<LiveReading> {

@@ -2,6 +2,7 @@ import { type AlarmClock, type AlarmName, HEALTHY, PolicyBook, type SessionRecor
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Arming } from './arming.ts';
 import { only, session, settled, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
+import { unchanging } from './policies-in-use.ts';
 import { type Fault, Sweep } from './sweep.ts';
 
 const MINUTE = 60_000;
@@ -71,7 +72,7 @@ beforeEach(() => {
   const arming = new Arming(store, clock);
   sweep = new Sweep({
     store,
-    policies: new PolicyBook(),
+    policies: unchanging(new PolicyBook().default),
     rehearses: false,
     clock,
     arming,

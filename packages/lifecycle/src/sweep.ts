@@ -32,7 +32,7 @@ export type Fault =
 
 export interface SweepOptions {
   readonly store: SessionStore;
-  readonly policies: Pick<Policies, 'successor'>;
+  readonly policies: Pick<Policies, 'successor' | 'rank'>;
   /** Where nothing may be done, what is due stands still, and is no fault. */
   readonly rehearses: boolean;
   readonly clock: AlarmClock;
@@ -87,10 +87,10 @@ export class Sweep {
   }
 
   /** A change of the policies in use, where nobody has come since and no alarm rung. */
-  async #renew({ record }: LiveReading): Promise<void> {
-    const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record.policy);
+  async #renew({ record, now }: LiveReading): Promise<void> {
+    const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record);
     if (!successor) return;
-    const renewed = await this.#on.store.commit(record.uuid, record, changePolicy(successor));
+    const renewed = await this.#on.store.commit(record.uuid, record, changePolicy(successor, this.#on.policies.rank, now));
     // Whoever came in between has taken it up.
     if (renewed.kind === 'committed') await this.#on.arming.arm(renewed, record);
   }

@@ -22,6 +22,7 @@ import {
   TOMBSTONE_MS,
   type TouchResult,
 } from '@sandman/core';
+import { NO_POLICIES, type PolicyState } from './memory-policies.ts';
 import type { Command } from './redis.ts';
 
 type Stored = Omit<SessionRecord, 'ingest'>;
@@ -34,14 +35,21 @@ export interface ShardState {
   unarmed: Map<string, number>;
   ingest: Ingest;
   walk: string;
+  policies: PolicyState;
 }
 
 export function emptyShard(): ShardState {
-  return { records: new Map(), unarmed: new Map(), ingest: { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 }, walk: '' };
+  return {
+    records: new Map(),
+    unarmed: new Map(),
+    ingest: { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 },
+    walk: '',
+    policies: NO_POLICIES,
+  };
 }
 
-export function copyShard({ records, unarmed, ingest, walk }: ShardState): ShardState {
-  return { records: new Map(records), unarmed: new Map(unarmed), ingest, walk };
+export function copyShard({ records, unarmed, ingest, walk, policies }: ShardState): ShardState {
+  return { records: new Map(records), unarmed: new Map(unarmed), ingest, walk, policies };
 }
 
 /** A write, for those who watch. */

@@ -8,12 +8,18 @@ export function recovery({ timeout, late }: Bounds): number {
   return 30_000 + timeout + late;
 }
 
+/** What tells a policy's version, in ms, and the preset of its name. No user asks for either. */
+const VERSIONED_CAP_MS = 20_000;
+const PRESET_SLEEP_MS = 900_000;
+
 /** How late a deadline may be met, and how soon what somebody asked for must be so, in ms. */
 const PUNCTUAL_MS = 1_000;
 /** From a call's decision to its sending, in ms. */
 const STALE_MS = 1_000;
 /** A heartbeat that was under way when the outage began, in ms. */
 const UNDER_WAY_MS = 10;
+/** For how long a 404 may stay unconfirmed, in ms. */
+const UNCONFIRMED_MS = 31_000;
 /** For how long a `Retry-After` may be obeyed, in ms: while a user may wait for a wake, and else; and a second for what lies between. */
 const LONGEST_HELD_MS = { waiting: 16_000, other: 301_000 };
 /** How long a call's owner is believed to live, in ms. */
@@ -180,6 +186,7 @@ export class Verdict {
     // A rollout's change, or one that was asked for.
     const changed = before !== null && before.policy !== after.policy;
     if (changed) this.life(after.uuid).changed = true;
+    if (changed && before.createdAt === after.createdAt) this.#policyChanged(before, after);
     if (changed || after.wanted !== before?.wanted) this.#turned.set(after.uuid, at);
     if (after.token && after.token !== before?.token) this.#committed.set(after.token, at);
     if (before?.wanted === 'awake' && after.wanted === 'asleep' && after.cause === 'idle') this.#decided(before, at, 'sleep');
@@ -189,6 +196,15 @@ export class Verdict {
       this.#broken(1, `${after.uuid} ended though its pod is there`);
     const longest = after.wanted === 'awake' ? LONGEST_HELD_MS.waiting : LONGEST_HELD_MS.other;
     if (after.notBefore - at > longest) this.#broken(3, `${after.uuid} is held up for ${after.notBefore - at} ms by a Retry-After`);
+  }
+
+  /** No session's policy goes back to an older version, or to a preset, by itself: what was to be kept for days would be deleted. */
+  #policyChanged({ uuid, policy: before }: Stored, { policy: after }: Stored): void {
+    const versionOf = ({ backgroundCap }: SessionRecord['policy']) =>
+      backgroundCap >= VERSIONED_CAP_MS && backgroundCap < VERSIONED_CAP_MS + 1_000 ? backgroundCap - VERSIONED_CAP_MS : null;
+    const [from, to] = [versionOf(before), versionOf(after)];
+    if (from !== null && to !== null && to < from) this.#broken(1, `the policy of ${uuid} went back from version ${from} to ${to}`);
+    if (after.sleepAfter === PRESET_SLEEP_MS) this.#broken(1, `the policy of ${uuid} became the preset`);
   }
 
   /** Promises 1 and 7: nobody who was there is put to sleep or deleted. */
@@ -291,8 +307,8 @@ export class Verdict {
       if (now - Math.max(life.lastAsked, life.lastAck, this.#turned.get(record.uuid) ?? 0) < PUNCTUAL_MS) continue;
       this.checked.samples++;
       const truth = this.#pods().truth(record.uuid);
-      // Deleted behind our back: found out by the next call, and not before.
-      if (truth === 'gone' && life.doomed) continue;
+      // Deleted behind our back: found out by the next call, and not before; a 404 for it is confirmed before it is believed.
+      if (truth === 'gone' && (life.doomed || now - record.missingSince < UNCONFIRMED_MS)) continue;
       const quiet = record.action === '' && record.verifyAt === 0;
       // A pod that was made anew and whose tracking was never acknowledged is nobody's.
       const stray = record.pod === 'gone' && life.vague;

@@ -4,18 +4,21 @@ import {
   Circuit,
   Permits,
   type Policies,
+  PoliciesInUse,
   Reconciler,
   SessionService,
   SWEEP_EVERY_MS,
   Sweep,
   startHeartbeat,
   startUpkeep,
+  unchanging,
 } from '@sandman/lifecycle';
 import { type Handler, SimulatedQueue } from './memory-alarms.ts';
+import { MemoryPolicies } from './memory-policies.ts';
 import { copyShard, emptyShard, MemoryStore, type ShardState, type Written } from './memory-store.ts';
 import { type Bounds, type Call, SimulatedPods } from './pods.ts';
 import { SimulatedProcess } from './process.ts';
-import { SimulatedRedis } from './redis.ts';
+import { type Command, SimulatedRedis } from './redis.ts';
 import { Timeline } from './timeline.ts';
 import { type Door, User } from './users.ts';
 import { Verdict } from './verdict.ts';
@@ -43,7 +46,9 @@ export interface WorldOptions {
   readonly trace?: (text: string) => void;
 }
 
-/** What rollouts turn the sessions' policies into, one after the other. */
+/** Of sessions whose policy rollouts change. A preset's, so that whoever takes no definition for one changes it. */
+const ROLLED_OUT = 'balanced';
+/** What rollouts turn the sessions' policy into, one after the other; the cap tells the versions apart. */
 const ROLLOUTS = [
   { sleepAfter: '6s', deleteAfter: '4s' },
   { sleepAfter: '3s', deleteAfter: '12s' },
@@ -51,6 +56,10 @@ const ROLLOUTS = [
   { sleepAfter: '4s', deleteAfter: 'never' },
 ];
 const ROLLOUT_EVERY_MS = 9_000;
+/** Of a rollout that crashes half way, how long its new processes live, in ms. */
+const CRASHES_AFTER_MS = 3_000;
+/** What the caps of versions count from, in ms; no user asks for such a one. */
+const VERSIONED_CAP_MS = 20_000;
 
 /** A deployment in virtual time: the production lifecycle on simulated Redis, BullMQ, session-manager and processes. */
 export class World {
@@ -69,12 +78,8 @@ export class World {
   onWrite: (write: Written) => void = () => {};
   /** Told of each request, before it is sent. */
   onRequest: () => void = () => {};
-  /** What processes were told of policies; replaced by each rollout. */
-  #policies = new PolicyBook();
-  readonly #rolledOut: Policies = {
-    default: this.#policies.default,
-    successor: (policy) => this.#policies.successor(policy),
-  };
+  /** The version that processes are told when they start; 0: none was rolled out yet. */
+  #version = 0;
   readonly #random: Random;
   readonly #skew: number;
   readonly #rolls: boolean;
@@ -112,13 +117,66 @@ export class World {
       this.timeline.in(SAMPLE_EVERY_MS, sample);
     };
     sample();
-    if (rollouts) this.#rollOut(0);
+    if (rollouts) this.#rollOut(1);
   }
 
-  #rollOut(count: number): void {
-    this.trace(`rollout ${count}`);
-    this.#policies = new PolicyBook({ house: ROLLOUTS[count % ROLLOUTS.length] });
-    this.timeline.in(ROLLOUT_EVERY_MS, () => this.#rollOut(count + 1));
+  /** Processes are started anew with the next version: all of them, or some before it is rolled back. */
+  #rollOut(version: number): void {
+    this.trace(`rollout of version ${version}`);
+    const before = this.#version;
+    this.#version = version;
+    const crashes = this.#random.chance(0.3);
+    for (const list of [this.apis, this.workers]) {
+      const role = list === this.apis ? 'api' : 'worker';
+      for (const { process } of [...list]) {
+        if (crashes && this.#random.chance(0.5)) continue;
+        this.timeline.in(this.#random.between(0, CRASHES_AFTER_MS), () => this.#replace(process, role));
+      }
+    }
+    if (crashes) {
+      this.timeline.in(2 * CRASHES_AFTER_MS, () => {
+        this.trace(`version ${version} is rolled back`);
+        this.#version = before;
+        for (const { process } of [...this.apis]) this.#replace(process, 'api');
+        for (const { process } of [...this.workers]) this.#replace(process, 'worker');
+      });
+    }
+    this.timeline.in(ROLLOUT_EVERY_MS, () => this.#rollOut(version + 1));
+  }
+
+  #replace(process: SimulatedProcess, role: 'api' | 'worker'): void {
+    if (!process.alive) return;
+    this.kill(process);
+    if (role === 'api') this.startApi();
+    else this.startWorker();
+    this.verdict.hampered();
+  }
+
+  /** The policies in use in a process; every third worker is told none, and follows. */
+  #policiesIn(process: SimulatedProcess, command: Command, toldNone: boolean): Policies {
+    if (!this.#rolls) return unchanging(new PolicyBook().default);
+    const version = this.#version;
+    const policy = { ...ROLLOUTS[version % ROLLOUTS.length], backgroundCap: `${VERSIONED_CAP_MS + version}ms` };
+    const world = this;
+    const place = {
+      get policies() {
+        return world.#state.policies;
+      },
+      set policies(policies) {
+        world.#state.policies = policies;
+      },
+    };
+    return new PoliciesInUse({
+      own: new PolicyBook(version === 0 || toldNone ? {} : { [ROLLED_OUT]: policy }),
+      says: true,
+      version: toldNone ? 0 : version,
+      shadows: [],
+      agreement: new MemoryPolicies(place, command),
+      surroundings: process.surroundings,
+      changed: (to) => this.trace(`${process.name} uses version ${to}`),
+      overruled: (by) => this.trace(`${process.name} was told version ${version}, and ${by} is in force`),
+      failed: () => {},
+    });
   }
 
   get state(): ShardState {
@@ -133,7 +191,7 @@ export class World {
     return new User(uuid, {
       timeline: this.timeline,
       random: this.#random,
-      policyName: this.#rolls ? 'house' : 'custom',
+      policyName: this.#rolls ? ROLLED_OUT : 'custom',
       verdict: this.verdict,
       pods: this.pods,
       state: () => this.#state,
@@ -148,8 +206,9 @@ export class World {
 
   startApi(): void {
     const process = this.#process('api');
-    const { store, alarms } = this.#ports(process, 'request');
-    const service = new SessionService({ store, alarms, policies: this.#rolledOut, unarmed: () => {} });
+    const { store, alarms, command } = this.#ports(process, 'request');
+    const policies = this.#policiesIn(process, command, false);
+    const service = new SessionService({ store, alarms, policies, unarmed: () => {} });
     this.#heartbeat(process, store, true);
     this.apis.push({ process, service });
     this.look();
@@ -161,9 +220,10 @@ export class World {
     const { surroundings } = process;
     const arming = new Arming(store, alarms);
     const failed = (error: unknown) => this.trace(`${process.name}: ${error}`);
+    const policies = this.#policiesIn(process, command, this.#random.chance(0.3));
     const reconciler = new Reconciler({
       store,
-      policies: this.#rolledOut,
+      policies,
       rehearsal: null,
       arming,
       pods: this.pods.controlFrom(process),
@@ -187,7 +247,7 @@ export class World {
     startUpkeep({ store, arming, surroundings, repaired: (marks) => this.trace(`${process.name} finishes ${marks} marks`), failed });
     const sweep = new Sweep({
       store,
-      policies: this.#rolledOut,
+      policies,
       rehearses: false,
       clock: alarms,
       arming,

@@ -7,33 +7,54 @@ import { useRedis } from './store.fixture.ts';
 const on = useRedis();
 const told = (version: number, text: string) => ({ version, text });
 
-it('the highest version holds, and of one version what was said by whoever came last', async () => {
+const inForce = (version: number, edition: number, text: string) => ({ version, edition, text });
+
+it('a higher version replaces a lower one, for good', async () => {
   const policies = new RedisPolicies(on.redis, on.prefix);
-  const hear = async () => (await policies.agree(null, false, [])).policies;
+  const hear = async () => (await policies.agree(null, false, null, [])).policies;
   expect(await hear()).toBeNull();
-  await policies.agree(told(0, 'a'), true, []);
-  // Says it again, and did not come last.
-  await policies.agree(told(0, 'b'), false, []);
-  expect(await hear()).toEqual(told(0, 'a'));
-  await policies.agree(told(0, 'b'), true, []);
-  expect(await hear()).toEqual(told(0, 'b'));
-  await policies.agree(told(10, 'c'), false, []);
-  // As numbers: 9 is lower.
-  expect((await policies.agree(told(9, 'd'), true, [])).policies).toEqual(told(10, 'c'));
-  expect(await hear()).toEqual(told(10, 'c'));
+  await policies.agree(told(2, 'a'), false, null, []);
+  // As numbers: 9 is lower than 10.
+  await policies.agree(told(10, 'c'), false, null, []);
+  expect((await policies.agree(told(9, 'd'), true, null, [])).policies).toEqual(inForce(10, 1, 'c'));
+  expect(await hear()).toEqual(inForce(10, 1, 'c'));
+  const [key] = (await on.redis.keys(`*${on.prefix}*policies`)) as [string];
+  expect(await on.redis.pttl(key)).toBe(-1);
 });
 
-it('what nobody says again is forgotten after half a minute, and only who says the same keeps it', async () => {
+it('of one version, others replace those in force when a process that starts claims it, and never come back', async () => {
   const policies = new RedisPolicies(on.redis, on.prefix);
-  await policies.agree(told(2, 'a'), true, ['quick']);
+  const say = async (text: string, claim: boolean) => (await policies.agree(told(0, text), claim, null, [])).policies;
+  expect(await say('a', true)).toEqual(inForce(0, 1, 'a'));
+  expect(await say('b', false)).toEqual(inForce(0, 1, 'a'));
+  expect(await say('b', true)).toEqual(inForce(0, 2, 'b'));
+  // One that was told the former ones is started again.
+  expect(await say('a', true)).toEqual(inForce(0, 2, 'b'));
+  expect(await say('b', true)).toEqual(inForce(0, 2, 'b'));
+  await policies.agree(told(1, 'c'), false, null, []);
+  expect((await policies.agree(told(1, 'a'), true, null, [])).policies).toEqual(inForce(1, 2, 'a'));
+});
+
+it('what Redis has forgotten it is told again by whoever heard it, and nothing older', async () => {
+  const policies = new RedisPolicies(on.redis, on.prefix);
+  const remind = async (version: number, edition: number, text: string) =>
+    (await policies.agree(null, false, inForce(version, edition, text), [])).policies;
+  await policies.agree(told(1, 'a'), true, null, []);
+  expect(await remind(2, 1, 'b')).toEqual(inForce(2, 1, 'b'));
+  expect(await remind(1, 1, 'a')).toEqual(inForce(2, 1, 'b'));
+  expect(await remind(2, 2, 'c')).toEqual(inForce(2, 2, 'c'));
+  expect(await remind(2, 1, 'b')).toEqual(inForce(2, 2, 'c'));
+});
+
+it('what release 0.1.0 left to expire stays', async () => {
+  const policies = new RedisPolicies(on.redis, on.prefix);
+  await policies.agree(told(3, 'a'), true, null, ['quick']);
   const [key] = (await on.redis.keys(`*${on.prefix}*policies`)) as [string];
-  await on.redis.pexpire(key, 1_000);
-  await policies.agree(told(1, 'b'), true, []);
-  expect(await on.redis.pttl(key)).toBeLessThanOrEqual(1_000);
-  const heard = await policies.agree(told(2, 'a'), false, []);
-  expect(heard).toEqual({ policies: told(2, 'a'), shadows: ['quick'] });
-  expect(await on.redis.pttl(key)).toBeGreaterThan(20_000);
-  expect(await on.redis.pttl(key)).toBeLessThanOrEqual(30_000);
+  await on.redis.del(key);
+  await on.redis.hset(key, { version: 3, text: 'a' });
+  await on.redis.pexpire(key, 30_000);
+  expect(await policies.agree(null, false, null, [])).toEqual({ policies: inForce(3, 1, 'a'), shadows: ['quick'] });
+  expect(await on.redis.pttl(key)).toBe(-1);
 });
 
 it('the sums of all processes come together, by policy and side', async () => {

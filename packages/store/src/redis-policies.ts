@@ -1,12 +1,12 @@
-import type { Agreed, PolicyAgreement, ToldPolicies } from '@sandman/core';
+import type { Agreed, PoliciesInForce, PolicyAgreement, ToldPolicies } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import { Keyspace, type ShardKeys } from './keys.ts';
 import { loadScript } from './script.ts';
 
 const agree = loadScript('agree');
 
-/** How long something holds that nobody says any more, in ms: a rollout, or a restart, is not the end of it. */
-const HOLDS_MS = 30_000;
+/** How long shadow policies are counted that no process names any more, in ms: a restart is not the end of them. */
+const SHADOWS_HOLD_MS = 30_000;
 
 export class RedisPolicies implements PolicyAgreement {
   readonly #redis: Redis | Cluster;
@@ -18,13 +18,22 @@ export class RedisPolicies implements PolicyAgreement {
     this.#keys = new Keyspace(prefix, 1).shards[0]!;
   }
 
-  async agree(told: ToldPolicies | null, claim: boolean, shadows: readonly string[]): Promise<Agreed> {
+  async agree(told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null, shadows: readonly string[]): Promise<Agreed> {
     const reply = await agree(
       this.#redis,
       [this.#keys.policies, this.#keys.shadowNames],
-      [told?.version ?? '', told?.text ?? '', claim ? 1 : 0, shadows.join(','), HOLDS_MS],
+      [
+        told?.version ?? '',
+        told?.text ?? '',
+        claim ? 1 : 0,
+        heard?.version ?? '',
+        heard?.edition ?? '',
+        heard?.text ?? '',
+        shadows.join(','),
+        SHADOWS_HOLD_MS,
+      ],
     );
-    const [version, text, names] = reply as [string, string, string];
-    return { policies: text === '' ? null : { version: Number(version), text }, shadows: names === '' ? [] : names.split(',') };
+    const [version, edition, text, names] = reply as [number, number, string, string];
+    return { policies: text === '' ? null : { version, edition, text }, shadows: names === '' ? [] : names.split(',') };
   }
 }

@@ -1,5 +1,5 @@
 import { PolicyBook } from '@sandman/core';
-import { SessionService } from '@sandman/lifecycle';
+import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
@@ -33,7 +33,7 @@ async function seed(url: string, prefix: string): Promise<void> {
   const unarmed = (error: unknown) => {
     throw error;
   };
-  const service = new SessionService({ store, alarms, policies, unarmed });
+  const service = new SessionService({ store, alarms, policies: unchanging(policies.default), unarmed });
   const begin = async (i: number) => {
     const uuid = `s${String(i).padStart(6, '0')}`;
     const policy = policies.resolve(i % 2 === 0 ? 'balanced' : 'conservative');

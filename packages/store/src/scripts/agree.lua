@@ -1,17 +1,31 @@
--- A process says which policies it was told, and hears which hold.
--- KEYS[1] the policies that hold  [2] the names of those that are tried
--- ARGV[1] version  [2] its policies ('': says nothing)  [3] prevails over others of its version 0|1
--- ARGV[4] the names ('': says nothing)  [5] how long it holds unless somebody says it again, ms
--- Returns {version, policies, names}; '' where nobody says anything
-local held = redis.call('HMGET', KEYS[1], 'version', 'text')
-local version, text = held[1] or '', held[2] or ''
-if ARGV[2] ~= '' then
-  local higher = text == '' or tonumber(ARGV[1]) > tonumber(version)
-  if higher or (ARGV[3] == '1' and ARGV[1] == version) then
-    version, text = ARGV[1], ARGV[2]
-    redis.call('HSET', KEYS[1], 'version', version, 'text', text)
-  end
-  if ARGV[1] == version and ARGV[2] == text then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+-- A process announces which policies it was told, and hears which are in force. They stay so until a newer announcement.
+-- KEYS[1] the policies in force, and the SHA-1 of each that was under this version  [2] the names of shadow policies
+-- ARGV[1] version  [2] policies that this process was told ('': none)  [3] replaces others of its version 0|1
+-- ARGV[4] version  [5] edition  [6] policies that were in force when it last heard ('': none)
+-- ARGV[7] the names ('': says nothing)  [8] how long they hold unless they are said again, ms
+-- Returns {version, edition, policies, names}; '' where there are none
+local held = redis.call('HMGET', KEYS[1], 'version', 'edition', 'text')
+local version, edition, text = tonumber(held[1] or -1), tonumber(held[2] or 1), held[3] or ''
+
+local function put(newVersion, newEdition, newText)
+  if newVersion > version then redis.call('DEL', KEYS[1]) end
+  version, edition, text = newVersion, newEdition, newText
+  redis.call('HSET', KEYS[1], 'version', version, 'edition', edition, 'text', text, redis.sha1hex(text), 1)
 end
-if ARGV[4] ~= '' then redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5]) end
-return { version, text, redis.call('GET', KEYS[2]) or '' }
+
+if ARGV[6] ~= '' then
+  local v, e = tonumber(ARGV[4]), tonumber(ARGV[5])
+  if v > version or (v == version and e > edition) then put(v, e, ARGV[6]) end
+end
+if ARGV[2] ~= '' then
+  local v = tonumber(ARGV[1])
+  if v > version then
+    put(v, 1, ARGV[2])
+  elseif v == version and ARGV[3] == '1' and redis.call('HEXISTS', KEYS[1], redis.sha1hex(ARGV[2])) == 0 and ARGV[2] ~= text then
+    put(v, edition + 1, ARGV[2])
+  end
+end
+-- Release 0.1.0 let it expire.
+redis.call('PERSIST', KEYS[1])
+if ARGV[7] ~= '' then redis.call('SET', KEYS[2], ARGV[7], 'PX', ARGV[8]) end
+return { version, edition, text, redis.call('GET', KEYS[2]) or '' }
