@@ -154,7 +154,7 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     expect(await stack.calls(uuid, 'sleep')).toEqual([]);
   });
 
-  it('is the higher version while two are in use, and the lower one again once the higher is gone', async () => {
+  it('is the higher version, also once its processes are gone, until a higher one is announced', async () => {
     const stack = await newStack().start({ apis: 0, workers: 0 });
     await Promise.all([
       stack.addApi(undefined, told({ sleepAfter: '20m', deleteAfter: '1h' }, 2)),
@@ -162,26 +162,55 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
       // An API without `POLICIES` announces none and follows the others.
       stack.addApi(),
     ]);
-    const all = async () =>
-      (await Promise.all([offered(stack), offered(stack), offered(stack)])).map(
-        (items) => items.find(({ name }) => name === 'house')?.sleepAfter,
+    const offer = (sleepAfter: string) =>
+      waitFor(`all offer ${sleepAfter}`, async () =>
+        (await Promise.all(stack.apiUrls.map(() => offered(stack))))
+          .map((items) => items.find(({ name }) => name === 'house')?.sleepAfter)
+          .every((offers) => offers === sleepAfter),
       );
-    await waitFor('all offer version 2', async () => (await all()).every((sleepAfter) => sleepAfter === '20m'));
+    await offer('20m');
+    const lower = stack.apis[1]!;
+    await waitFor('the lower one says that it is not used', () => lower.stdout().includes('POLICIES is not used'));
     const [first] = stack.apis;
     first!.kill('SIGKILL');
     await first!.exited;
     stack.apis.shift();
     stack.apiUrls.shift();
-    // Half a minute later nobody has said it again.
-    await store.pexpire(`{${stack.prefix}:0}:policies`, 500);
-    await waitFor(
-      'the others offer version 1',
-      async () =>
-        (await Promise.all([offered(stack), offered(stack)]))
-          .flat()
-          .filter(({ name, sleepAfter }) => name === 'house' && sleepAfter === '10m').length === 2,
-      45_000,
-    );
+    // As if Redis had been emptied, or they had expired: whoever heard of them announces them again.
+    const key = `{${stack.prefix}:0}:policies`;
+    await store.del(key);
+    await waitFor('version 2 is announced again', async () => (await store.hget(key, 'version')) === '2');
+    await offer('20m');
+    expect(await store.pttl(key)).toBe(-1);
+    await stack.addApi(undefined, told({ sleepAfter: '30m', deleteAfter: '1h' }, 3));
+    await offer('30m');
+  });
+
+  it('is none where all APIs die: a worker that was told nothing leaves the policies that sessions have', async () => {
+    const POLICIES = JSON.stringify({ aggressive: { sleepAfter: '1s', deleteAfter: '60d' } });
+    const stack = await newStack().start({ apis: 0, workers: 0 });
+    await Promise.all([stack.addApi(undefined, { POLICIES }), stack.addWorker()]);
+    const { uuid } = await stack.create('ada', 'aggressive');
+    await stack.until(uuid, 'sleeping');
+    const before = await show(stack, uuid);
+    expect(before.policy).toMatchObject({ name: 'aggressive', sleepAfter: '1s', deleteAfter: '60d' });
+    for (const process of [...stack.apis, ...stack.workers]) process.kill('SIGKILL');
+    await Promise.all([...stack.apis, ...stack.workers].map(({ exited }) => exited));
+    stack.apis.splice(0);
+    stack.apiUrls.splice(0);
+    // Nobody is left who knows them.
+    await store.del(`{${stack.prefix}:0}:policies`);
+    await stack.addWorker();
+    const swept = () => store.get(`{${stack.prefix}:0}:sweep:id`);
+    const at = Number(await swept());
+    await waitFor('it sweeps three times', async () => Number(await swept()) >= at + 4, 40_000);
+    await stack.addApi();
+    expect(await show(stack, uuid)).toEqual(before);
+    // Nor does the user's return give it the preset's.
+    await stack.ping(uuid);
+    await stack.until(uuid, 'active');
+    expect((await show(stack, uuid)).policy).toEqual(before.policy);
+    expect(await stack.calls(uuid, 'delete')).toEqual([]);
   });
 });
 

@@ -35,11 +35,6 @@ function forHowLong(ms: number): string {
   return ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
-const REASON: Record<string, string> = {
-  failing: 'it fails',
-  'not-found': 'it knows none of our sessions. Look at its address',
-};
-
 function ofWorkers({ workers, sessions }: Signs): Trouble[] {
   const alive = workers.filter(({ seenAgo }) => seenAgo <= LOST_MS);
   if (alive.length === 0) {
@@ -48,11 +43,18 @@ function ofWorkers({ workers, sessions }: Signs): Trouble[] {
     return [{ level: 'warn', what: 'No worker has reported yet', alert: 'SandmanNoWorker' }];
   }
   const troubles: Trouble[] = [];
-  const barred = alive.filter(({ trouble }) => trouble !== null).sort((a, b) => b.troubleFor - a.troubleFor);
+  const having = (what: string) => alive.filter(({ trouble }) => trouble === what).sort((a, b) => b.troubleFor - a.troubleFor);
+  const barred = having('failing');
   if (barred[0]) {
-    const { trouble, troubleFor, seenAgo } = barred[0];
+    const { troubleFor, seenAgo } = barred[0];
     const who = barred.length === alive.length ? 'Calls wait' : `Calls of ${barred.length} of ${alive.length} workers wait`;
-    const what = `${who} for the session-manager since ${forHowLong(troubleFor + seenAgo)}: ${REASON[trouble!] ?? trouble}`;
+    const what = `${who} for the session-manager since ${forHowLong(troubleFor + seenAgo)}: it fails`;
+    troubles.push({ level: 'bad', what, alert: 'SandmanCircuitOpen' });
+  }
+  const [unknown] = having('not-found');
+  if (unknown) {
+    const since = forHowLong(unknown.troubleFor + unknown.seenAgo);
+    const what = `The session-manager answers 404 for every session since ${since}. Look at its address`;
     troubles.push({ level: 'bad', what, alert: 'SandmanCircuitOpen' });
   }
   const visited = Math.min(...alive.map(({ sweptAgo, upFor, seenAgo }) => (sweptAgo ?? upFor) + seenAgo));

@@ -46,13 +46,17 @@ export function alarmNamesOf(record: SessionRecord): readonly AlarmName[] {
   return record.wanted === 'gone' ? ALARM_NAMES : [...new Set([mainAlarm(record), 'delete'] as const)];
 }
 
+/** How soon an alarm rings again that rang while a call was in flight, in ms: what the call leaves may be due long before its lease ends. */
+const IN_FLIGHT_MS = 500;
+
 /**
  * Where a running alarm of the current number moves itself when there is nothing to do before `until`: to its own
  * place, or, where that has passed or is none, to the next look.
  */
 export function restingPlace(record: SessionRecord, name: AlarmName, until: number, now: number): number {
   const own = alarmsOf(record, now).find((alarm) => alarm.name === name)?.at;
-  return own !== undefined && own > now ? own : until;
+  if (own !== undefined && own > now) return own;
+  return record.action === '' ? until : Math.min(until, now + IN_FLIGHT_MS);
 }
 
 /**

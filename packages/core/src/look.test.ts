@@ -159,6 +159,14 @@ describe('alarms', () => {
     );
   });
 
+  it('an alarm that rings while a call is in flight does not wait for the end of its lease', () => {
+    const policy = { ...book.default, deleteAfter: 1_000 };
+    const falling = example({ policy, wanted: 'asleep', pod: 'unknown', cause: 'idle', action: 'sleep', actionUntil: T0 + 20 * MINUTE });
+    const now = T0 + 16 * MINUTE;
+    expect(restingPlace(falling, 'delete', falling.actionUntil, now)).toBe(now + 500);
+    expect(restingPlace(falling, 'delete', now + 100, now)).toBe(now + 100);
+  });
+
   it('an active session has its sleep and, behind it, the delete that comes if sleeping never succeeds', () => {
     expect(alarmsOf(example(), T0)).toEqual([
       { name: 'sleep', at: T0 + 15 * MINUTE },

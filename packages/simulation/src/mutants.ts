@@ -232,18 +232,18 @@ export const MUTANTS: readonly Mutant[] = [
     'if (!this.#changes) return null;',
   ),
   mutant(
+    'a-change-of-policy-waits-for-no-heartbeat',
+    'what a change of policy makes due waits for a heartbeat after it',
+    LOOK,
+    'const vouchedFrom = (at: number) => Math.max(at, record.policyAt);',
+    'const vouchedFrom = (at: number) => at;',
+  ),
+  mutant(
     'a-preset-replaces-what-a-version-leaves-out',
     'silence about a policy changes no session',
     'core/src/policy.ts',
     'Object.hasOwn(this.further, name) ? this.get(name) : undefined;',
     'this.get(name);',
-  ),
-  mutant(
-    'what-redis-forgot-of-policies-is-gone',
-    'a Redis that came back with older policies is told the newer ones',
-    'simulation/src/memory-policies.ts',
-    'if (heard && (',
-    'if (heard && heard.version < 0 && (',
   ),
   mutant(
     'one-404-is-believed',

@@ -18,6 +18,8 @@ const PUNCTUAL_MS = 1_000;
 const STALE_MS = 1_000;
 /** A heartbeat that was under way when the outage began, in ms. */
 const UNDER_WAY_MS = 10;
+/** How old a heartbeat may be that still counts, in ms. */
+const STALE_BEAT_MS = 500;
 /** For how long a 404 may stay unconfirmed, in ms. */
 const UNCONFIRMED_MS = 31_000;
 /** For how long a `Retry-After` may be obeyed, in ms: while a user may wait for a wake, and else; and a second for what lies between. */
@@ -231,6 +233,9 @@ export class Verdict {
     // Of a call that Redis has forgotten nobody knows.
     const known = at - this.rewoundAt > this.#recovery;
     sign(what === 'sleep' && known && this.#pods().landingUntil(record.uuid) > at, () => 'while an older call may still land');
+    const shut = this.#outages.at(-1);
+    const unseen = shut?.to === Number.POSITIVE_INFINITY && shut.from < record.policyAt - STALE_BEAT_MS;
+    if (unseen) this.#broken(7, `${what} of ${record.uuid} decided under a policy that was changed while nobody could ping`);
     if (record.wanted === 'awake') this.#duringOutage(seen, at, idle, `${what} of ${record.uuid}`);
   }
 

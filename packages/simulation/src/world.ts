@@ -157,6 +157,8 @@ export class World {
     if (!this.#rolls) return unchanging(new PolicyBook().default);
     const version = this.#version;
     const policy = { ...ROLLOUTS[version % ROLLOUTS.length], backgroundCap: `${VERSIONED_CAP_MS + version}ms` };
+    // Every third version says nothing of the sessions' policy: they keep what they have.
+    const name = version % 3 === 0 ? 'another' : ROLLED_OUT;
     const world = this;
     const place = {
       get policies() {
@@ -167,7 +169,7 @@ export class World {
       },
     };
     return new PoliciesInUse({
-      own: new PolicyBook(version === 0 || toldNone ? {} : { [ROLLED_OUT]: policy }),
+      own: new PolicyBook(version === 0 || toldNone ? {} : { [name]: policy }),
       says: true,
       version: toldNone ? 0 : version,
       shadows: [],
