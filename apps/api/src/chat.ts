@@ -3,6 +3,7 @@ import { SandmanError, type SessionRecord, statusOf } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import type { SessionManagerClient } from '@sandman/session-manager';
 import type { FastifyReply } from 'fastify';
+import { keepAwake } from './keep-awake.ts';
 
 export interface ChatDeps {
   readonly service: SessionService;
@@ -16,39 +17,6 @@ const FORWARDED = ['content-type', 'content-encoding', 'content-language', 'cont
 
 /** How long a chat whose pod was not found waits until that is confirmed, in ms. */
 const VERIFY_MS = 5_000;
-
-/** Somebody may give the session a shorter policy meanwhile. */
-const LONGEST_TICK_MS = 1_000;
-const SHORTEST_TICK_MS = 50;
-
-/** How often a running answer touches its session, in ms: well within its idle time. */
-function tickOf({ policy }: SessionRecord): number {
-  const idle = policy.sleepAfter ?? policy.deleteAfter ?? Number.POSITIVE_INFINITY;
-  return Math.max(SHORTEST_TICK_MS, Math.min(LONGEST_TICK_MS, idle / 3));
-}
-
-/**
- * Keeps a session awake by touches that expire by themselves: whatever happens to this process, nothing is left behind
- * that would keep the pod awake for ever, as a counter of requests in flight would.
- *
- * @returns what ends it
- */
-function keepAwake(service: SessionService, record: SessionRecord): () => void {
-  let timer: NodeJS.Timeout;
-  let over = false;
-  const next = (known: SessionRecord) => {
-    timer = setTimeout(async () => {
-      // A touch that fails is made up for by the next; a deleted session is not kept.
-      const touched = await service.activity(known.uuid, 'user', null).catch(() => null);
-      if (!over) next(touched?.record ?? known);
-    }, tickOf(known));
-  };
-  next(record);
-  return () => {
-    over = true;
-    clearTimeout(timer);
-  };
-}
 
 /** Until the caller has read, or has gone; one who does not read for `timeout` ms is taken to have gone. */
 function writable(raw: ServerResponse, timeout: number): Promise<void> {

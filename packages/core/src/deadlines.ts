@@ -21,12 +21,12 @@ export function warnAt({ policy, ingest, warnedOf }: SessionRecord, sleepAt: num
 /** The end of the idle time `after` that the last signals started, background ones under their cap. */
 function idleEnd(record: SessionRecord, ingest: Ingest, after: number): number {
   const background = Math.min(record.lastBackground + after, record.lastActivity + record.policy.backgroundCap);
-  return Math.max(record.lastActivity + after, ingest.floor + after, background, record.holdUntil);
+  return Math.max(Math.max(record.lastActivity, record.wokenAt, ingest.floor) + after, background, record.holdUntil);
 }
 
 /**
  * The contract's deadlines. A session that is wanted asleep and is not yet keeps the deadline by which it is deleted
- * even if sleeping never succeeds (the delete backstop). The end of an ingest gap counts as activity of whoever is
+ * even if sleeping never succeeds (the delete backstop). The end of a wake counts as activity. The end of an ingest gap counts as activity of whoever is
  * awake; a sleeper's delete moves out by the gap's length, and starts anew where Redis may have forgotten its waking.
  *
  * @param ingest another than the record's, to look ahead

@@ -21,6 +21,7 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     lastActivity: T0,
     lastBackground: 0,
     holdUntil: 0,
+    wokenAt: 0,
     sleptAt: 0,
     manualSleepAt: 0,
     deletedAt: 0,

@@ -108,7 +108,7 @@ export function end(record: SessionRecord, { action, outcome, podBefore, chance 
     // A status read that the look sent was due: it, and nothing else, ends the doubt.
     if (action === 'status')
       return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt: 0 };
-    return { ...FREE, ...settled(record, RESULT[action], now) };
+    return { ...FREE, ...settled(record, RESULT[action], now), ...(action === 'wake' ? { wokenAt: now } : {}) };
   }
   const failures = record.failures + 1;
   const failing = (error: string): Patch => ({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { deadlines } from './deadlines.ts';
 import { example, T0 } from './example.fixture.ts';
 import { backoff, begin, end } from './outcomes.ts';
 import { activity, assertLive, birth, hold, remove, sleepByHand } from './requests.ts';
@@ -77,6 +78,13 @@ describe('the end of a call', () => {
 
   it('done, but the user came meanwhile: to be woken', () => {
     expect(statusOf(ended({ ...sleeping, wanted: 'awake' }, 'sleep', { kind: 'done' }))).toBe('waking');
+  });
+
+  it('a wake done counts as activity, and is not shown as the user’s own', () => {
+    const woken = ended(example({ ...begin('wake', 't'), lastActivity: T0 - 20 * MINUTE }), 'wake', { kind: 'done' });
+    expect(woken.lastActivity).toBe(T0 - 20 * MINUTE);
+    expect(deadlines(woken)).toEqual({ sleepAt: T0 + 15 * MINUTE, deleteAt: T0 + (15 + 24 * 60) * MINUTE });
+    expect(ended(sleeping, 'sleep', { kind: 'done' }).wokenAt).toBe(0);
   });
 
   it('unknown: a doubt, with a back-off', () => {

@@ -101,6 +101,7 @@ export function birth({ userId, workspaceUrl, policy, policyRank = 0, cause }: B
     lastActivity: now,
     lastBackground: 0,
     holdUntil: 0,
+    wokenAt: 0,
     sleptAt: 0,
     manualSleepAt: 0,
     deletedAt: 0,

@@ -35,6 +35,8 @@ export interface SessionRecord {
   readonly lastActivity: number;
   readonly lastBackground: number;
   readonly holdUntil: number;
+  /** When the last wake ended: as good as activity, because the user waited for it. */
+  readonly wokenAt: number;
   /** When the pod fell asleep. */
   readonly sleptAt: number;
   /** When somebody last put it to sleep by hand. */

@@ -12,9 +12,14 @@ export const SPELL_ITEMS = [...TIMES, ...EVENTS] as const;
 /** What a policy makes, or would have made, of some time of a session's. Sums of these are one again. */
 export type Spell = Readonly<Record<(typeof SPELL_ITEMS)[number], number>>;
 
+/** The session as it would be under a policy that had it awake all the while: then it was not woken either. */
+function awakeUnder(record: SessionRecord, policy: Policy): SessionRecord {
+  return { ...record, policy, wanted: 'awake', pod: 'awake', wokenAt: 0 };
+}
+
 /** When the idle time of a session would end under a policy, if it were awake, in ms; null: never. */
 export function idleUntil(record: SessionRecord, policy: Policy): number | null {
-  const { sleepAt, deleteAt } = deadlines({ ...record, policy, wanted: 'awake', pod: 'awake' });
+  const { sleepAt, deleteAt } = deadlines(awakeUnder(record, policy));
   return sleepAt ?? deleteAt;
 }
 
@@ -28,7 +33,7 @@ export function idleUntil(record: SessionRecord, policy: Policy): number | null 
  */
 export function tryPolicy(record: SessionRecord, policy: Policy, until: number, came: boolean): Spell {
   const { lastActivity: from, manualSleepAt } = record;
-  const idle = deadlines({ ...record, policy, wanted: 'awake', pod: 'awake' });
+  const idle = deadlines(awakeUnder(record, policy));
   // Whatever the policy, a sleep by hand is one.
   const byHand = manualSleepAt > from && manualSleepAt < (idle.sleepAt ?? Number.POSITIVE_INFINITY);
   const sleepAt = byHand ? manualSleepAt : idle.sleepAt;

@@ -149,7 +149,5 @@ export class Life {
 
   #end(action: Action, now: number): void {
     this.#commit(end(this.#record, { action, ...DONE }, now, NO_DOUBT), now);
-    // Until then the request that woke it was in flight, which counts as activity.
-    if (action === 'wake' && this.#wakeTime > 0) Object.assign(this.#record, activity(this.#record, 'user', now, now)?.patch);
   }
 }

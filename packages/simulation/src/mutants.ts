@@ -201,7 +201,7 @@ export const MUTANTS: readonly Mutant[] = [
     'return Math.round(full * (1 - chance / 4));',
     'return failures > 5 ? 1e9 : Math.round(full * (1 - chance / 4));',
   ),
-  mutant('the-end-of-a-gap-is-no-activity', 'the end of a gap counts as activity', DEADLINES, 'ingest.floor + after, ', ''),
+  mutant('the-end-of-a-gap-is-no-activity', 'the end of a gap counts as activity', DEADLINES, ', ingest.floor)', ')'),
   mutant(
     'silence-while-nobody-can-ping',
     'silence counts only where somebody could ping',
@@ -244,6 +244,13 @@ export const MUTANTS: readonly Mutant[] = [
     'core/src/policy.ts',
     'Object.hasOwn(this.further, name) ? this.get(name) : undefined;',
     'this.get(name);',
+  ),
+  mutant(
+    'the-end-of-a-wake-is-no-activity',
+    'the end of a wake counts as activity',
+    DEADLINES,
+    'record.wokenAt, ingest.floor)',
+    'ingest.floor)',
   ),
   mutant(
     'one-404-is-believed',

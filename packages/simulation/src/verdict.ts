@@ -14,6 +14,8 @@ const PRESET_SLEEP_MS = 900_000;
 
 /** How late a deadline may be met, and how soon what somebody asked for must be so, in ms. */
 const PUNCTUAL_MS = 1_000;
+/** From the end of a call to the write that records it, in ms. */
+const SETTLING_MS = 1_000;
 /** From a call's decision to its sending, in ms. */
 const STALE_MS = 1_000;
 /** A heartbeat that was under way when the outage began, in ms. */
@@ -45,6 +47,8 @@ interface Life {
   deletedAt: number | null;
   /** Nobody knows for certain that it is tracked. */
   vague: boolean;
+  /** When a wake last ended; 0: none did. */
+  wokenAt: number;
   /** Another policy since: what was idle then may not be now. */
   changed: boolean;
   lastAsked: number;
@@ -75,6 +79,7 @@ function newLife(): Life {
     doomed: false,
     deletedAt: null,
     vague: false,
+    wokenAt: 0,
     changed: false,
     lastAsked: 0,
     lastAck: 0,
@@ -194,6 +199,7 @@ export class Verdict {
     if (before?.wanted === 'awake' && after.wanted === 'asleep' && after.cause === 'idle') this.#decided(before, at, 'sleep');
     if (before && before.wanted !== 'gone' && after.wanted === 'gone' && after.cause === 'delete-due') this.#decided(before, at, 'delete');
     if (before?.token && after.token !== before.token) this.#released(before, at);
+    if (before?.action === 'wake' && after.action === '' && after.pod === 'awake') this.life(after.uuid).wokenAt = at;
     if (before?.pod !== 'gone' && after.pod === 'gone' && this.#pods().truth(after.uuid) !== 'gone' && at - this.rewoundAt > this.#recovery)
       this.#broken(1, `${after.uuid} ended though its pod is there`);
     const longest = after.wanted === 'awake' ? LONGEST_HELD_MS.waiting : LONGEST_HELD_MS.other;
@@ -214,7 +220,7 @@ export class Verdict {
     this.checked.decisions++;
     const { sleepAfter, deleteAfter, backgroundCap } = record.policy;
     const idle = (what === 'sleep' || record.wanted === 'awake' ? sleepAfter : null) ?? deleteAfter ?? Number.POSITIVE_INFINITY;
-    const { seen, background, hold, owed } = this.life(record.uuid);
+    const { seen, background, hold, owed, wokenAt } = this.life(record.uuid);
     // Until somebody has found out that Redis forgot.
     if (at < this.rewoundAt + GAP_MS) return;
     const told = seen.filter(({ acked }) => acked < at);
@@ -222,6 +228,7 @@ export class Verdict {
       if (wrong) this.#broken(1, `${what} of ${record.uuid} decided ${text()}`);
     };
     for (const { at: was } of told) sign(at - was < idle, () => `${at - was} ms after an acknowledged activity, within ${idle} ms`);
+    sign(at - wokenAt < idle - SETTLING_MS && wokenAt > this.rewoundAt, () => `${at - wokenAt} ms after a wake, within ${idle} ms`);
     sign(hold !== null && hold.acked < at && hold.until > at, () => 'against a hold');
     const lastSeen = Math.max(0, ...told.map(({ at: was }) => was));
     for (const { at: was, acked } of background) {
@@ -334,6 +341,7 @@ export class Verdict {
     const idleEnd = (after: number) =>
       Math.max(
         record.lastActivity + after,
+        record.wokenAt + after,
         Math.min(record.lastBackground + after, record.lastActivity + backgroundCap),
         ingest.floor + after,
         record.holdUntil,

@@ -17,6 +17,7 @@ import {
 import { describePolicy, type LiveReading, SandmanError, statusOf } from '@sandman/core';
 import type { ApiDeps } from '../deps.ts';
 import { parseHold, parseWait } from '../inputs.ts';
+import { keepAwake } from '../keep-awake.ts';
 
 const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
@@ -93,9 +94,19 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
   app.post('/sessions/:uuid/wake', { schema: { ...one, querystring: WakeQuery }, config: waits }, async ({ params, query }, reply) => {
     const wait = query.wait === undefined ? 0 : parseWait(query.wait);
     const reading = await service.wake(params.uuid);
-    const awake = statusOf(reading.record) === 'active' ? reading : wait > 0 ? await service.untilAwake(params.uuid, wait) : null;
-    if (awake && wait > 0) return view(awake);
-    return reply.code(202).send(view(awake ?? (wait > 0 ? await service.get(params.uuid) : reading)));
+    if (wait === 0) return reply.code(202).send(view(reading));
+    if (statusOf(reading.record) === 'active') return view(reading);
+    // Whoever waits is there.
+    const letGo = keepAwake(service, reading.record);
+    reply.raw.once('close', letGo);
+    // Gone before that.
+    if (reply.raw.destroyed) letGo();
+    try {
+      const awake = await service.untilAwake(params.uuid, wait);
+      return awake ? view(awake) : reply.code(202).send(view(await service.get(params.uuid)));
+    } finally {
+      letGo();
+    }
   });
 
   app.post('/sessions/:uuid/hold', { schema: { ...one, body: HoldBody } }, async ({ params, body }) =>
