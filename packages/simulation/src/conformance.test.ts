@@ -1,8 +1,19 @@
-import { BEAT_STALE_MS, birth, PolicyBook, Random, type Reading, type SessionRecord, type SessionStore, TOMBSTONE_MS } from '@sandman/core';
-import { FIELDS, RedisSessionStore } from '@sandman/store';
+import {
+  BEAT_STALE_MS,
+  birth,
+  type PoliciesInForce,
+  PolicyBook,
+  Random,
+  type Reading,
+  type SessionRecord,
+  type SessionStore,
+  TOMBSTONE_MS,
+} from '@sandman/core';
+import { FIELDS, RedisPolicies, RedisSessionStore } from '@sandman/store';
 import { type FoundRedis, redisForTests } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { MemoryPolicies, NO_POLICIES } from './memory-policies.ts';
 import { emptyShard, MemoryStore } from './memory-store.ts';
 
 const STEPS = 600;
@@ -214,3 +225,25 @@ for (const seed of [1, 2, 3, 4, 5]) {
     }
   });
 }
+
+it.each([1, 2, 3])('announcements of policies, seed %i: the Lua script and its model agree', async (seed) => {
+  const random = new Random(seed);
+  const prefix = `policies-${crypto.randomUUID()}`;
+  const place = { policies: NO_POLICIES };
+  const lua = new RedisPolicies(redis, prefix);
+  const memory = new MemoryPolicies(place, async (effect) => effect());
+  const heard: PoliciesInForce[] = [];
+  for (let step = 0; step < 300; step++) {
+    if (random.chance(0.02)) {
+      await redis.del(`{${prefix}:0}:policies`);
+      place.policies = NO_POLICIES;
+    }
+    const told = random.chance(0.7) ? { version: random.between(0, 3 + step / 50), text: random.pick(['a', 'b', 'c', '{}']) } : null;
+    const claim = random.chance(0.5);
+    const last = heard.length > 0 && random.chance(0.5) ? random.pick(heard) : null;
+    const expected = await lua.agree(told, claim, last, []);
+    expect(await memory.agree(told, claim, last)).toEqual(expected);
+    if (expected.policies) heard.push(expected.policies);
+  }
+  expect(new Set(heard.map(({ version, edition }) => `${version}.${edition}`)).size).toBeGreaterThan(5);
+});

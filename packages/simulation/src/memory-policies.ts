@@ -11,7 +11,7 @@ export interface PolicyState {
 export const NO_POLICIES: PolicyState = { inForce: null, texts: new Set() };
 
 /** What agree.lua makes of an announcement. A test holds the two against each other. */
-export function announced(state: PolicyState, told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null): PolicyState {
+function announced(state: PolicyState, told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null): PolicyState {
   let { inForce, texts } = state;
   const put = (policies: PoliciesInForce) => {
     texts = new Set(inForce?.version === policies.version ? [...texts, policies.text] : [policies.text]);
