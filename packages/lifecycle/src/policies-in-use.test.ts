@@ -93,6 +93,16 @@ it('changes no session to a preset, which POLICIES may have defined otherwise be
   expect(policies.successor({ policy: balanced, policyRank: 0 })).toBeNull();
 });
 
+it('policies in force that cannot be read change no session, nor do those that were in force before', async () => {
+  const { policies, agree } = inUse({ house: QUICK }, 1);
+  await agree(held(1, QUICK));
+  const slow = new PolicyBook({ house: SLOW }).get('house')!;
+  expect(policies.successor({ policy: slow, policyRank: 0 })).not.toBeNull();
+  await agree(() => ({ policies: { version: 9, edition: 1, text: '{"house": 5}' }, shadows: [] }));
+  expect([policies.rank, policies.successor({ policy: slow, policyRank: 0 })]).toEqual([0, null]);
+  expect(policies.book.get('house')?.sleepAfter).toBe(60_000);
+});
+
 it('policies in force that cannot be read change no session, nor do its own', async () => {
   const { policies, failed, agree } = inUse({ house: QUICK }, 1);
   await agree(() => ({ policies: { version: 9, edition: 1, text: '{"house": {"sleepAfter": "soon"}}' }, shadows: [] }));

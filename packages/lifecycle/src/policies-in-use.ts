@@ -67,8 +67,8 @@ export class PoliciesInUse implements Policies {
   #claims = true;
   #answered = false;
   #inForce: PoliciesInForce | null = null;
-  /** What changes sessions; null until it is heard. */
-  #changes: PolicyBook | null = null;
+  /** Whether what is in force could be read. What cannot changes no session, and new ones get what was in use before. */
+  #isReadable = false;
   /** In a row. */
   #failures = 0;
 
@@ -92,12 +92,11 @@ export class PoliciesInUse implements Policies {
   }
 
   get rank(): number {
-    return this.#inForce && this.#changes ? rankOf(this.#inForce) : 0;
+    return this.#inForce && this.#isReadable ? rankOf(this.#inForce) : 0;
   }
 
   successor({ policy, policyRank }: Pick<SessionRecord, 'policy' | 'policyRank'>): Policy | null {
-    if (!this.#changes || policyRank >= this.rank) return null;
-    return this.#changes.successor(policy);
+    return policyRank < this.rank ? this.#book.successor(policy) : null;
   }
 
   /** Those that are tried beside the real ones. */
@@ -125,20 +124,18 @@ export class PoliciesInUse implements Policies {
 
   #follow(policies: PoliciesInForce): void {
     const { own, changed, overruled, failed } = this.#on;
-    const first = this.#inForce === null;
+    const isNew = policies.text !== this.#inForce?.text;
     this.#inForce = policies;
+    if (!isNew) return;
     const isOwn = policies.text === this.#told?.text;
-    if (this.#told && !isOwn && (first || policies.text !== this.#text)) overruled(policies.version);
-    // Refused once, it is not looked at again.
-    if (policies.text === this.#text && !first) return;
+    if (this.#told && !isOwn) overruled(policies.version);
     try {
-      const book = isOwn ? own : this.#bookOf(policies.text);
+      this.#book = isOwn ? own : this.#bookOf(policies.text);
+      this.#isReadable = true;
       if (policies.text !== this.#text) changed(policies.version);
       this.#text = policies.text;
-      this.#book = book;
-      this.#changes = book;
     } catch (error) {
-      this.#text = policies.text;
+      this.#isReadable = false;
       failed(error);
     }
   }
