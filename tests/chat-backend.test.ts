@@ -173,9 +173,13 @@ describe('the example chat backend', () => {
     const before = await start('unlucky');
     const { uuid } = await onlySession('unlucky');
     await stack.sim('DELETE', `/session/${uuid}`);
-    expect(await post('message', { userId: 'unlucky', message: 'hello?' })).toMatchObject({ status: 200, body: '{"reply":"hello?"}' });
+    const say = () => post('message', { userId: 'unlucky', message: 'hello?' });
+    // That it is gone is believed once it is confirmed, half a minute after its creation at the earliest.
+    expect(await say()).toMatchObject({ status: 502 });
+    const answer = await waitFor('another takes its place', async () => ((await stack.status(uuid)) === 'deleted' ? say() : null), 60_000);
+    expect(answer).toMatchObject({ status: 200, body: '{"reply":"hello?"}' });
     expect((await onlySession('unlucky')).workspaceUrl).not.toBe(before);
-  });
+  }, 90_000);
 
   it.each([
     ['start', {}, 'userId'],

@@ -53,7 +53,7 @@ describe.skipIf(lacks('docker', missingDocker))('a backup of Redis', () => {
     expect((await composed.call('POST', `/v1/sessions/${awake}/activity`)).body.status).toBe('waking');
     await until(awake, 'active');
     expect(await composed.replicas(awake)).toBe(1);
-    await waitFor('the pod that is gone is known to be', async () => (await composed.status(left)) === 'deleted', 30_000);
+    await waitFor('the pod that is gone is known to be', async () => (await composed.status(left)) === 'deleted', 90_000);
     // Alarms came back as well: idle all the while, but not put to sleep before a whole sleepAfter with its APIs there.
     await until(due, 'sleeping', 60_000);
     // Whoever ran on has noticed as well, so it may have been woken twice.
