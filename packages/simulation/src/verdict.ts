@@ -14,8 +14,6 @@ const PRESET_SLEEP_MS = 900_000;
 
 /** How late a deadline may be met, and how soon what somebody asked for must be so, in ms. */
 const PUNCTUAL_MS = 1_000;
-/** From the end of a call to the write that records it, in ms. */
-const SETTLING_MS = 1_000;
 /** From a call's decision to its sending, in ms. */
 const STALE_MS = 1_000;
 /** A heartbeat that was under way when the outage began, in ms. */
@@ -47,7 +45,8 @@ interface Life {
   deletedAt: number | null;
   /** Nobody knows for certain that it is tracked. */
   vague: boolean;
-  /** When a wake last ended; 0: none did. */
+  /** When a wake last took effect, and when the last one did whose end is written; 0: none did. */
+  wakeLandedAt: number;
   wokenAt: number;
   /** Another policy since: what was idle then may not be now. */
   changed: boolean;
@@ -79,6 +78,7 @@ function newLife(): Life {
     doomed: false,
     deletedAt: null,
     vague: false,
+    wakeLandedAt: 0,
     wokenAt: 0,
     changed: false,
     lastAsked: 0,
@@ -173,7 +173,7 @@ export class Verdict {
 
   /** A call took effect. Where its owner does not wait for it any more, the doubt must be open still (promise 4). */
   landed({ action, uuid, token, at }: Call, { records }: ShardState): void {
-    if (action === 'wake') this.life(uuid).owed = false;
+    if (action === 'wake') Object.assign(this.life(uuid), { owed: false, wakeLandedAt: this.#timeline.now });
     const record = records.get(uuid);
     const awaited = !record || record.token === token || record.wanted === 'gone' || at < this.rewoundAt;
     if (action !== 'status' && !awaited && record.verifyAt <= this.#timeline.now)
@@ -199,7 +199,10 @@ export class Verdict {
     if (before?.wanted === 'awake' && after.wanted === 'asleep' && after.cause === 'idle') this.#decided(before, at, 'sleep');
     if (before && before.wanted !== 'gone' && after.wanted === 'gone' && after.cause === 'delete-due') this.#decided(before, at, 'delete');
     if (before?.token && after.token !== before.token) this.#released(before, at);
-    if (before?.action === 'wake' && after.action === '' && after.pod === 'awake') this.life(after.uuid).wokenAt = at;
+    if (before?.action === 'wake' && after.action === '' && after.pod === 'awake') {
+      const life = this.life(after.uuid);
+      life.wokenAt = life.wakeLandedAt;
+    }
     if (before?.pod !== 'gone' && after.pod === 'gone' && this.#pods().truth(after.uuid) !== 'gone' && at - this.rewoundAt > this.#recovery)
       this.#broken(1, `${after.uuid} ended though its pod is there`);
     const longest = after.wanted === 'awake' ? LONGEST_HELD_MS.waiting : LONGEST_HELD_MS.other;
@@ -228,7 +231,7 @@ export class Verdict {
       if (wrong) this.#broken(1, `${what} of ${record.uuid} decided ${text()}`);
     };
     for (const { at: was } of told) sign(at - was < idle, () => `${at - was} ms after an acknowledged activity, within ${idle} ms`);
-    sign(at - wokenAt < idle - SETTLING_MS && wokenAt > this.rewoundAt, () => `${at - wokenAt} ms after a wake, within ${idle} ms`);
+    sign(at - wokenAt < idle && wokenAt > this.rewoundAt, () => `${at - wokenAt} ms after a wake, within ${idle} ms`);
     sign(hold !== null && hold.acked < at && hold.until > at, () => 'against a hold');
     const lastSeen = Math.max(0, ...told.map(({ at: was }) => was));
     for (const { at: was, acked } of background) {
