@@ -158,8 +158,8 @@ export const MUTANTS: readonly Mutant[] = [
     'a-definite-answer-ends-the-doubt',
     'only a status read in time ends a doubt',
     OUTCOMES,
-    'return { ...FREE, ...settled(record, RESULT[action], now) };',
-    'return { ...FREE, ...settled(record, RESULT[action], now), verifyAt: 0 };',
+    'return { ...FREE, ...settled(record, RESULT[action], now), ...(',
+    'return { ...FREE, ...settled(record, RESULT[action], now), verifyAt: 0, ...(',
   ),
   mutant('sleeps-in-doubt', 'no idle sleep in doubt', LOOK, "record.pod === 'awake' && record.verifyAt === 0;", "record.pod === 'awake';"),
   mutant(
@@ -265,13 +265,6 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'return Math.max((missingSince || now) + CONFIRM_MS, createdAt + YOUNG_MS);',
     'return Math.max((missingSince || now) + CONFIRM_MS, createdAt);',
-  ),
-  mutant(
-    'a-404-is-not-followed-up',
-    'a 404 is confirmed, or refuted, by another call',
-    OUTCOMES,
-    'const verifyAt = Math.max(record.verifyAt, confirmAt);',
-    "const verifyAt = action === 'status' ? 0 : record.verifyAt;",
   ),
   mutant(
     'a-retry-after-is-obeyed-without-bound',
