@@ -9,7 +9,7 @@ import type { ActivityKind, SessionRecord } from './session.ts';
 
 const MINUTE = 60_000;
 const NO_DOUBT = { doubt: 0 };
-const DONE = { outcome: { kind: 'done' }, podBefore: 'unknown', chance: 0 } as const;
+const DONE = { outcome: { kind: 'done' }, sentAt: 0, podBefore: 'unknown', chance: 0 } as const;
 
 interface Happening {
   readonly at: number;

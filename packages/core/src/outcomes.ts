@@ -72,6 +72,8 @@ export function begin(action: Action, token: string): Patch {
 export interface Ended {
   readonly action: Action;
   readonly outcome: Outcome;
+  /** A time at or before it was sent, in ms: its answer may have lain unread since. */
+  readonly sentAt: number;
   /** What the pod was before the call. */
   readonly podBefore: Pod;
   /** 0 to 1, for the jitter. */
@@ -103,7 +105,7 @@ function restored(record: SessionRecord, found: Pod | undefined, now: number): P
  * What the end of a call writes into the record as it is now (somebody may have touched it meanwhile). Frees the
  * action; it is applied only while the token is still the caller's own.
  */
-export function end(record: SessionRecord, { action, outcome, podBefore, chance }: Ended, now: number, bounds: Bounds): Patch {
+export function end(record: SessionRecord, { action, outcome, sentAt, podBefore, chance }: Ended, now: number, bounds: Bounds): Patch {
   if (outcome.kind === 'done') {
     // A status read that the look sent was due: it, and nothing else, ends the doubt.
     if (action === 'status')
@@ -119,7 +121,7 @@ export function end(record: SessionRecord, { action, outcome, podBefore, chance 
   });
   if (outcome.kind === 'gone') {
     const confirmAt = confirmableAt(record, now);
-    if (now >= confirmAt) return burial(record, record.wanted === 'gone' ? record.cause : 'gone', now);
+    if (sentAt >= confirmAt) return burial(record, record.wanted === 'gone' ? record.cause : 'gone', now);
     const missing = { ...failing('HTTP 404, to be confirmed'), missingSince: record.missingSince || now };
     // A delete is confirmed by another delete, all else by a status read; a user who waits for a wake gets it in between.
     if (action === 'delete') return { ...missing, retryAt: record.wanted === 'gone' ? confirmAt : 0 };

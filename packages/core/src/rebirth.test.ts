@@ -76,7 +76,10 @@ describe('what is restored', () => {
     expect(deadlines(quick).sleepAt).toBe(now + 2_000);
     expect(look(quick, now)).toEqual({ kind: 'rest', until: now + 2_000 });
     const outcome = { kind: 'done', pod: 'awake' } as const;
-    const read = { ...quick, ...end(quick, { action: 'status', outcome, podBefore: 'awake', chance: 0 }, now + 2_000, bounds) };
+    const read = {
+      ...quick,
+      ...end(quick, { action: 'status', outcome, sentAt: now, podBefore: 'awake', chance: 0 }, now + 2_000, bounds),
+    };
     expect(look(read, now + 2_000)).toMatchObject({ kind: 'want', patch: { wanted: 'asleep' } });
   });
 
@@ -118,7 +121,7 @@ describe('a sleeper', () => {
     const at = record.verifyAt;
     expect(look(record, at)).toEqual({ kind: 'act', action: 'status' });
     const outcome = { kind: 'done', pod: 'awake' } as const;
-    const read = { ...record, ...end(record, { action: 'status', outcome, podBefore: 'asleep', chance: 0 }, at, bounds) };
+    const read = { ...record, ...end(record, { action: 'status', outcome, sentAt: at, podBefore: 'asleep', chance: 0 }, at, bounds) };
     expect(statusOf(read)).toBe('active');
     expect(read).toMatchObject({ lastActivity: at, cause: 'restored' });
   });

@@ -64,7 +64,7 @@ describe('by hand', () => {
 
 describe('the end of a call', () => {
   const ended = (record: SessionRecord, action: 'sleep' | 'wake' | 'delete' | 'status', outcome: Parameters<typeof end>[1]['outcome']) =>
-    after(record, { patch: end(record, { action, outcome, podBefore: 'awake', chance: 0 }, T0, bounds) });
+    after(record, { patch: end(record, { action, outcome, sentAt: T0, podBefore: 'awake', chance: 0 }, T0, bounds) });
   const sleeping = example({ wanted: 'asleep', cause: 'idle', ...begin('sleep', 't') });
 
   it('done: the pod is what the call made it, and the failures are over', () => {
@@ -123,6 +123,13 @@ describe('the end of a call', () => {
     expect(undecided.missingSince).toBe(record.missingSince || T0);
     expect(statusOf(undecided)).toBe('falling-asleep');
     expect(ended(undecided, 'status', { kind: 'done', pod: 'awake' })).toMatchObject({ missingSince: 0, verifyAt: 0, failures: 0 });
+  });
+
+  it('404 that lay unread while its process was paused: as old as its call', () => {
+    const record = example({ ...begin('sleep', 't'), wanted: 'asleep', missingSince: T0 - 15_000 });
+    const read = (sentAt: number) => end(record, { action: 'sleep', outcome: missing, sentAt, podBefore: 'awake', chance: 0 }, T0, bounds);
+    expect(read(T0 - 5_001).pod).toBe('awake');
+    expect(read(T0 - 5_000).pod).toBe('gone');
   });
 
   it('404 while a later doubt is open: the doubt stays as long as it was', () => {

@@ -262,7 +262,7 @@ export class Reconciler {
     // How long a pod sleeps and a doubt lasts counts from when that has surely begun; a status is no newer than it surely is.
     const clock = action === 'status' ? this.#now : this.#lateNow;
     return await this.#settle(seen, ringing, (current) =>
-      end(current.record, { action, outcome, podBefore, chance }, clock.call(this, current), bounds),
+      end(current.record, { action, outcome, sentAt: begun.now, podBefore, chance }, clock.call(this, current), bounds),
     );
   }
 

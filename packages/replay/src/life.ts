@@ -148,6 +148,6 @@ export class Life {
   }
 
   #end(action: Action, now: number): void {
-    this.#commit(end(this.#record, { action, ...DONE }, now, NO_DOUBT), now);
+    this.#commit(end(this.#record, { action, sentAt: now, ...DONE }, now, NO_DOUBT), now);
   }
 }

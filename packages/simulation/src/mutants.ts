@@ -256,7 +256,7 @@ export const MUTANTS: readonly Mutant[] = [
     'one-404-is-believed',
     'a 404 is confirmed before it ends a session',
     OUTCOMES,
-    'if (now >= confirmAt) return burial(',
+    'if (sentAt >= confirmAt) return burial(',
     'if (confirmAt > 0) return burial(',
   ),
   mutant(
