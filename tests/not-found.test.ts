@@ -49,6 +49,21 @@ describe.concurrent('a session that the session-manager answers 404 for', { time
     expect(await stack.status('early')).toBe('active');
   });
 
+  it('once, and then answers a chat: the next 404 counts as the first', async ({ expect }) => {
+    const { uuid } = await stack.create('chatter');
+    await stack.fault({ uuid, call: 'status', times: 2, fault: { status: 404 } });
+    await stack.fault({ uuid, call: 'chat', times: 1, fault: { status: 404 } });
+    const chat = async () => (await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: 'hello' })).status;
+    expect(await chat()).toBe(502);
+    await waitFor('its status is not found', async () => (await stack.calls(uuid, 'status')).length === 1);
+    expect(await chat()).toBe(200);
+    // The second 404 comes late enough to confirm the first; the third call finds the pod.
+    const reads = () => stack.calls(uuid, 'status');
+    await waitFor('its status is read again and again', async () => (await reads()).length >= 3, PATIENCE);
+    expect((await reads()).map(({ status }) => status)).toEqual([404, 404, 200]);
+    expect(await stack.status(uuid)).toBe('active');
+  });
+
   it('for good, met by a chat: 502, and 410 once the 404 is confirmed', async ({ expect }) => {
     const { uuid } = await stack.create('loser');
     const from = await createdAt(uuid);

@@ -80,3 +80,15 @@ describe.concurrent('while the session-manager wakes nobody for longer than slee
     expect((await show(uuid)).status).toBe('waking');
   });
 });
+
+it('a sleep is answered Retry-After: 60; its user comes back, and waits 15 s at most', { timeout: 60_000 }, async ({ expect }) => {
+  const { uuid } = await stack.create('dan');
+  await stack.fault({ call: 'sleep', uuid, times: 1, fault: { status: 503, retryAfter: '60' } });
+  await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+  await waitFor('the sleep is answered', async () => ((await show(uuid)).problem?.failures ?? 0) === 1);
+  const from = Date.now();
+  expect((await stack.ping(uuid)).status).toBe('waking');
+  await stack.until(uuid, 'active', 30_000);
+  const [wake] = await stack.calls(uuid, 'wake');
+  expect(wake!.at - from).toBeLessThan(16_000);
+});

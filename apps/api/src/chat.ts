@@ -50,6 +50,8 @@ export async function chat(
       await service.verify(uuid, Math.min(timeout, VERIFY_MS));
       throw new SandmanError('session-manager-error', `The session-manager does not find the pod of session ${uuid}`);
     }
+    // Rare, and the answer need not wait for it: where it fails, one 404 more may count than should.
+    if (record.missingSince > 0 && answer.status < 400) service.found(uuid).catch(() => {});
     reply.hijack();
     const { raw } = reply;
     for (const name of FORWARDED) {

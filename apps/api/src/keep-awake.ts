@@ -1,7 +1,7 @@
 import type { SessionRecord } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 
-/** Somebody may give the session a shorter policy meanwhile. */
+/** How often a session is touched, in ms: at least, as its policy may become shorter meanwhile, and at most. */
 const LONGEST_TICK_MS = 1_000;
 const SHORTEST_TICK_MS = 50;
 

@@ -137,7 +137,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     metrics.circuitOpen.set(trouble ? 1 : 0);
     reports.circuit(trouble);
     if (trouble === 'not-found') logger.error({ trouble }, 'the session-manager answers 404 for every session: none is ended by that');
-    else if (trouble) logger.error({ trouble }, 'the session-manager serves nobody: calls wait until it does');
+    else if (trouble) logger.error({ trouble }, 'the session-manager fails: calls wait until one succeeds');
     else logger.info('the session-manager serves again');
   });
   const say = async () => {

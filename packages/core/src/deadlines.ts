@@ -25,9 +25,10 @@ function idleEnd(record: SessionRecord, ingest: Ingest, after: number): number {
 }
 
 /**
- * The contract's deadlines. A session that is wanted asleep and is not yet keeps the deadline by which it is deleted
- * even if sleeping never succeeds (the delete backstop). The end of a wake counts as activity. The end of an ingest gap counts as activity of whoever is
- * awake; a sleeper's delete moves out by the gap's length, and starts anew where Redis may have forgotten its waking.
+ * The contract's deadlines. The end of a wake counts as activity, and so does the end of an ingest gap for a session that
+ * is wanted awake; a sleeper's delete moves out by the gap's length, and starts anew where Redis may have forgotten a wake.
+ * A session that is wanted asleep and is not yet keeps the deadline by which it is deleted even if sleeping never succeeds
+ * (the delete backstop).
  *
  * @param ingest another than the record's, to look ahead
  */

@@ -175,7 +175,7 @@ describe('the end of a call', () => {
     expect(heldUntil(example(), 'status', 60_000)).toBe(15_000);
   });
 
-  it('whoever comes back waits no longer than 15 s for a Retry-After that a sleep was given', () => {
+  it('a Retry-After that answered a sleep delays the wake of a returning user by 15 s at most', () => {
     const held = example({ ...asleep, pod: 'unknown', notBefore: T0 + 60_000 });
     expect(activity(held, 'user', T0 + 1_000, T0 + 1_000)?.patch.notBefore).toBe(T0 + 16_000);
     expect(hold(held, T0 + MINUTE, T0 + 1_000, 'until').patch.notBefore).toBe(T0 + 16_000);

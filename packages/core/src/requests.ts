@@ -82,6 +82,11 @@ export interface Birth {
   readonly cause: 'created' | 'adopted' | 'restored';
 }
 
+/** The session-manager answered for the session: a 404 that came before is not confirmed by one that comes after. */
+export function found(record: SessionRecord): Change | null {
+  return record.missingSince === 0 ? null : { patch: { missingSince: 0 }, alarms: false };
+}
+
 /**
  * A new life. An adopted pod is taken to be awake and verified at once; a doubt that a former life under this uuid
  * left stays open, because its late call would hit this pod.

@@ -10,6 +10,7 @@ import {
   changePolicy,
   endHold,
   type Filter,
+  found,
   hold,
   isSuspect,
   type LiveReading,
@@ -241,6 +242,11 @@ export class SessionService {
   async verify(uuid: string, timeout: number): Promise<void> {
     await this.#change(uuid, verify, null);
     await this.#until(uuid, timeout, ({ verifyAt, missingSince }) => verifyAt === 0 || missingSince > 0);
+  }
+
+  /** The session-manager answered a call of the user's for the session: it knows it. */
+  async found(uuid: string): Promise<void> {
+    await this.#change(uuid, found, null);
   }
 
   /**

@@ -46,24 +46,35 @@ export interface SweepOptions {
 /** Walks all records, steadily, and arms anew what has lost its alarm. It should never find one. */
 export class Sweep {
   readonly #on: SweepOptions;
-  readonly #stopped: Promise<void>;
+  /** End the waits of the visits that run. */
+  readonly #waits = new Set<() => void>();
   #isStopped = false;
-  /** Ends the wait of a visit that runs: a process that is told to stop must not stay for it. */
-  stop: () => void = () => {};
 
   constructor(options: SweepOptions) {
     this.#on = options;
-    this.#stopped = new Promise((resolve) => {
-      this.stop = () => {
-        this.#isStopped = true;
+  }
+
+  /** Ends visits that wait for their second look: a process that is told to stop must not stay for them. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const end of this.#waits) end();
+  }
+
+  /** Waits until a fault can be confirmed, or the sweep is stopped. */
+  async #wait(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        this.#waits.delete(end);
         resolve();
       };
+      this.#waits.add(end);
+      this.#on.surroundings.pause(CONFIRM_MS).then(end);
     });
   }
 
   /** One visit to a shard. Takes 5 s where something seems wrong, for a second look. */
   async visit(shard: number): Promise<void> {
-    const { store, surroundings, visited } = this.#on;
+    const { store, visited } = this.#on;
     const suspects: LiveReading[] = [];
     for (let seen = 0; seen < VISITED; seen += PAGE) {
       const readings = await store.walk(shard, PAGE);
@@ -74,8 +85,8 @@ export class Sweep {
       if (readings.length < PAGE) break;
     }
     if (suspects.length === 0) return;
-    await Promise.race([surroundings.pause(CONFIRM_MS), this.#stopped]);
-    // Another visit will have its second look.
+    if (!this.#isStopped) await this.#wait();
+    // A later visit looks again.
     if (this.#isStopped) return;
     // What a mark stands for is being armed, however long Redis or a pause may hold that up.
     const marked = new Set((await store.marked(0)).map(({ uuid }) => uuid));

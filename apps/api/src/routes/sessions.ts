@@ -96,10 +96,10 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     const reading = await service.wake(params.uuid);
     if (wait === 0) return reply.code(202).send(view(reading));
     if (statusOf(reading.record) === 'active') return view(reading);
-    // Whoever waits is there.
+    // A caller who waits is active.
     const letGo = keepAwake(service, reading.record);
     reply.raw.once('close', letGo);
-    // Gone before that.
+    // The caller had hung up before.
     if (reply.raw.destroyed) letGo();
     try {
       const awake = await service.untilAwake(params.uuid, wait);
