@@ -32,7 +32,6 @@ const app = await buildApi({
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,
     timeout,
-    connections: 1,
     onResult: () => {},
   }),
   journal,
@@ -51,6 +50,7 @@ const app = await buildApi({
     books: () => journal.books(),
     shadows: () => shadows.read(),
   },
+  admitted: () => true,
   ready: () => answers(redis),
 });
 await app.listen({ host: env.HOST, port: env.PORT });

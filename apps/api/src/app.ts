@@ -115,6 +115,9 @@ export async function buildApi(deps: ApiDeps) {
   await app.register(
     async (v1) => {
       v1.addHook('onRequest', keyCheck(deps.apiKeys));
+      v1.addHook('onRequest', async () => {
+        if (!deps.admitted()) throw new SandmanError('not-ready', 'Redis cannot be reached');
+      });
       // After the key: a trace costs, and its callers may ask for it.
       if (deps.requestSpans) await v1.register(deps.requestSpans);
       if (deps.rateLimit) await limitRate(v1, deps.rateLimit);

@@ -1,7 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import { SandmanError, type SessionRecord, statusOf } from '@sandman/core';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type LiveReading, SandmanError, statusOf } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
-import type { SessionManagerClient } from '@sandman/session-manager';
+import { type ChatAnswer, type SessionManagerClient, wasSent } from '@sandman/session-manager';
 import type { FastifyReply } from 'fastify';
 import { keepAwake } from './keep-awake.ts';
 
@@ -31,29 +32,61 @@ function writable(raw: ServerResponse, timeout: number): Promise<void> {
   });
 }
 
-/** After its activity: a wake if need be, then the message goes to the pod, once, and its answer streams back. */
-export async function chat(
-  { service, sessionManager, timeout }: ChatDeps,
-  record: SessionRecord,
-  message: unknown,
-  reply: FastifyReply,
-): Promise<void> {
-  const { uuid } = record;
-  const letGo = keepAwake(service, record);
-  try {
-    if (statusOf(record) !== 'active' && !(await service.untilAwake(uuid, timeout))) {
-      throw new SandmanError('session-manager-timeout', `Session ${uuid} was not awake within ${timeout} ms`);
+/** For how long after a wake a pod may have replicas and not serve yet, in ms. */
+const STARTING_MS = 60_000;
+/** From one try to send a message to a pod that starts to the next, in ms: at first, and at most. */
+const FIRST_TRY_MS = 100;
+const LONGEST_TRY_MS = 1_000;
+
+/** With these an ingress answers for a pod that is not there. */
+const UNANSWERED = new Set([502, 503, 504]);
+
+/** Sends a message until the pod has it. Only what the pod surely does not have is sent again, and only while it may be starting. */
+async function send({ sessionManager, timeout }: ChatDeps, { record, now }: LiveReading, message: unknown): Promise<ChatAnswer> {
+  const started = record.wokenAt === 0 ? Number.POSITIVE_INFINITY : now - record.wokenAt;
+  const end = performance.now() + Math.min(timeout, STARTING_MS - started);
+  for (let pause = FIRST_TRY_MS; ; pause = Math.min(2 * pause, LONGEST_TRY_MS)) {
+    const isLast = !(performance.now() + pause < end);
+    try {
+      const answer = await sessionManager.chat(record.uuid, message);
+      if (answer.status !== 503 || isLast) return answer;
+      answer.body.destroy();
+    } catch (error) {
+      if (wasSent(error) || isLast) throw error;
     }
-    const answer = await sessionManager.chat(uuid, message);
+    await wait(pause);
+  }
+}
+
+/** After its activity: a wake if need be, then the message goes to the pod, and its answer streams back. */
+export async function chat(deps: ChatDeps, reading: LiveReading, message: unknown, reply: FastifyReply): Promise<void> {
+  const { service, timeout } = deps;
+  const { record } = reading;
+  const { uuid } = record;
+  const { raw } = reply;
+  let answer: ChatAnswer | undefined;
+  // A caller who hung up does not cut the pod's work: it goes on as background activity, which has its bound.
+  const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, spent: () => answer?.body.destroy() });
+  // The pod does not answer as one that is awake does: somebody else may have put it to sleep.
+  const check = () => service.check(uuid).catch(() => {});
+  try {
+    const awake = statusOf(record) === 'active' ? reading : await service.untilAwake(uuid, timeout);
+    if (!awake) throw new SandmanError('session-manager-timeout', `Session ${uuid} was not awake within ${timeout} ms`);
+    try {
+      answer = await send(deps, awake, message);
+    } catch (error) {
+      await check();
+      throw error;
+    }
     if (answer.status === 404) {
       answer.body.resume();
       await service.verify(uuid, Math.min(timeout, VERIFY_MS));
       throw new SandmanError('session-manager-error', `The session-manager does not find the pod of session ${uuid}`);
     }
+    if (UNANSWERED.has(answer.status)) await check();
     // Rare, and the answer need not wait for it: where it fails, one 404 more may count than should.
-    if (record.missingSince > 0 && answer.status < 400) service.found(uuid).catch(() => {});
+    else if (record.missingSince > 0 && answer.status < 400) service.found(uuid).catch(() => {});
     reply.hijack();
-    const { raw } = reply;
     for (const name of FORWARDED) {
       const value = answer.headers[name];
       if (value !== undefined) raw.setHeader(name, value);
@@ -66,13 +99,14 @@ export async function chat(
     raw.on('error', () => {});
     try {
       for await (const chunk of answer.body) {
-        // A caller who hung up does not cut the pod's work: the answer is read to its end.
+        // Nobody reads it any more; the pod's work is not cut short for that.
         if (!raw.destroyed && !raw.write(chunk)) await writable(raw, timeout);
       }
       raw.end();
     } catch {
       // The pod's stream broke: so must ours, or the caller would take half an answer for a whole one.
       raw.destroy();
+      await check();
     }
   } finally {
     letGo();

@@ -23,6 +23,8 @@ export interface ApiDeps {
   readonly logger: Logger;
   /** Null where nothing is traced. */
   readonly requestSpans: Tracing['requests'];
-  /** Whether Redis answers. */
+  /** Whether this process may touch what is in Redis: its settings fit the data there. */
+  readonly admitted: () => boolean;
+  /** Whether it may, and Redis answers. */
   readonly ready: () => Promise<boolean>;
 }

@@ -2,8 +2,10 @@ import { BEAT_MS, PolicyBook } from '@sandman/core';
 import { PoliciesInUse, SessionService, Shadows, startHeartbeat } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import {
+  Admission,
   annotate,
   answers,
+  ClockWatch,
   connectRedis,
   createLogger,
   createMetrics,
@@ -13,13 +15,10 @@ import {
   surroundings,
 } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisJournal, RedisPolicies, RedisSessionStore, RedisShadows } from '@sandman/store';
+import { agreeOnShards, RedisJournal, RedisPolicies, RedisSessionStore, RedisShadows } from '@sandman/store';
 import { buildApi } from './app.ts';
 
-/** Lifecycle calls of the API: creating pods, and undoing that. */
-const CONNECTIONS = 50;
-
-await runProcess('api', async () => {
+await runProcess('api', async (fail) => {
   const env = readEnv(process.env, [
     'REDIS_URL',
     'KEY_PREFIX',
@@ -48,7 +47,6 @@ await runProcess('api', async () => {
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,
     timeout: env.SESSION_MANAGER_TIMEOUT,
-    connections: CONNECTIONS,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status }),
   });
   const policies = new PoliciesInUse({
@@ -80,6 +78,9 @@ await runProcess('api', async () => {
     slack: env.ALARM_SLACK,
     written: (before, after, now) => shadows.written(before, after, now),
   });
+  const admission = new Admission(() => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS), fail);
+  await admission.soon();
+  const clock = new ClockWatch({ read: () => store.clock(), follow: false, metrics, logger });
   const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const app = await buildApi({
     service: new SessionService({
@@ -109,7 +110,8 @@ await runProcess('api', async () => {
       books: () => journal.books(),
       shadows: () => shadowBooks.read(),
     },
-    ready: () => answers(redis),
+    admitted: () => admission.isGiven,
+    ready: async () => admission.isGiven && (await answers(redis)),
   });
   await app.listen({ host: env.HOST, port: env.PORT });
   const stopHeartbeat = startHeartbeat({
@@ -118,7 +120,7 @@ await runProcess('api', async () => {
     every: BEAT_MS,
     clock: alarms,
     // What sheds takes no pings: that must not count as their users' silence.
-    open: () => !app.isShedding(),
+    open: () => admission.isGiven && !app.isShedding(),
     gap: (shard, ms) => logger.warn({ shard, ms }, 'no API could take pings: the end of that counts as activity'),
     rewound: (shard) => logger.error({ shard }, 'Redis came back with older data: its sessions are in doubt'),
     failed: (err) => logger.debug({ err }, 'heartbeat'),
@@ -130,6 +132,7 @@ await runProcess('api', async () => {
       await stopHeartbeat();
       await app.close();
       await Promise.all([policies.close(), shadows.close()]);
+      clock.close();
       await sessionManager.close();
       await alarms.close();
       redis.disconnect();

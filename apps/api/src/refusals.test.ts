@@ -40,6 +40,7 @@ beforeAll(async () => {
       books: async () => new Map(),
       shadows: async () => new Map(),
     },
+    admitted: () => true,
     ready: async () => false,
   });
 });

@@ -10,6 +10,7 @@ const worker = (more: Partial<SeenWorker> = {}): SeenWorker => ({
   trouble: null,
   troubleFor: 0,
   sweptAgo: 100,
+  clockAhead: 0,
   seenAgo: 500,
   ...more,
 });

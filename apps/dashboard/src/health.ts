@@ -10,6 +10,8 @@ const LATE_MS = { wake: 5_000, sleep: 30_000, delete: 30_000 } as const;
 const SWEEP_LATE_MS = 60_000;
 /** A failure or two are retried before anybody notices, in ms. */
 const FAILING_MS = 10_000;
+/** A difference between a worker's clock and Redis' that is worth a warning, in ms. */
+const SKEW_MS = 1_000;
 /** How long a worker that went without a word, and a lost alarm, are worth a warning, in ms. */
 const LOST_WORKER_MS = 600_000;
 const REPAIRED_MS = 3_600_000;
@@ -56,6 +58,17 @@ function ofWorkers({ workers, sessions }: Signs): Trouble[] {
     const since = forHowLong(unknown.troubleFor + unknown.seenAgo);
     const what = `The session-manager answers 404 for every session since ${since}. Look at its address`;
     troubles.push({ level: 'bad', what, alert: 'SandmanCircuitOpen' });
+  }
+  const [yielding] = having('dry-run');
+  if (yielding) {
+    const what = `Worker ${yielding.host}/${yielding.pid} has DRY_RUN, other workers have not: it does nothing while they run`;
+    troubles.push({ level: 'bad', what, alert: 'SandmanDryRunConflict' });
+  }
+  const [skewed] = alive.filter(({ clockAhead }) => Math.abs(clockAhead) > SKEW_MS).sort((a, b) => Math.abs(b.clockAhead) - Math.abs(a.clockAhead));
+  if (skewed) {
+    const { host, pid, clockAhead } = skewed;
+    const what = `The clock of worker ${host}/${pid} is ${(Math.abs(clockAhead) / 1_000).toFixed(1)} s ${clockAhead > 0 ? 'ahead of' : 'behind'} Redis'`;
+    troubles.push({ level: 'warn', what, alert: 'SandmanClockSkew' });
   }
   const visited = Math.min(...alive.map(({ sweptAgo, upFor, seenAgo }) => (sweptAgo ?? upFor) + seenAgo));
   if (visited > SWEEP_LATE_MS) {

@@ -160,7 +160,7 @@ describe('the overview', () => {
   });
 
   it('tells of the sweep and its repairs', async () => {
-    await on3.roster.report({ id: 'w', host: 'h', pid: 1, upFor: 9, trouble: null, troubleFor: 0, sweptAgo: 400 });
+    await on3.roster.report({ id: 'w', host: 'h', pid: 1, upFor: 9, trouble: null, troubleFor: 0, sweptAgo: 400, clockAhead: 0 });
     await on3.roster.repaired('missing', 's1');
     await on3.roster.repaired('unarmed', '', 2);
     const { sweep } = await overviewOf(on3);

@@ -1,8 +1,9 @@
-import { connectRedis, createLogger, EnvError, readEnv, runProcess } from '@sandman/runtime';
+import { Admission, connectRedis, createLogger, EnvError, readEnv, runProcess } from '@sandman/runtime';
+import { agreeOnShards } from '@sandman/store';
 import type { Account } from './accounts.ts';
 import { buildDashboard } from './app.ts';
 
-await runProcess('dashboard', async () => {
+await runProcess('dashboard', async (fail) => {
   const env = readEnv(process.env, [
     'REDIS_URL',
     'KEY_PREFIX',
@@ -28,6 +29,8 @@ await runProcess('dashboard', async () => {
   const logger = createLogger(env.LOG_LEVEL, 'dashboard');
   // A person waits for each page: an error now is better than a page when Redis is back.
   const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
+  const admission = new Admission(() => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS), fail);
+  await admission.soon();
   const app = await buildDashboard({
     redis,
     prefix: env.KEY_PREFIX,

@@ -5,6 +5,7 @@ import {
   type Observer,
   Permits,
   type Policies,
+  Probe,
   Reconciler,
   Rehearsal,
   type RehearsalOptions,
@@ -12,6 +13,7 @@ import {
   SWEEP_EVERY_MS,
   Sweep,
   startHeartbeat,
+  startPatrol,
   startUpkeep,
 } from '@sandman/lifecycle';
 import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
@@ -27,7 +29,10 @@ const WITNESS_MS = 500;
 /** How often it is said anew how early to warn, in ms: a worker of before may have said otherwise, or Redis have lost it. */
 const SAY_EVERY_MS = 30_000;
 
-/** How soon it is tried again to end a dry run, in ms. */
+/** How often a worker says that it works, or that it only rehearses, in ms; and for how long that counts. */
+const CLAIM_EVERY_MS = 2_000;
+const CLAIM_LASTS_MS = 10_000;
+/** How soon it is tried again to say so for the first time, in ms. */
 const AGAIN_MS = 500;
 
 export interface WorkerDeps {
@@ -38,12 +43,16 @@ export interface WorkerDeps {
   readonly policies: Policies;
   /** `DRY_RUN` */
   readonly dryRun: boolean;
+  /** Settles when this worker may touch what is in Redis. */
+  readonly admitted: Promise<void>;
   readonly journal: RedisJournal;
   readonly pods: PodControl;
   /** Calls in flight at once. */
   readonly concurrency: number;
   /** Bounds the calls per second of all workers together. */
   readonly pace: Pace | null;
+  /** What the patrol's reads keep to; null: there is no patrol. */
+  readonly patrol: { readonly pace: Pace; readonly spare: (() => Promise<number>) | null } | null;
   /** How long an outcome may stay unknown, in ms. */
   readonly doubt: number;
   /** Who is told what happens; null: nobody. It ends with the worker. */
@@ -52,6 +61,8 @@ export interface WorkerDeps {
   readonly warning: number;
   /** What keeps the ledger; null: nothing does. It ends with the worker. */
   readonly bookkeeping: Bookkeeping | null;
+  /** By how much this machine's clock is ahead of Redis', in ms. */
+  readonly clockAhead: () => number;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly telemetry: Tracing['jobs'];
@@ -110,6 +121,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     store,
     policies,
     dryRun,
+    admitted,
     webhooks,
     warning,
     bookkeeping,
@@ -117,7 +129,9 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     pods,
     concurrency,
     pace,
+    patrol,
     doubt,
+    clockAhead,
     metrics,
     logger,
     telemetry,
@@ -131,22 +145,42 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     trend: new RedisTrend(redis, prefix),
     journal,
     surroundings,
+    clockAhead,
     failed: (err) => logger.warn({ err }, 'operators could not be told'),
   });
-  const circuit = new Circuit(surroundings, (trouble) => {
-    metrics.circuitOpen.set(trouble ? 1 : 0);
-    reports.circuit(trouble);
-    if (trouble === 'not-found') logger.error({ trouble }, 'the session-manager answers 404 for every session: none is ended by that');
-    else if (trouble) logger.error({ trouble }, 'the session-manager fails: calls wait until one succeeds');
-    else logger.info('the session-manager serves again');
+  const probe = new Probe({ store, pods, surroundings });
+  const circuit = new Circuit({
+    surroundings,
+    probe: (failing) => probe.answers(failing),
+    changed(trouble) {
+      metrics.circuitOpen.set(trouble ? 1 : 0);
+      reports.trouble(trouble);
+      if (trouble === 'not-found') logger.error({ trouble }, 'the session-manager answers 404 for every session: none is ended by that');
+      else if (trouble) logger.error({ trouble }, 'the session-manager fails: calls wait until it answers');
+      else logger.info('the session-manager serves again');
+    },
   });
+  /** Whether this is to be a dry run, and others are not: then it does nothing, for it would hold up what they are to do. */
+  let yields = false;
+  const claim = async () => {
+    await admitted;
+    const conflict = await store.rehearse(dryRun, CLAIM_LASTS_MS);
+    if (conflict === yields) return;
+    yields = conflict;
+    await Promise.all([workers.setPaused(yields), schedule.setPaused(yields)]);
+    metrics.dryRunConflict.set(yields ? 1 : 0);
+    reports.trouble(yields ? 'dry-run' : null);
+    if (yields) logger.error('DRY_RUN is set here and not in other workers that run: this worker does nothing while they do');
+    else logger.info('no other worker runs that is not a dry run: this worker goes on with its own');
+  };
+  // Before it does anything: what was due while nothing was done is not.
+  const begun = insist(claim, onError);
+  const stopClaiming = repeat(surroundings, CLAIM_EVERY_MS, claim, onError);
   const say = async () => {
-    await store.setWarning(dryRun ? 0 : warning);
-    if (dryRun) await store.rehearse(true);
+    await begun;
+    if (!yields) await store.setWarning(dryRun ? 0 : warning);
   };
   const stopSaying = repeat(surroundings, SAY_EVERY_MS, say, onError);
-  // Before it does anything: what was due while nothing was done is not.
-  const begun = dryRun ? null : insist(() => store.rehearse(false), onError);
   const rehearsals = new RedisRehearsals(redis, { prefix, shards });
   if (dryRun) logger.warn('a dry run: no pod is put to sleep, woken or deleted');
   const reconciler = new Reconciler({
@@ -171,6 +205,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     concurrency,
     async handle(alarm) {
       await begun;
+      if (yields) return { kind: 'again', ms: AGAIN_MS };
       return reconciler.handle(alarm);
     },
     onError,
@@ -213,6 +248,23 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     },
     onError,
   });
+  const stopPatrol =
+    patrol && !dryRun
+      ? startPatrol({
+          store,
+          pods,
+          ...patrol,
+          circuit,
+          arming,
+          surroundings,
+          found(found, session, recorded) {
+            metrics.patrol.inc({ found });
+            if (found !== 'as-recorded' && found !== 'unread')
+              logger.warn({ session, recorded, found }, 'somebody else changed the pod: its status is read again, and it is repaired');
+          },
+          failed: (err) => logger.warn({ err }, 'patrol'),
+        })
+      : async () => {};
   const stopHeartbeat = startHeartbeat({
     store,
     surroundings,
@@ -224,10 +276,10 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   });
   return {
     alarms,
-    isRunning: () => workers.isRunning(),
+    isRunning: () => yields || workers.isRunning(),
     async close() {
       sweep.stop();
-      await Promise.all([workers.close(), schedule.close(), stopUpkeep(), stopHeartbeat(), stopSaying()]);
+      await Promise.all([workers.close(), schedule.close(), stopPatrol(), stopUpkeep(), stopHeartbeat(), stopClaiming(), stopSaying()]);
       await Promise.all([webhooks?.close(), bookkeeping?.close()]);
       await reports.close();
       await alarms.close();

@@ -1,7 +1,9 @@
 import { InvalidInput, PolicyBook } from '@sandman/core';
 import { PoliciesInUse, Shadows } from '@sandman/lifecycle';
 import {
+  Admission,
   answers,
+  ClockWatch,
   collectFleet,
   connectRedis,
   createLogger,
@@ -14,7 +16,7 @@ import {
   surroundings,
 } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisJournal, RedisPace, RedisPolicies, RedisSessionStore, RedisShadows } from '@sandman/store';
+import { agreeOnShards, RedisJournal, RedisPace, RedisPolicies, RedisSessionStore, RedisShadows } from '@sandman/store';
 import { startWorker } from './app.ts';
 import { Receiver } from './webhooks/receiver.ts';
 import { signingKey } from './webhooks/signature.ts';
@@ -29,7 +31,7 @@ function keyOf(secret: string): Buffer {
   }
 }
 
-await runProcess('worker', async () => {
+await runProcess('worker', async (fail) => {
   const env = readEnv(process.env, [
     'REDIS_URL',
     'KEY_PREFIX',
@@ -48,6 +50,7 @@ await runProcess('worker', async () => {
     'LATE_EFFECT_BOUND',
     'WORKER_CONCURRENCY',
     'SESSION_MANAGER_MAX_RPS',
+    'PATROL_RATE',
     'METRICS_PORT',
     'WEBHOOK_URL',
     'WEBHOOK_SECRET',
@@ -77,7 +80,6 @@ await runProcess('worker', async () => {
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,
     timeout: env.SESSION_MANAGER_TIMEOUT,
-    connections: env.WORKER_CONCURRENCY,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status: String(status) }),
   });
   const policies = new PoliciesInUse({
@@ -109,20 +111,27 @@ await runProcess('worker', async () => {
     slack: env.ALARM_SLACK,
     written: (before, after, now) => shadows.written(before, after, now),
   });
+  const admission = new Admission(() => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS), fail);
+  await admission.soon();
+  const clock = new ClockWatch({ read: () => store.clock(), follow: true, metrics, logger });
   const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const place = { redis, prefix: env.KEY_PREFIX, shards: env.SHARDS };
   const webhooks =
     Webhooks && receiver && new Webhooks({ ...place, store, journal, receiver, warning: env.SLEEP_WARNING, metrics, logger });
   const bookkeeping = keepLedger?.({ ...place, retention: env.LEDGER_RETENTION, store, logger }) ?? null;
+  const pace = env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS);
   const worker = startWorker({
     ...place,
     store,
     policies,
     dryRun: env.DRY_RUN,
+    admitted: admission.given,
     journal,
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
-    pace: env.SESSION_MANAGER_MAX_RPS === null ? null : new RedisPace(redis, env.KEY_PREFIX, env.SESSION_MANAGER_MAX_RPS),
+    pace,
+    patrol: env.PATROL_RATE === null ? null : { pace: new RedisPace(redis, env.KEY_PREFIX, env.PATROL_RATE, 'patrolPace'), spare: pace && (() => pace.takeSpare()) },
+    clockAhead: () => clock.ahead,
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
     webhooks,
     warning: webhooks ? env.SLEEP_WARNING : 0,
@@ -158,8 +167,10 @@ await runProcess('worker', async () => {
   return {
     async close() {
       closing = true;
+      sessionManager.leave();
       await worker.close();
       await Promise.all([policies.close(), shadows.close()]);
+      clock.close();
       await sessionManager.close();
       await ops.close();
       redis.disconnect();

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { repeat, type Surroundings, type Trouble } from '@sandman/lifecycle';
+import { repeat, type Surroundings } from '@sandman/lifecycle';
 import { REPORT_MS, type RedisJournal, type RedisRoster, type RedisTrend, SAMPLE_MS } from '@sandman/store';
 
 /** Several tries for each sample: whichever worker is first. */
@@ -10,6 +10,8 @@ export interface ReportsOptions {
   readonly trend: RedisTrend;
   readonly journal: RedisJournal;
   readonly surroundings: Surroundings;
+  /** By how much this machine's clock is ahead of Redis', in ms. */
+  readonly clockAhead: () => number;
   readonly failed: (error: unknown) => void;
 }
 
@@ -19,7 +21,7 @@ export class Reports {
   readonly #id: string;
   readonly #startedAt: number;
   readonly #rounds: readonly (() => Promise<void>)[];
-  #trouble: Trouble | null = null;
+  #trouble: string | null = null;
   #troubleSince = 0;
   #sweptAt: number | null = null;
 
@@ -34,8 +36,8 @@ export class Reports {
     ];
   }
 
-  /** @param trouble null: it is over */
-  circuit(trouble: Trouble | null): void {
+  /** @param trouble why this worker does not do its work; null: it is over */
+  trouble(trouble: string | null): void {
     this.#trouble = trouble;
     this.#troubleSince = this.#on.surroundings.elapsed();
     this.#report().catch(this.#on.failed);
@@ -60,6 +62,7 @@ export class Reports {
       trouble: this.#trouble,
       troubleFor: this.#trouble ? since(this.#troubleSince) : 0,
       sweptAgo: this.#sweptAt === null ? null : since(this.#sweptAt),
+      clockAhead: this.#on.clockAhead(),
     });
   }
 

@@ -21,6 +21,11 @@ export const GAP_MS = 2_000;
 /** A beat that took longer than this to arrive says nothing, in ms. */
 export const BEAT_STALE_MS = 500;
 
+/** A heartbeat from the future (Redis' clock was set back, or a failover changed it) says nothing of now: as if there was none. */
+export function knownBeat(beat: number, now: number): number {
+  return beat > now ? 0 : beat;
+}
+
 /** Whether somebody could have pinged until `at`: only then does it mean anything that nobody did. */
 export function couldPing({ beat }: Ingest, at: number): boolean {
   return beat >= at;

@@ -107,9 +107,11 @@ function restored(record: SessionRecord, found: Pod | undefined, now: number): P
  */
 export function end(record: SessionRecord, { action, outcome, sentAt, podBefore, chance }: Ended, now: number, bounds: Bounds): Patch {
   if (outcome.kind === 'done') {
-    // A status read that the look sent was due: it, and nothing else, ends the doubt.
-    if (action === 'status')
-      return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt: 0 };
+    if (action === 'status') {
+      // A status read, and nothing else, ends the doubt; not one that somebody raised while it was being read.
+      const verifyAt = sentAt >= record.verifyAt ? 0 : record.verifyAt;
+      return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt };
+    }
     return { ...FREE, ...settled(record, RESULT[action], now), ...(action === 'wake' ? { wokenAt: now } : {}) };
   }
   const failures = record.failures + 1;

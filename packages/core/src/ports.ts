@@ -57,6 +57,12 @@ export interface Beat {
   readonly rewound: boolean;
 }
 
+/** Whose pod a patrol looks at. */
+export type PatrolTurn =
+  | { readonly kind: 'next'; readonly uuid: string }
+  /** Every session of the shard had its turn; the next one has it in so many ms. */
+  | { readonly kind: 'wait'; readonly ms: number };
+
 /** The truth. Each method is atomic per session. */
 export interface SessionStore {
   /** Into how many shards the sessions are spread. */
@@ -85,6 +91,14 @@ export interface SessionStore {
    * @param limit 1 to 1000; the last ones of a round may be fewer
    */
   walk(shard: number, limit: number): Promise<LiveReading[]>;
+  /**
+   * Takes the next turn of the patrol in a shard, which goes round and round, whoever asks.
+   *
+   * @param least how long before a session has its next turn, in ms
+   */
+  patrol(shard: number, least: number): Promise<PatrolTurn>;
+  /** Up to `limit` live sessions, at random, of one shard or more; none only where there is none. */
+  sample(limit: number): Promise<LiveReading[]>;
   /**
    * Looks whether what this process last wrote in a shard still stands there.
    *
@@ -156,8 +170,19 @@ export interface Pace {
   take(): Promise<number>;
 }
 
-/** The session-manager's lifecycle calls. Never throws: every end is an outcome. */
+/** A connection to the session-manager that is open, for one call. */
+export interface PodConnection {
+  /** Makes the call at once. Never throws: every end is an outcome, also that there is no connection. */
+  call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome>;
+  /** Gives the connection back without a call. */
+  release(): void;
+}
+
+/** The session-manager's lifecycle calls. */
 export interface PodControl {
-  /** @param within ms: a call that could not be sent by then is not sent at all, and nothing reached the session-manager */
-  call(action: Action, uuid: string, idempotencyKey: string, within: number): Promise<Outcome>;
+  /**
+   * Opens a connection, which may take as long as the time-out of a call: a call is decided on when it can be sent at once.
+   * Never throws: where none can be opened, the call on it says so.
+   */
+  open(): Promise<PodConnection>;
 }

@@ -72,6 +72,20 @@ export function verify(record: SessionRecord, now: number): Change {
   return { patch: { verifyAt: Math.max(record.verifyAt, now) }, alarms: true };
 }
 
+/**
+ * What a request writes that must not rely on what was known before it: an awake session's pod is asked for its status, or
+ * woken once more where an earlier call may still land on it.
+ */
+export function confirmAwake(record: SessionRecord, now: number): Patch {
+  if (record.wanted !== 'awake' || record.pod !== 'awake') return {};
+  return record.verifyAt > now ? { pod: 'unknown' } : { verifyAt: now };
+}
+
+/** Whether the pod was found awake, or was woken, since that instant (ms). */
+export function isAwakeSince(record: SessionRecord, since: number): boolean {
+  return statusOf(record) === 'active' && (record.verifyAt === 0 || record.wokenAt >= since);
+}
+
 /** What is known of a pod when tracking starts. */
 export interface Birth {
   readonly userId: string;

@@ -1,7 +1,7 @@
 import type { Outcome } from '@sandman/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Circuit, type Trouble } from './circuit.ts';
-import { VirtualTime } from './lifecycle.fixture.ts';
+import { settled, VirtualTime } from './lifecycle.fixture.ts';
 
 const DONE: Outcome = { kind: 'done' };
 const GONE: Outcome = { kind: 'gone' };
@@ -10,11 +10,23 @@ const FAILED: Outcome = { kind: 'transient', sent: true, error: 'HTTP 500' };
 let time: VirtualTime;
 let circuit: Circuit;
 let said: (Trouble | null)[];
+/** What probes answer, and which sessions each of them was to leave out. */
+let answers: boolean;
+let probes: string[][];
 
 beforeEach(() => {
   time = new VirtualTime();
   said = [];
-  circuit = new Circuit(time, (trouble) => said.push(trouble));
+  answers = false;
+  probes = [];
+  circuit = new Circuit({
+    surroundings: time,
+    async probe(failing) {
+      probes.push(['s0', 's1', 'late0', 'well'].filter((uuid) => failing.has(uuid)));
+      return answers;
+    },
+    changed: (trouble) => said.push(trouble),
+  });
 });
 
 /** Calls for so many different sessions end like this, one after the other. */
@@ -22,46 +34,70 @@ function each(count: number, outcome: Outcome, name = 's'): Outcome[] {
   return Array.from({ length: count }, (_, i) => circuit.judge(`${name}${i}`, outcome));
 }
 
-/** Lets time pass until a call may try, and no ms longer; answers how long that was. */
-async function untilNextTry(): Promise<number> {
-  const wait = circuit.wait('wake');
-  if (wait > 0) await time.pass(wait - 1);
-  expect(circuit.enter()).toBe(false);
-  await time.pass(1);
-  return wait;
+/** Five sessions fail, and no other is answered for. */
+async function open(): Promise<void> {
+  each(5, FAILED);
+  await settled();
+  expect(circuit.isOpen).toBe(true);
 }
 
 describe('a circuit', () => {
-  it('opens when calls for five different sessions fail, and says so once', () => {
+  it('opens when calls for five different sessions fail and no other session is answered for, and says so once', async () => {
     each(4, FAILED);
-    expect(circuit.isOpen).toBe(false);
-    expect([circuit.wait('sleep'), circuit.enter()]).toEqual([0, true]);
+    await settled();
+    expect(probes).toEqual([]);
     circuit.judge('another', FAILED);
+    expect([circuit.wait('sleep', 's0'), circuit.enter('sleep', 's0')]).toEqual([0, true]);
+    await settled();
+    expect(probes).toEqual([['s0', 's1']]);
     expect(circuit.isOpen).toBe(true);
     each(9, FAILED, 'late');
+    await settled();
     expect(said).toEqual(['failing']);
+    expect(probes).toHaveLength(1);
+  });
+
+  it('stays closed when another session is answered for: what fails are those sessions alone', async () => {
+    answers = true;
+    for (let i = 0; i < 10; i++) {
+      each(5, FAILED, `dead${i}-`);
+      await settled();
+    }
+    expect(probes).toHaveLength(10);
+    expect([circuit.isOpen, circuit.wait('wake', 'alive')]).toEqual([false, 0]);
+    expect(said).toEqual([]);
+  });
+
+  it('stays closed when a call goes well while others are asked for', async () => {
+    each(5, FAILED);
+    circuit.judge('well', DONE);
+    await settled();
+    expect(circuit.isOpen).toBe(false);
   });
 
   it.each([FAILED, { kind: 'unknown', error: 'timed out' }, { kind: 'permanent', error: 'HTTP 400' }] as const)(
     'counts whatever did not go well, and hands it on as it is: $kind',
-    (outcome) => {
+    async (outcome) => {
       expect(each(6, outcome)).toEqual(Array(6).fill(outcome));
+      await settled();
       expect(circuit.isOpen).toBe(true);
     },
   );
 
-  it('stays closed for one session that fails fifty times', () => {
+  it('asks nobody for one session that fails fifty times', async () => {
     for (let i = 0; i < 50; i++) circuit.judge('broken', FAILED);
-    expect(circuit.isOpen).toBe(false);
+    await settled();
+    expect(probes).toEqual([]);
   });
 
-  it('counts anew after a call that went well', () => {
+  it('counts anew after a call that went well', async () => {
     each(4, FAILED);
     each(4, GONE);
     circuit.judge('well', DONE);
     each(4, FAILED, 'other');
     expect(each(4, GONE, 'other')).toEqual(Array(4).fill(GONE));
-    expect(circuit.isOpen).toBe(false);
+    await settled();
+    expect(probes).toEqual([]);
     expect(said).toEqual([]);
   });
 
@@ -69,46 +105,90 @@ describe('a circuit', () => {
     each(4, FAILED);
     await time.pass(60_001);
     circuit.judge('a minute later', FAILED);
+    await settled();
     expect(circuit.isOpen).toBe(false);
     each(3, FAILED, 'soon after');
     await time.pass(60_000);
     circuit.judge('just in time', FAILED);
+    await settled();
     expect(circuit.isOpen).toBe(true);
   });
 });
 
 describe('an open circuit', () => {
-  it('lets one call at a time try, after 1 s, 2 s and so on up to 10 s', async () => {
-    each(5, FAILED);
-    const waits: number[] = [];
-    for (let i = 0; i < 6; i++) {
-      waits.push(await untilNextTry());
-      expect([circuit.wait('wake'), circuit.enter(), circuit.enter()]).toEqual([0, true, false]);
-      circuit.judge('s0', FAILED);
+  it('asks again after 1 s, 2 s, 4 s and then every 5 s, and closes with the first answer', async () => {
+    await open();
+    const asked: number[] = [];
+    for (let ms = 0; ms < 17_000; ms += 500) {
+      const before = probes.length;
+      await time.pass(500);
+      if (probes.length > before) asked.push(time.elapsed());
     }
-    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+    expect(asked).toEqual([1_000, 3_000, 7_000, 12_000, 17_000]);
+    answers = true;
+    await time.pass(4_999);
+    expect(said).toEqual(['failing']);
+    await time.pass(1);
+    expect([circuit.isOpen, circuit.wait('wake', 'alive'), circuit.enter('wake', 'alive')]).toEqual([false, 0, true]);
+    expect(said).toEqual(['failing', null]);
+    await time.pass(60_000);
+    expect(probes).toHaveLength(7);
+  });
+
+  it('asks though the probe before it hangs', async () => {
+    let asked = 0;
+    const hanging = new Circuit({
+      surroundings: time,
+      // The first one opens it; none of the others is ever answered.
+      probe: () => (++asked === 1 ? Promise.resolve(false) : new Promise(() => {})),
+      changed: () => {},
+    });
+    for (let i = 0; i < 5; i++) hanging.judge(`s${i}`, FAILED);
+    await time.pass(8_000);
+    expect(asked).toBe(4);
+  });
+
+  it('lets one call try after each probe: of a session that fails itself, or one that is no wake', async () => {
+    await open();
+    expect([circuit.enter('sleep', 'alive'), circuit.enter('wake', 's0')]).toEqual([false, false]);
+    await time.pass(1_000);
+    expect([circuit.wait('wake', 'alive') > 0, circuit.enter('wake', 'alive')]).toEqual([true, false]);
+    expect([circuit.wait('wake', 's0'), circuit.enter('wake', 's0'), circuit.enter('wake', 's1')]).toEqual([0, true, false]);
+    await time.pass(2_000);
+    expect([circuit.wait('sleep', 'alive'), circuit.enter('sleep', 'alive'), circuit.enter('sleep', 'alive')]).toEqual([0, true, false]);
+  });
+
+  it('lets any wake try after a minute: a session-manager that answers no status must not lock users out', async () => {
+    await open();
+    await time.pass(59_000);
+    expect(circuit.enter('wake', 'alive')).toBe(false);
+    await time.pass(7_000);
+    expect(circuit.enter('wake', 'alive')).toBe(true);
   });
 
   it('closes when a call goes well, says so, and starts from 1 s the next time', async () => {
-    each(5, FAILED);
-    for (let i = 0; i < 2; i++) {
-      await untilNextTry();
-      circuit.enter();
-    }
+    await open();
+    await time.pass(3_000);
     circuit.judge('s0', DONE);
-    expect([circuit.isOpen, circuit.wait('sleep'), circuit.enter(), circuit.enter()]).toEqual([false, 0, true, true]);
+    expect([circuit.isOpen, circuit.wait('sleep', 'a'), circuit.enter('sleep', 'a'), circuit.enter('sleep', 'b')]).toEqual([
+      false,
+      0,
+      true,
+      true,
+    ]);
     circuit.judge('s1', DONE);
     expect(said).toEqual(['failing', null]);
     each(5, FAILED);
-    expect(circuit.wait('wake')).toBe(1_000);
+    await settled();
+    expect(circuit.wait('wake', 'alive')).toBe(1_000);
     expect(said).toEqual(['failing', null, 'failing']);
   });
 
-  it('spreads what waits, wakes over 0.2 s and the rest over 5 s', () => {
-    each(5, FAILED);
+  it('spreads what waits, wakes over 0.2 s and the rest over 5 s', async () => {
+    await open();
     const waits = [0, 0.5, 1].map((luck) => {
       time.luck = luck;
-      return [circuit.wait('wake'), circuit.wait('sleep'), circuit.wait('delete'), circuit.wait('status')];
+      return (['wake', 'sleep', 'delete', 'status'] as const).map((action) => circuit.wait(action, 'a'));
     });
     expect(waits).toEqual([
       [1_000, 1_000, 1_000, 1_000],
@@ -124,13 +204,7 @@ describe('sessions that the session-manager does not know', () => {
     expect(said).toEqual([]);
     for (const outcome of each(3, GONE, 'further')) expect(outcome).toMatchObject({ kind: 'transient', sent: true });
     expect(said).toEqual(['not-found']);
-    expect([circuit.isOpen, circuit.wait('wake'), circuit.wait('sleep'), circuit.enter(), circuit.enter()]).toEqual([
-      false,
-      0,
-      0,
-      true,
-      true,
-    ]);
+    expect([circuit.isOpen, circuit.wait('wake', 'a'), circuit.wait('sleep', 'a'), circuit.enter('wake', 'a')]).toEqual([false, 0, 0, true]);
   });
 
   it('are believed again after a call that went well', () => {

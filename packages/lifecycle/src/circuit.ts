@@ -1,39 +1,56 @@
 import type { Action, Outcome } from '@sandman/core';
 import type { Surroundings } from './surroundings.ts';
 
-/** So many different sessions in a row, with nothing going well in between, open the circuit. */
+/** So many different sessions in a row, with nothing going well in between, raise the question whether anything does. */
 const FAILING_SESSIONS = 5;
 /** What lies further back than this does not count any more, in ms. */
 const MEMORY_MS = 60_000;
-/** How long it stays open before one call may try, in ms: at first, and at most. */
+/** From one probe to the next while it is open, in ms: at first, and at most. */
 const FIRST_OPEN_MS = 1_000;
-const LONGEST_OPEN_MS = 10_000;
+const LONGEST_OPEN_MS = 5_000;
 /** Over how long the work that waited is spread out, in ms. */
 const SPREAD_MS = { wake: 200, other: 5_000 } as const;
+/** After this long, in ms, also the wake of a session whose own calls did not fail may be what is tried. */
+const LAST_RESORT_MS = 60_000;
 
 /** What is wrong with the session-manager: calls fail, and the circuit is open, or it answers 404 for all of our sessions. */
 export type Trouble = 'failing' | 'not-found';
 
+export interface CircuitOptions {
+  readonly surroundings: Surroundings;
+  /** Asks the session-manager for sessions other than these: whether it answers. Never rejects. */
+  readonly probe: (failing: { has(uuid: string): boolean }) => Promise<boolean>;
+  /** Told what is wrong; null: nothing is any more. */
+  readonly changed: (trouble: Trouble | null) => void;
+}
+
 /**
- * Stops a process from calling a session-manager that serves nobody. It counts sessions and not calls, so that one
- * broken pod, called again and again, is never taken for a broken session-manager.
+ * Stops a process from calling a session-manager that serves nobody.
+ *
+ * Pods that are broken fail on a session-manager that is well, and their retries may be all that is called for a while. So
+ * when calls for five different sessions have failed in a row, sessions whose calls do not fail are asked for: only where
+ * none of them is answered either does the circuit open. While it is open they are asked for again and again, and it closes
+ * with the first answer. A call that would change a pod tries only if its own session fails, or if it is no wake: a user's
+ * wake that failed for the sake of others would wait for its back-off when all is well again.
  *
  * A session-manager that answers 404 for one known session after the other may be one at a wrong address: from the fifth
  * on, and until a call succeeds, such an answer is a failure and ends no session. It holds up no other call, because the
  * sessions may as well be dead, and others live.
  */
 export class Circuit {
-  readonly #surroundings: Surroundings;
-  readonly #changed: (trouble: Trouble | null) => void;
+  readonly #on: CircuitOptions;
   readonly #since: Record<Trouble, Map<string, number>> = { failing: new Map(), 'not-found': new Map() };
   #openFor = 0;
+  #round = 0;
+  #openedAt = 0;
   #tryAt = 0;
+  /** Whether one call may try. */
+  #trial = false;
+  #isProbing = false;
   #isDoubted = false;
 
-  /** @param changed told what is wrong; null: nothing is any more */
-  constructor(surroundings: Surroundings, changed: (trouble: Trouble | null) => void) {
-    this.#surroundings = surroundings;
-    this.#changed = changed;
+  constructor(options: CircuitOptions) {
+    this.#on = options;
   }
 
   get isOpen(): boolean {
@@ -41,56 +58,88 @@ export class Circuit {
   }
 
   /** How long a call must wait, in ms; 0: it may try to enter. */
-  wait(action: Action): number {
-    const left = this.#tryAt - this.#surroundings.elapsed();
-    if (!this.isOpen || left <= 0) return 0;
-    return Math.ceil(left + this.#surroundings.chance() * SPREAD_MS[action === 'wake' ? 'wake' : 'other']);
+  wait(action: Action, uuid: string): number {
+    const { surroundings } = this.#on;
+    if (!this.isOpen || (this.#trial && this.#mayTry(action, uuid))) return 0;
+    const left = Math.max(0, this.#tryAt - surroundings.elapsed());
+    return Math.max(1, Math.ceil(left + surroundings.chance() * SPREAD_MS[action === 'wake' ? 'wake' : 'other']));
   }
 
-  /** Whether a call may be made now. Of an open circuit one call at a time may try. */
-  enter(): boolean {
+  /** Whether a call may be made now. Of an open circuit, one call may try after each probe. */
+  enter(action: Action, uuid: string): boolean {
     if (!this.isOpen) return true;
-    if (this.#surroundings.elapsed() < this.#tryAt) return false;
-    this.#open(Math.min(LONGEST_OPEN_MS, this.#openFor * 2));
+    if (!this.#trial || !this.#mayTry(action, uuid)) return false;
+    this.#trial = false;
     return true;
+  }
+
+  #mayTry(action: Action, uuid: string): boolean {
+    const isLong = this.#on.surroundings.elapsed() - this.#openedAt > LAST_RESORT_MS;
+    return action !== 'wake' || this.#since.failing.has(uuid) || isLong;
   }
 
   /** Learns from the end of a call, and says what to believe of it. */
   judge(uuid: string, outcome: Outcome): Outcome {
     if (outcome.kind === 'done') {
-      if (this.isOpen || this.#isDoubted) this.#changed(null);
-      this.#openFor = 0;
+      if (this.#isDoubted && !this.isOpen) this.#on.changed(null);
       this.#isDoubted = false;
-      this.#since.failing.clear();
       this.#since['not-found'].clear();
+      this.#close();
       return outcome;
     }
     if (outcome.kind === 'gone') return this.#judgeNotFound(uuid, outcome);
-    if (this.#count('failing', uuid) >= FAILING_SESSIONS && !this.isOpen) {
-      this.#open(FIRST_OPEN_MS);
-      this.#changed('failing');
-    }
+    if (this.#count('failing', uuid) >= FAILING_SESSIONS && !this.isOpen && !this.#isProbing) this.#suspect();
     return outcome;
+  }
+
+  /** Finds out whether only these sessions fail. */
+  async #suspect(): Promise<void> {
+    this.#isProbing = true;
+    const answers = await this.#on.probe(this.#since.failing);
+    this.#isProbing = false;
+    if (answers) this.#since.failing.clear();
+    // Something may have gone well meanwhile.
+    if (this.#since.failing.size < FAILING_SESSIONS || this.isOpen) return;
+    this.#openedAt = this.#on.surroundings.elapsed();
+    this.#open(FIRST_OPEN_MS);
+    this.#on.changed('failing');
+  }
+
+  /** Each probe has its time, whether the one before it was answered or hangs. */
+  async #open(ms: number): Promise<void> {
+    const { surroundings, probe } = this.#on;
+    this.#openFor = ms;
+    this.#tryAt = surroundings.elapsed() + ms;
+    const round = ++this.#round;
+    await surroundings.pause(ms);
+    // It was closed meanwhile.
+    if (round !== this.#round) return;
+    this.#trial = true;
+    this.#open(Math.min(LONGEST_OPEN_MS, ms * 2));
+    if (await probe(this.#since.failing)) this.#close();
+  }
+
+  #close(): void {
+    if (this.isOpen) this.#on.changed(this.#isDoubted ? 'not-found' : null);
+    this.#openFor = 0;
+    this.#round++;
+    this.#trial = false;
+    this.#since.failing.clear();
   }
 
   #judgeNotFound(uuid: string, outcome: Outcome): Outcome {
     if (this.#count('not-found', uuid) < FAILING_SESSIONS) return outcome;
-    if (!this.#isDoubted && !this.isOpen) this.#changed('not-found');
+    if (!this.#isDoubted && !this.isOpen) this.#on.changed('not-found');
     this.#isDoubted = true;
     return { kind: 'transient', sent: true, error: 'HTTP 404, as for every other session: is this the right session-manager?' };
   }
 
   #count(trouble: Trouble, uuid: string): number {
-    const now = this.#surroundings.elapsed();
+    const now = this.#on.surroundings.elapsed();
     const sessions = this.#since[trouble];
     sessions.set(uuid, now);
     // Of a session-manager in trouble nothing is forgotten: few tries must not end with a wrong address being believed after all.
     if (!this.isOpen && !this.#isDoubted) for (const [other, at] of sessions) if (now - at > MEMORY_MS) sessions.delete(other);
     return sessions.size;
-  }
-
-  #open(ms: number): void {
-    this.#openFor = ms;
-    this.#tryAt = this.#surroundings.elapsed() + ms;
   }
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { settled } from './lifecycle.fixture.ts';
-import { Permits } from './permits.ts';
+import { Permits, type Purpose, type Release } from './permits.ts';
 
 /** Without a pace nobody pauses. */
 const never = { pause: () => Promise.reject(new Error('nobody should pause here')) };
@@ -8,11 +8,11 @@ const never = { pause: () => Promise.reject(new Error('nobody should pause here'
 it('bounds what runs at once, and keeps a place for wakes', async () => {
   const permits = new Permits(2, null, never);
   let sleeps = 0;
-  const first = await permits.acquire(false);
-  permits.acquire(false).then(() => sleeps++);
+  const first = await permits.acquire('other');
+  permits.acquire('other').then(() => sleeps++);
   await settled();
   expect(sleeps).toBe(0);
-  const wake = await permits.acquire(true);
+  const wake = await permits.acquire('wake');
   first();
   await settled();
   expect(sleeps).toBe(1);
@@ -22,14 +22,14 @@ it('bounds what runs at once, and keeps a place for wakes', async () => {
 it('serves a waiting wake before a sleep that waits longer', async () => {
   const permits = new Permits(1, null, never);
   const order: string[] = [];
-  const first = await permits.acquire(true);
-  const waits = async (name: string, wake: boolean) => {
-    const release = await permits.acquire(wake);
+  const first = await permits.acquire('wake');
+  const waits = async (name: string, purpose: Purpose) => {
+    const release = await permits.acquire(purpose);
     order.push(name);
     return release;
   };
-  const sleep = waits('sleep', false);
-  const wake = waits('wake', true);
+  const sleep = waits('sleep', 'other');
+  const wake = waits('wake', 'wake');
   first();
   (await wake)();
   (await sleep)();
@@ -37,8 +37,31 @@ it('serves a waiting wake before a sleep that waits longer', async () => {
 });
 
 it('with one permit in all, sleeps still get it', async () => {
-  const release = await new Permits(1, null, never).acquire(false);
+  const release = await new Permits(1, null, never).acquire('other');
   release();
+});
+
+it('gives half of the places at most to sessions whose calls failed, and takes turns', async () => {
+  const permits = new Permits(10, null, never);
+  const got: Purpose[] = [];
+  const releases: Release[] = [];
+  for (const purpose of ['retry', 'other'] as const) {
+    for (let i = 0; i < 12; i++) {
+      permits.acquire(purpose).then((release) => {
+        got.push(purpose);
+        releases.push(release);
+      });
+    }
+  }
+  await settled();
+  const held = (purpose: Purpose) => got.filter((one) => one === purpose).length;
+  // A tenth is for wakes alone.
+  expect([held('retry'), held('other')]).toEqual([5, 4]);
+  releases.at(-1)!();
+  releases.at(-2)!();
+  await settled();
+  expect([held('retry'), held('other')]).toEqual([5, 6]);
+  (await permits.acquire('wake'))();
 });
 
 it('keeps to the pace, and gives a place that became free to the wake that came while a sleep waited for it', async () => {
@@ -58,10 +81,10 @@ it('keeps to the pace, and gives a place that became free to the wake that came 
     },
   );
   const order: string[] = [];
-  permits.acquire(false).then(() => order.push('sleep'));
+  permits.acquire('other').then(() => order.push('sleep'));
   await settled();
   expect(order).toEqual([]);
-  permits.acquire(true).then(() => order.push('wake'));
+  permits.acquire('wake').then(() => order.push('wake'));
   go();
   await settled();
   expect(order).toEqual(['wake']);

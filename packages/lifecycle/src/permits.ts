@@ -4,33 +4,38 @@ import type { Surroundings } from './surroundings.ts';
 /** A permit to call the session-manager. */
 export type Release = () => void;
 
+/** What a call is for: a user who waits, anything else, or a session whose last call failed. */
+export type Purpose = 'wake' | 'other' | 'retry';
+
 /**
  * Bounds the calls in flight in this process and, where there is a pace, those of all workers per second. Wakes come
  * first, and a tenth of the permits (at least one, of two or more) is theirs alone, so that sleeps which hang never
- * keep a user waiting.
+ * keep a user waiting. Sessions whose calls failed hold at most half of the permits: those that hang again and again
+ * delay only each other.
  */
 export class Permits {
   readonly #limit: number;
-  readonly #othersLimit: number;
+  readonly #limits: Readonly<Record<Purpose, number>>;
   readonly #pace: Pace | null;
   readonly #surroundings: Pick<Surroundings, 'pause'>;
-  readonly #wakes: ((release: Release) => void)[] = [];
-  readonly #others: ((release: Release) => void)[] = [];
-  #held = 0;
-  #heldByOthers = 0;
+  readonly #lines: Readonly<Record<Purpose, ((release: Release) => void)[]>> = { wake: [], other: [], retry: [] };
+  readonly #held: Record<Purpose, number> = { wake: 0, other: 0, retry: 0 };
+  /** Who comes first when both could: they take turns. */
+  #turn: readonly Purpose[] = ['other', 'retry'];
   #granting = false;
 
   /** @param limit calls in flight, from 1 */
   constructor(limit: number, pace: Pace | null, surroundings: Pick<Surroundings, 'pause'>) {
+    const forOthers = limit - (limit > 1 ? Math.ceil(limit / 10) : 0);
     this.#limit = limit;
-    this.#othersLimit = limit - (limit > 1 ? Math.ceil(limit / 10) : 0);
+    this.#limits = { wake: limit, other: forOthers, retry: Math.max(1, Math.floor(limit / 2)) };
     this.#pace = pace;
     this.#surroundings = surroundings;
   }
 
-  acquire(wake: boolean): Promise<Release> {
+  acquire(purpose: Purpose): Promise<Release> {
     return new Promise((resolve) => {
-      (wake ? this.#wakes : this.#others).push(resolve);
+      this.#lines[purpose].push(resolve);
       this.#grant();
     });
   }
@@ -39,10 +44,10 @@ export class Permits {
   async #grant(): Promise<void> {
     if (this.#granting) return;
     this.#granting = true;
-    while (this.#next()) {
+    while (this.#next() !== null) {
       if (this.#pace) await this.#place(this.#pace);
-      const wake = this.#wakes.length > 0;
-      this.#next()?.shift()?.(this.#take(wake));
+      const purpose = this.#next();
+      if (purpose !== null) this.#lines[purpose].shift()?.(this.#take(purpose));
     }
     this.#granting = false;
   }
@@ -56,18 +61,20 @@ export class Permits {
     }
   }
 
-  #next(): ((release: Release) => void)[] | null {
-    if (this.#held >= this.#limit) return null;
-    if (this.#wakes.length > 0) return this.#wakes;
-    return this.#others.length > 0 && this.#heldByOthers < this.#othersLimit ? this.#others : null;
+  /** Whose line is served next; null: nobody's. */
+  #next(): Purpose | null {
+    const { wake, other, retry } = this.#held;
+    if (wake + other + retry >= this.#limit) return null;
+    if (this.#lines.wake.length > 0) return 'wake';
+    if (other + retry >= this.#limits.other) return null;
+    return this.#turn.find((purpose) => this.#lines[purpose].length > 0 && this.#held[purpose] < this.#limits[purpose]) ?? null;
   }
 
-  #take(wake: boolean): Release {
-    this.#held++;
-    if (!wake) this.#heldByOthers++;
+  #take(purpose: Purpose): Release {
+    this.#held[purpose]++;
+    if (purpose !== 'wake') this.#turn = purpose === 'other' ? ['retry', 'other'] : ['other', 'retry'];
     return () => {
-      this.#held--;
-      if (!wake) this.#heldByOthers--;
+      this.#held[purpose]--;
       this.#grant();
     };
   }

@@ -9,6 +9,11 @@ import { type Observer, Reconciler } from './reconciler.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
+/** Pods of which every call ends like this. */
+function podsThat(kind: 'done' | 'gone'): PodControl {
+  return { open: async () => ({ call: async () => ({ kind }), release: () => {} }) };
+}
+
 /** What is told of decisions when `record` is looked at `idle` ms after T0 and its commit ends like this; the pod turns out to be gone. */
 async function decisions(record: SessionRecord, idle: number, kind: CommitResult['kind'] = 'committed'): Promise<unknown[]> {
   const surroundings = new VirtualTime();
@@ -29,9 +34,9 @@ async function decisions(record: SessionRecord, idle: number, kind: CommitResult
     rehearsal: null,
     store,
     arming: new Arming(store, only<AlarmClock>({ arm: async () => {}, disarm: async () => {} })),
-    pods: only<PodControl>({ call: async () => ({ kind: 'gone' }) }),
+    pods: podsThat('gone'),
     permits: new Permits(1, null, surroundings),
-    circuit: new Circuit(surroundings, () => {}),
+    circuit: new Circuit({ surroundings, probe: async () => true, changed: () => {} }),
     bounds: { doubt: 60_000 },
     observer: only<Observer>({ decided: (...what) => void told.push(what), acted: () => {} }),
     warn: async () => {},
@@ -75,9 +80,9 @@ describe('a sleep that went through', () => {
       rehearsal: null,
       store,
       arming: new Arming(store, only<AlarmClock>({ arm, disarm: async () => {} })),
-      pods: only<PodControl>({ call: async () => ({ kind: 'done' }) }),
+      pods: podsThat('done'),
       permits: new Permits(1, null, surroundings),
-      circuit: new Circuit(surroundings, () => {}),
+      circuit: new Circuit({ surroundings, probe: async () => true, changed: () => {} }),
       bounds: { doubt: 60_000 },
       observer: only<Observer>({ decided: () => {}, acted: () => {}, late: () => {}, early: () => {} }),
       warn: async () => {},

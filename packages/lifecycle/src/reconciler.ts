@@ -18,6 +18,7 @@ import {
   look,
   type Outcome,
   type Patch,
+  type PodConnection,
   type PodControl,
   type Reading,
   restingPlace,
@@ -220,11 +221,12 @@ export class Reconciler {
   async #pursue(seen: Seen & LiveReading, decision: Pursuit, ringing: AlarmRef): Promise<Seen | number> {
     const { permits, circuit } = this.#on;
     const action = callOf(seen.record, decision, this.#now(seen));
-    const wait = action === null ? 0 : circuit.wait(action);
+    const wait = action === null ? 0 : circuit.wait(action, seen.record.uuid);
     // What is wanted can be seen, though the call must wait.
     if (action === null || wait > 0) return decision.kind === 'want' ? this.#decide(seen.record, decision, this.#now(seen)) : wait;
-    // Before the commit: what waits in line after it would be a stale call.
-    const release = await permits.acquire(action === 'wake');
+    // A permit and a connection before the commit: a call that waits for them after it would be stale.
+    const release = await permits.acquire(seen.record.failures > 0 ? 'retry' : action === 'wake' ? 'wake' : 'other');
+    const connection = await this.#on.pods.open();
     try {
       let { record } = seen;
       if (this.#now(seen) - seen.now > FRESH_MS) {
@@ -235,14 +237,21 @@ export class Reconciler {
         record = fresh.record;
         decision = again;
       }
-      if (!circuit.enter()) return circuit.wait(action);
-      return await this.#call(record, decision, action, ringing);
+      if (!circuit.enter(action, record.uuid)) return circuit.wait(action, record.uuid);
+      return await this.#call(connection, record, decision, action, ringing);
     } finally {
+      connection.release();
       release();
     }
   }
 
-  async #call(record: SessionRecord, decision: Pursuit, action: Action, ringing: AlarmRef): Promise<Seen> {
+  async #call(
+    connection: PodConnection,
+    record: SessionRecord,
+    decision: Pursuit,
+    action: Action,
+    ringing: AlarmRef,
+  ): Promise<Seen> {
     const { bounds, surroundings, circuit } = this.#on;
     const { uuid, pod: podBefore } = record;
     const token = surroundings.id();
@@ -256,7 +265,7 @@ export class Reconciler {
     if (surroundings.elapsed() - committedAt > STALE_MS) {
       return await this.#settle(seen, ringing, () => ({ action: '', token: '', actionUntil: 0, pod: podBefore }));
     }
-    const outcome = circuit.judge(uuid, await this.#send(seen.record, action, committedAt + STALE_MS));
+    const outcome = circuit.judge(uuid, await this.#send(connection, seen.record, action));
     if (outcome.kind === 'done') this.#observeLateness({ ...record, ...wanted }, action, this.#now(seen));
     const chance = surroundings.chance();
     // How long a pod sleeps and a doubt lasts counts from when that has surely begun; a status is no newer than it surely is.
@@ -273,15 +282,14 @@ export class Reconciler {
     if (action === 'delete' && record.cause === 'delete-due' && deleteAt !== null) this.#on.observer.late('delete', now - deleteAt);
   }
 
-  /** @param sendBy as `surroundings.elapsed()` has it */
-  async #send({ uuid, token, cause }: SessionRecord, action: Action, sendBy: number): Promise<Outcome> {
-    const { store, pods, observer, surroundings } = this.#on;
+  async #send(connection: PodConnection, { uuid, token, cause }: SessionRecord, action: Action): Promise<Outcome> {
+    const { store, observer, surroundings } = this.#on;
     const sentAt = surroundings.elapsed();
     const stop = surroundings.every(RENEW_MS, () => {
       store.renew(uuid, token, LEASE_MS).catch((error) => observer.failed(error, uuid));
     });
     try {
-      const outcome = await pods.call(action, uuid, token, sendBy - sentAt);
+      const outcome = await connection.call(action, uuid, token);
       observer.acted(action, outcome, (surroundings.elapsed() - sentAt) / 1_000, uuid, cause);
       return outcome;
     } finally {

@@ -8,10 +8,12 @@ import {
   type Cause,
   type Change,
   changePolicy,
+  confirmAwake,
   endHold,
   type Filter,
   found,
   hold,
+  isAwakeSince,
   isSuspect,
   type LiveReading,
   type Page,
@@ -112,9 +114,12 @@ export class SessionService {
       }
       const again = tracked && record ? activity(record, 'user', now, now) : null;
       const renewed = record && this.#renewed(record, now);
+      // Somebody vouches for the pod anew; whether it is awake is asked.
+      const confirmed = again && record?.verifyAt === 0 ? confirmAwake(record, now) : {};
       const patch = again
         ? {
             ...again.patch,
+            ...confirmed,
             ...(workspaceUrl === undefined ? {} : { workspaceUrl }),
             ...renewed?.patch,
             ...(policy ? changePolicy(policy, this.#policies.rank, now).patch : {}),
@@ -124,7 +129,7 @@ export class SessionService {
             record,
             now,
           );
-      const alarms = !again || again.alarms || policy !== undefined || renewed !== null;
+      const alarms = !again || again.alarms || policy !== undefined || renewed !== null || Object.keys(confirmed).length > 0;
       const result = await this.#store.commit(uuid, record, { patch, alarms });
       if (result.kind === 'committed') {
         if (!again) this.#asked(uuid, { action: cause === 'created' ? 'create' : 'adopt', cause });
@@ -156,8 +161,9 @@ export class SessionService {
         // Its pod may sleep for all that Redis knows, and the sweep may be long in coming: whoever is here must not wait for it.
         const woke = kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record);
         const renewed = this.#renewed(touched.record, touched.now);
-        if (woke || renewed) {
-          const patch = { ...renewed?.patch, ...(woke ? { pod: 'unknown' as const } : {}) };
+        const confirmed = cause === 'manual' ? confirmAwake(touched.record, touched.now) : {};
+        const patch = { ...renewed?.patch, ...confirmed, ...(woke ? { pod: 'unknown' as const } : {}) };
+        if (Object.keys(patch).length > 0) {
           const changed = await this.#store.commit(uuid, touched.record, { patch, alarms: true });
           if (changed.kind === 'conflict') continue;
           if (woke) this.#asked(uuid, { action: 'wake', cause });
@@ -198,6 +204,7 @@ export class SessionService {
     return this.#change(uuid, sleepByHand, { action: 'sleep', cause: 'manual' });
   }
 
+  /** Wakes it. Of a session that is taken to be awake, the pod's status is read: somebody else may have put it to sleep. */
   async wake(uuid: string): Promise<LiveReading> {
     const taken = await this.#activity(uuid, 'user', null, 'manual');
     await taken.armed;
@@ -249,14 +256,20 @@ export class SessionService {
     await this.#change(uuid, found, null);
   }
 
+  /** Has the pod's status read soon, because it did not answer a call of the user's as an awake one does. */
+  async check(uuid: string): Promise<void> {
+    await this.#change(uuid, (record, now) => (record.verifyAt === 0 ? verify(record, now) : null), null);
+  }
+
   /**
    * Waits until the pod is awake.
    *
    * @param timeout ms
+   * @param since it must have been found awake, or woken, since this instant, in ms of Redis' clock
    * @returns null when it was not within `timeout`
    */
-  untilAwake(uuid: string, timeout: number): Promise<LiveReading | null> {
-    return this.#until(uuid, timeout, (record) => statusOf(record) === 'active');
+  untilAwake(uuid: string, timeout: number, since = 0): Promise<LiveReading | null> {
+    return this.#until(uuid, timeout, (record) => (since > 0 ? isAwakeSince(record, since) : statusOf(record) === 'active'));
   }
 
   async #until(uuid: string, timeout: number, isSo: (record: SessionRecord) => boolean): Promise<LiveReading | null> {

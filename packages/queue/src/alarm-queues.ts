@@ -108,8 +108,8 @@ export class AlarmQueues implements AlarmClock {
   /** Per queue, over all shards: jobs that are due and not finished, also those that no worker is there to take up. */
   async backlog(): Promise<Record<AlarmName, number>> {
     const counts = { sleep: 0, delete: 0, wake: 0 };
-    const due = Date.now() * SCORE_PER_MS;
     for (const shard of this.#shards) {
+      const due = (await this.#clock(shard)) * SCORE_PER_MS;
       for (const name of ALARM_NAMES) {
         const queue = shard[name];
         const [taken, waiting] = await Promise.all([
@@ -128,16 +128,25 @@ export class AlarmQueues implements AlarmClock {
    */
   async late(): Promise<Record<AlarmName, number>> {
     const late = { sleep: 0, delete: 0, wake: 0 };
-    const now = Date.now();
-    const ofQueue = async (name: AlarmName, queue: Queue) => {
+    const ofQueue = async (name: AlarmName, queue: Queue, now: number) => {
       const [, score] = await this.#redis.zrange(queue.toKey('delayed'), '0', '0', 'WITHSCORES');
       if (score !== undefined) late[name] = Math.max(late[name], now - Number(score) / SCORE_PER_MS);
       if (name !== 'wake') return;
       const [waiting] = await queue.getJobs(['waiting'], 0, 0, true);
       if (waiting) late.wake = Math.max(late.wake, now - waiting.timestamp);
     };
-    await Promise.all(this.#shards.flatMap((queues) => ALARM_NAMES.map((name) => ofQueue(name, queues[name]))));
+    const ofShard = async (queues: Record<AlarmName, AlarmQueue>) => {
+      const now = await this.#clock(queues);
+      await Promise.all(ALARM_NAMES.map((name) => ofQueue(name, queues[name], now)));
+    };
+    await Promise.all(this.#shards.map(ofShard));
     return late;
+  }
+
+  /** The clock of a shard's Redis, in ms: jobs are due by that, whatever this machine's clock shows. */
+  async #clock({ sleep }: Record<AlarmName, AlarmQueue>): Promise<number> {
+    const [seconds, micros] = (await this.#redis.eval("return redis.call('TIME')", 1, sleep.toKey('delayed'))) as [string, string];
+    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
   }
 
   async close(): Promise<void> {

@@ -67,6 +67,11 @@ export class AlarmWorkers {
     return this.#workers.every((worker) => worker.isRunning());
   }
 
+  /** Takes no more jobs for now, or takes them again. Jobs that run go on. */
+  async setPaused(paused: boolean): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => (paused ? worker.pause(true) : worker.resume())));
+  }
+
   /** Takes no more jobs and waits for those that run. Bound it: BullMQ waits without end. */
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));

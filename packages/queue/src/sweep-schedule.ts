@@ -42,6 +42,11 @@ export class SweepSchedule {
     );
   }
 
+  /** Takes no more visits for now, or takes them again. One that runs goes on. */
+  async setPaused(paused: boolean): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => (paused ? worker.pause(true) : worker.resume())));
+  }
+
   /** Takes no more visits and waits for those that run. */
   async close(): Promise<void> {
     clearInterval(this.#timer);

@@ -74,6 +74,12 @@ function rate(text: string): number | null {
   return text === '' ? null : whole(1, 1_000_000)(text);
 }
 
+/** Per second, and less than one, too; null where it is 0. */
+function slowRate(text: string): number | null {
+  if (!/^\d{1,4}(\.\d{1,3})?$/.test(text)) refuse();
+  return Number(text) || null;
+}
+
 /** Money per hour; null where nobody said. */
 function price(text: string): number | null {
   return text === '' ? null : /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : refuse();
@@ -88,7 +94,7 @@ const VARIABLES = {
     parse: parseRedisAddress,
   },
   KEY_PREFIX: { expected: 'must be 1 to 64 of A-Z a-z 0-9 _ . -', standard: 'sandman', parse: matching(/^[A-Za-z0-9_.-]{1,64}$/) },
-  SHARDS: { expected: 'must be a whole number, 1 to 1024', standard: '1', parse: whole(1, 1_024) },
+  SHARDS: { expected: 'must be a whole number, 1 to 256', standard: '1', parse: whole(1, 256) },
   LOG_LEVEL: {
     expected: `must be one of ${LEVELS.join(', ')}`,
     standard: 'info',
@@ -115,6 +121,7 @@ const VARIABLES = {
   LATE_EFFECT_BOUND: duration('30s'),
   WORKER_CONCURRENCY: { expected: 'must be a whole number, 1 to 10000', standard: '50', parse: whole(1, 10_000) },
   SESSION_MANAGER_MAX_RPS: { expected: 'must be a whole number of calls per second, 1 to 1000000', standard: '', parse: rate },
+  PATROL_RATE: { expected: 'must be a number of status reads per second, 0 (none) to 9999', standard: '2', parse: slowRate },
   METRICS_PORT: port('9464'),
   WEBHOOK_URL: {
     // `fetch` refuses one.

@@ -1,3 +1,5 @@
+export { Admission } from './admission.ts';
+export { ClockWatch } from './clock-watch.ts';
 export { type Env, EnvError, readEnv, type VariableName } from './env.ts';
 export { collectFleet, type Fleet } from './fleet.ts';
 export { createLogger, type Logger } from './logger.ts';

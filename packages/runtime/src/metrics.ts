@@ -55,6 +55,22 @@ export function createMetrics() {
       help: '1 while this process calls the session-manager only to find out whether it is back',
       registers,
     }),
+    patrol: new Counter({
+      name: 'sandman_patrol_reads_total',
+      help: 'Pods whose status the patrol read, by what it found: as recorded, something else, or no answer',
+      labelNames: ['found'],
+      registers,
+    }),
+    clockSkew: new Gauge({
+      name: 'sandman_clock_skew_seconds',
+      help: "By how much this machine's clock is ahead of Redis'; below 0: behind",
+      registers,
+    }),
+    dryRunConflict: new Gauge({
+      name: 'sandman_dry_run_conflict',
+      help: '1 while this process is to do a dry run and does nothing, because workers run that are not',
+      registers,
+    }),
     podSeconds: new Counter({
       name: 'sandman_pod_seconds_total',
       help: 'Time that pods were awake and asleep',

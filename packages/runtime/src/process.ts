@@ -16,8 +16,10 @@ export interface Running {
 /**
  * Runs a process of ours: a bad environment is one line and exit code 2, any other failed start one line and 1;
  * SIGTERM and SIGINT drain for at most 25 s and exit 0, an uncaught error does and exits 1. A second Ctrl-C ends it at once.
+ *
+ * @param start is given what ends the process later as a failed start would
  */
-export async function runProcess(name: string, start: () => Promise<Running>): Promise<void> {
+export async function runProcess(name: string, start: (fail: (error: unknown) => void) => Promise<Running>): Promise<void> {
   let leavingSince: number | undefined;
   // close-with-grace ends with code 1 at the second signal; ours arrive twice as a rule (from the group and from npm).
   const leave = async (code: number) => {
@@ -43,12 +45,14 @@ export async function runProcess(name: string, start: () => Promise<Running>): P
       leave(1);
     });
   }
-  const starting = start();
+  const complain = (error: unknown): number => {
+    process.stderr.write(`${name}: ${error instanceof Error ? error.message.split('\n')[0] : error}\n`);
+    return error instanceof EnvError || error instanceof InvalidInput ? 2 : 1;
+  };
+  const starting = start((error) => void leave(complain(error)));
   try {
     await starting;
   } catch (error) {
-    const misconfigured = error instanceof EnvError || error instanceof InvalidInput;
-    process.stderr.write(`${name}: ${error instanceof Error ? error.message.split('\n')[0] : error}\n`);
-    process.exit(misconfigured ? 2 : 1);
+    process.exit(complain(error));
   }
 }

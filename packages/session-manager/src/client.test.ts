@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import type { Action, Outcome } from '@sandman/core';
 import { describe, expect, it, vi } from 'vitest';
 import { SessionManagerClient, type SessionManagerOptions } from './client.ts';
@@ -40,7 +40,6 @@ class Place implements AsyncDisposable {
       url: `http://127.0.0.1:${port}/base`,
       apiKey: KEY,
       timeout: this.timeout,
-      connections: 4,
       ...options,
     });
   }
@@ -108,18 +107,21 @@ it.each(['', 'null', '[]', '<html>', '{"replicas": "1"}', '{"replicas": -1}'])('
   expect(await on.client.call('status', 'a', 'key')).toEqual({ kind: 'transient', sent: true, error: 'status answered no replicas' });
 });
 
-it('a call that never got a socket: nothing was sent, and the bound holds all the same', async () => {
-  await using on = await Place.start(TIMEOUT);
-  on.answer = () => {};
-  // One time-out for all: else the others, whose time ends a moment later, could get the sockets that the first four leave.
-  using _ = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(AbortSignal.timeout(TIMEOUT));
-  const from = performance.now();
-  const outcomes = await Promise.all(Array.from({ length: 6 }, (_, i) => on.client.call('sleep', `a${i}`, 'key')));
-  expect(performance.now() - from).toBeLessThan(TIMEOUT * 1.9);
-  expect(outcomes.filter(({ kind }) => kind === 'unknown')).toHaveLength(4);
-  const unsent = { kind: 'transient', sent: false, error: `not sent within ${TIMEOUT} ms` };
-  expect(outcomes.filter(({ kind }) => kind === 'transient')).toEqual([unsent, unsent]);
-});
+/** A server that takes connections and never says a word, and a client of it that speaks TLS. */
+async function mute(on: Place) {
+  const taken: Socket[] = [];
+  const server = createTcpServer((socket) => taken.push(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = on.clientWith({ url: `https://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return {
+    client,
+    async [Symbol.asyncDispose]() {
+      await client.close();
+      for (const socket of taken) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 // At once, since they wait for time-outs.
 describe.concurrent('a call without an answer', () => {
@@ -145,48 +147,28 @@ describe.concurrent('a call without an answer', () => {
 
   it('never connected: nothing was sent', async () => {
     await using on = await Place.start(TIMEOUT);
-    // A server that takes the connection and never speaks TLS.
-    const taken: Socket[] = [];
-    const mute = createTcpServer((socket) => taken.push(socket));
-    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-    const stuck = on.clientWith({ url: `https://127.0.0.1:${(mute.address() as AddressInfo).port}` });
-    expect(await stuck.call('delete', 'a', 'key')).toMatchObject({ kind: 'transient', sent: false });
-    await stuck.close();
-    for (const socket of taken) socket.destroy();
-    await new Promise((resolve) => mute.close(resolve));
+    await using stuck = await mute(on);
+    expect(await stuck.client.call('delete', 'a', 'key')).toMatchObject({ kind: 'transient', sent: false });
+  });
+
+  it('a process that is told to stop waits for no connection', async () => {
+    await using on = await Place.start(60_000);
+    await using stuck = await mute(on);
+    const waiting = stuck.client.call('delete', 'a', 'key');
+    stuck.client.leave();
+    expect(await waiting).toMatchObject({ kind: 'transient', sent: false });
+    expect(await stuck.client.call('delete', 'b', 'key')).toMatchObject({ kind: 'transient', sent: false });
   });
 
   it('reset on a socket that was kept alive: it may have landed, and it is not sent again', async () => {
     await using on = await Place.start();
-    const single = on.clientWith({ connections: 1 });
     on.answer = status(200);
-    await single.call('wake', 'a', 'key');
+    await on.client.call('wake', 'a', 'key');
+    await new Promise((resolve) => setTimeout(resolve, 10));
     on.answer = (request) => request.socket.resetAndDestroy();
-    expect(await single.call('delete', 'a', 'key')).toEqual({ kind: 'unknown', error: 'connection broken' });
+    expect(await on.client.call('delete', 'a', 'key')).toEqual({ kind: 'unknown', error: 'connection broken' });
     expect(on.seen).toHaveLength(2);
     expect(on.seen[1]?.socket === on.seen[0]?.socket).toBe(true);
-    await single.close();
-  });
-
-  it('a call that gets its socket after its time is not sent any more', async ({ expect }) => {
-    await using on = await Place.start();
-    const single = on.clientWith({ connections: 1 });
-    let release = () => {};
-    on.answer = (_, response) => {
-      release = () => response.end('{}');
-    };
-    const first = single.call('wake', 'a', 'key');
-    await expect.poll(() => on.seen.length).toBe(1);
-    const late = single.call('sleep', 'b', 'key', 20);
-    const inTime = single.call('delete', 'c', 'key', 60_000);
-    setTimeout(() => release(), 100);
-    expect(await first).toEqual({ kind: 'done' });
-    expect(await late).toMatchObject({ kind: 'transient', sent: false });
-    on.answer = status(200);
-    release();
-    await inTime;
-    expect(on.seen.map(({ method, url }) => `${method} ${url}`)).toEqual(['POST /base/session/a/wake', 'DELETE /base/session/c']);
-    await single.close();
   });
 
   it('an answer without end is cut, and may have landed', async ({ expect }) => {
@@ -222,6 +204,64 @@ describe.concurrent('a call without an answer', () => {
       response.writeHead(200).write('{');
     };
     expect(await on.client.call('sleep', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+  });
+});
+
+describe.concurrent('a connection', () => {
+  it('is open before the call is made: nothing is waited for then', async ({ expect }) => {
+    await using on = await Place.start();
+    on.answer = status(200);
+    const connection = await on.client.open();
+    expect(await new Promise((resolve) => on.server.getConnections((_, count) => resolve(count)))).toBe(1);
+    expect(await connection.call('wake', 'a', 'key')).toEqual({ kind: 'done' });
+    expect(on.seen).toHaveLength(1);
+  });
+
+  it('serves one call after the other, also one that nobody used', async ({ expect }) => {
+    await using on = await Place.start();
+    on.answer = status(200);
+    (await on.client.open()).release();
+    for (const uuid of ['a', 'b', 'c']) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      await on.client.call('wake', uuid, 'key');
+    }
+    expect(new Set(on.seen.map(({ socket }) => socket)).size).toBe(1);
+  });
+
+  it('as many are open as there are calls at once', async ({ expect }) => {
+    await using on = await Place.start();
+    const waiting: ServerResponse[] = [];
+    on.answer = (_, response) => void waiting.push(response);
+    const calls = Array.from({ length: 30 }, (_, i) => on.client.call('sleep', `a${i}`, 'key'));
+    await expect.poll(() => waiting.length).toBe(30);
+    for (const response of waiting) response.end('{}');
+    expect(new Set((await Promise.all(calls)).map(({ kind }) => kind))).toEqual(new Set(['done']));
+  });
+
+  it('that the session-manager closes after each answer is replaced by another', async ({ expect }) => {
+    await using on = await Place.start();
+    on.answer = (request, response) => response.end('{}', () => request.socket.end());
+    const kinds = [];
+    for (let i = 0; i < 20; i++) kinds.push((await on.client.call('sleep', 'a', 'key')).kind);
+    // Where the end of a connection is long in coming, a call may be made on it and get no answer.
+    expect(kinds.filter((kind) => kind === 'done').length).toBeGreaterThan(15);
+  });
+
+  it('that takes nearly as long as the time-out is waited for, and the call has all of its time', async ({ expect }) => {
+    await using on = await Place.start(2 * TIMEOUT);
+    on.answer = (_, response) => setTimeout(() => response.end('{}'), TIMEOUT);
+    const proxy = createTcpServer((from) => {
+      setTimeout(() => {
+        const to = connect((on.server.address() as AddressInfo).port, '127.0.0.1');
+        from.pipe(to).pipe(from);
+        for (const socket of [from, to]) socket.on('error', () => {});
+      }, TIMEOUT);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const slow = on.clientWith({ url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` });
+    expect(await slow.call('wake', 'a', 'key')).toMatchObject({ kind: 'unknown' });
+    await slow.close();
+    await new Promise((resolve) => proxy.close(resolve));
   });
 });
 

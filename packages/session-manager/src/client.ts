@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { type Action, type Outcome, type PodControl, SandmanError, UUID } from '@sandman/core';
+import { type Action, type Outcome, type PodConnection, type PodControl, SandmanError, UUID } from '@sandman/core';
 import { type Answer, sortAnswer, sortFailure } from './outcome.ts';
-import { type Call, Transport, type TransportOptions } from './transport.ts';
+import { type Call, type Line, Transport, type TransportOptions } from './transport.ts';
 import { describe, Unanswered } from './unanswered.ts';
 
 export type SessionManagerOptions = TransportOptions;
@@ -38,9 +38,19 @@ export class SessionManagerClient implements PodControl {
     this.#transport = new Transport(options);
   }
 
-  async call(action: Action, uuid: string, idempotencyKey: string, within = Number.POSITIVE_INFINITY): Promise<Outcome> {
+  async open(): Promise<PodConnection> {
+    const line = await this.#transport.open();
+    return { call: (...call) => this.#call(line, ...call), release: line.release };
+  }
+
+  /** One call, on a connection that is opened for it. */
+  async call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
+    return (await this.open()).call(action, uuid, idempotencyKey);
+  }
+
+  async #call(line: Line, action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
     try {
-      return sortAnswer(action, await this.#transport.send(lifecycleCall(action, uuid, idempotencyKey), performance.now() + within));
+      return sortAnswer(action, await line.send(lifecycleCall(action, uuid, idempotencyKey), this.#transport.timeout()));
     } catch (error) {
       if (!(error instanceof Unanswered)) return { kind: 'permanent', error: 'the call cannot be made' };
       return sortFailure(action, error, this.#timeout);
@@ -55,8 +65,10 @@ export class SessionManagerClient implements PodControl {
   async create(userId: string, idempotencyKey: string = randomUUID()): Promise<{ uuid: string; workspaceUrl: string }> {
     const call = { name: 'create', method: 'POST', path: '/session/create', body: { user_id: userId }, idempotencyKey } as const;
     let answer: Answer;
+    // Somebody waits: opening the connection is part of the time-out.
+    const signal = this.#transport.timeout();
     try {
-      answer = await this.#transport.send(call);
+      answer = await (await this.#transport.open()).send(call, signal);
     } catch (error) {
       throw this.#unanswered(error);
     }
@@ -87,6 +99,11 @@ export class SessionManagerClient implements PodControl {
     }
   }
 
+  /** For a process that is told to stop: lifecycle calls that wait for a connection fail at once, those in flight go on. */
+  leave(): void {
+    this.#transport.leave();
+  }
+
   /** Cuts what is still in flight. */
   close(): Promise<void> {
     return this.#transport.close();
@@ -95,6 +112,12 @@ export class SessionManagerClient implements PodControl {
   #unanswered(error: unknown): unknown {
     if (!(error instanceof Unanswered)) return error;
     const code = error.timedOut ? 'session-manager-timeout' : 'session-manager-error';
-    return new SandmanError(code, `The session-manager gave no answer: ${describe(error, this.#timeout)}`);
+    return new SandmanError(code, `The session-manager gave no answer: ${describe(error, this.#timeout)}`, { cause: error });
   }
+}
+
+/** Whether a call that failed may have reached the session-manager. */
+export function wasSent(failure: unknown): boolean {
+  const cause = (failure as { cause?: unknown } | undefined)?.cause;
+  return !(cause instanceof Unanswered) || cause.sent;
 }

@@ -1,1 +1,1 @@
-export { type ChatAnswer, SessionManagerClient, type SessionManagerOptions } from './client.ts';
+export { type ChatAnswer, SessionManagerClient, type SessionManagerOptions, wasSent } from './client.ts';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, type Dispatcher } from 'undici';
+import { type Connection, Connections } from './connections.ts';
 import { Unanswered } from './unanswered.ts';
 
 export interface TransportOptions {
@@ -8,8 +9,6 @@ export interface TransportOptions {
   readonly apiKey: string;
   /** `SESSION_MANAGER_TIMEOUT`, ms: bounds a lifecycle call as a whole, of a chat the headers and each gap. */
   readonly timeout: number;
-  /** The pool's width for lifecycle calls. At least the concurrency: a call must not wait for a socket after its commit. */
-  readonly connections: number;
   /** Told of every call once: its name, the HTTP status or `timeout` or `error`, and how long it took (of a chat: until the headers). */
   readonly onResult?: (call: string, status: number | string, seconds: number) => void;
 }
@@ -25,8 +24,6 @@ export interface Call {
 /** Timers take no more, and fire at once beyond it. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** A lifecycle call whose socket takes longer to open is not sent: whoever decided on it looks again. In ms. */
-const CONNECT_MS = 1_000;
 
 /** A lifecycle answer is a few hundred bytes; what is longer is none of ours, and must not fill the memory. */
 const LONGEST_ANSWER_BYTES = 65_536;
@@ -54,23 +51,39 @@ function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Pro
   });
 }
 
-/** Who wants to know when a request is sent, and by when that must be. */
-interface Watched {
-  readonly onSent: () => void;
-  readonly sendBy: number;
-}
-
-/** undici starts a request when it has a socket and is about to write: before that, nothing left this process. */
+/** Tells that a request is sent: undici starts one when it has a socket and is about to write. Before that, nothing left this process. */
 const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-  const { onSent, sendBy } = (options as { opaque?: unknown }).opaque as Watched;
+  const { onSent } = (options as { opaque?: unknown }).opaque as Watched;
   const start = handler.onRequestStart?.bind(handler);
   handler.onRequestStart = (controller, context) => {
     start?.(controller, context);
-    if (performance.now() > sendBy) controller.abort(new Error('too late to be sent'));
-    else onSent();
+    onSent();
   };
   return dispatch(options, handler);
 };
+
+interface Watched {
+  readonly onSent: () => void;
+}
+
+export interface TransportAnswer {
+  readonly status: number;
+  readonly headers: Dispatcher.ResponseData['headers'];
+  readonly body: string;
+}
+
+/** A connection for one lifecycle call, or the reason why there is none. */
+export interface Line {
+  /**
+   * Makes the call, on the open connection, and lets go of that.
+   *
+   * @param signal ends it
+   * @throws Unanswered, also where the connection could not be opened
+   */
+  send(call: Call, signal: AbortSignal): Promise<TransportAnswer>;
+  /** Lets go of the connection without a call. */
+  release(): void;
+}
 
 /** One HTTP exchange at a time on each socket, never repeated, and known to have been sent or not. */
 export class Transport {
@@ -78,43 +91,54 @@ export class Transport {
   readonly #origin: string;
   readonly #prefix: string;
   readonly #timeout: number;
-  readonly #lifecycle: Dispatcher;
+  readonly #lifecycle: Connections;
   /** Chats last as long as pods talk; on sockets of their own, as many as it takes, they keep no lifecycle call waiting. */
   readonly #chats: Dispatcher;
 
   constructor(options: TransportOptions) {
-    const { origin, pathname } = new URL(options.url);
+    const url = new URL(options.url);
     this.#options = options;
-    this.#origin = origin;
-    this.#prefix = pathname.replace(/\/+$/, '');
+    this.#origin = url.origin;
+    this.#prefix = url.pathname.replace(/\/+$/, '');
     this.#timeout = Math.min(options.timeout, LONGEST_TIMER_MS);
-    // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
-    const common = { allowH2: false, pipelining: 1 };
-    // The signal bounds a lifecycle call as a whole; undici's own bounds of 300 s must not come before it.
-    this.#lifecycle = new Agent({
-      ...common,
-      connections: options.connections,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: Math.min(this.#timeout, CONNECT_MS) },
-    }).compose(watch);
+    this.#lifecycle = new Connections(url, this.#timeout);
     const bounds = { headersTimeout: this.#timeout, bodyTimeout: this.#timeout, connect: { timeout: this.#timeout } };
-    this.#chats = new Agent({ ...common, ...bounds }).compose(watch);
+    // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
+    this.#chats = new Agent({ allowH2: false, pipelining: 1, ...bounds }).compose(watch);
   }
 
-  /**
-   * @param sendBy by when it must have been sent, as `performance.now()` has it: a decision ages while a socket is opened
-   * @throws Unanswered
-   */
-  send(
-    call: Call,
-    sendBy = Number.POSITIVE_INFINITY,
-  ): Promise<{ status: number; headers: Dispatcher.ResponseData['headers']; body: string }> {
-    return this.#observed(call, async (onSent) => {
-      const signal = AbortSignal.timeout(this.#timeout);
-      const { statusCode, headers, body } = await this.#request(this.#lifecycle, call, onSent, signal, sendBy);
-      return { status: statusCode, headers, body: await text(body) };
-    });
+  /** A signal that ends a lifecycle call at its time-out. */
+  timeout(): AbortSignal {
+    return AbortSignal.timeout(this.#timeout);
+  }
+
+  /** Opens a connection for one lifecycle call, which may take as long as the time-out. Never rejects. */
+  async open(): Promise<Line> {
+    try {
+      return this.#lineOn(await this.#lifecycle.take());
+    } catch (error) {
+      const fail = async () => {
+        throw error;
+      };
+      return { send: (call) => this.#observed(call, fail), release: () => {} };
+    }
+  }
+
+  #lineOn(connection: Connection): Line {
+    const agent = connection.client.compose(watch);
+    let held = true;
+    const release = () => {
+      if (held) this.#lifecycle.release(connection);
+      held = false;
+    };
+    return {
+      release,
+      send: (call, signal) =>
+        this.#observed(call, async (onSent) => {
+          const { statusCode, headers, body } = await this.#request(agent, call, onSent, signal);
+          return { status: statusCode, headers, body: await text(body) };
+        }).finally(release),
+    };
   }
 
   /** @throws Unanswered */
@@ -125,9 +149,14 @@ export class Transport {
     });
   }
 
+  /** Opens no more connections for lifecycle calls; those that wait for one fail. */
+  leave(): void {
+    this.#lifecycle.leave();
+  }
+
   /** Cuts what is still in flight. */
   async close(): Promise<void> {
-    await Promise.all([this.#lifecycle.destroy(), this.#chats.destroy()]);
+    await Promise.all([this.#lifecycle.close(), this.#chats.destroy()]);
   }
 
   async #observed<T extends { status: number }>({ name }: Call, exchange: (onSent: () => void) => Promise<T>): Promise<T> {
@@ -148,15 +177,9 @@ export class Transport {
     return answer;
   }
 
-  #request(
-    agent: Dispatcher,
-    call: Call,
-    onSent: () => void,
-    signal?: AbortSignal,
-    sendBy = Number.POSITIVE_INFINITY,
-  ): Promise<Dispatcher.ResponseData<Watched>> {
+  #request(agent: Dispatcher, call: Call, onSent: () => void, signal?: AbortSignal): Promise<Dispatcher.ResponseData<Watched>> {
     const json = call.body === undefined ? null : JSON.stringify(call.body);
-    const watched: Watched = { onSent, sendBy };
+    const watched: Watched = { onSent };
     const request = agent.request({
       opaque: watched,
       origin: this.#origin,

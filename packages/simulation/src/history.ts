@@ -60,6 +60,9 @@ class Trouble {
       () => this.#during((on) => this.#sessionManager(on)),
       () => this.#during((on) => this.#sessionManager(on)),
       () => this.#strayNotFounds(),
+      () => this.#often(() => this.#scaleByOthers()),
+      () => this.#during((on) => Object.assign(world.pods, { connectsWithin: on ? world.slowestConnection : 3 })),
+      () => this.#often(() => world.setClockBack(random.between(1_000, 60_000))),
     ];
     const most = random.pick([1, 2, 4]);
     for (let i = 0; i < most; i++) random.pick(kinds)();
@@ -86,6 +89,16 @@ class Trouble {
         pods.unreachable = false;
       });
     });
+  }
+
+  /** A node is drained, or somebody looks into a pod. */
+  #scaleByOthers(): void {
+    const { pods, state, verdict } = this.#world;
+    const uuid = this.#random.pick([...state.records.keys()]);
+    const pod = this.#random.chance(0.7) ? 'asleep' : 'awake';
+    if (uuid === undefined || pods.truth(uuid) === pod || !pods.scale(uuid, pod)) return;
+    this.#world.trace(`somebody else scales the pod of ${uuid}: ${pod}`);
+    verdict.scaled(uuid);
   }
 
   /** Strikes a worker while its call is under way. */
@@ -196,8 +209,11 @@ export async function runHistories(seeds: readonly number[], trace?: (text: stri
     for (let i = random.between(1, 2); i > 0; i--) world.startApi();
     for (let i = random.between(1, 2); i > 0; i--) world.startWorker();
     const trouble = new Trouble(world, random);
-    trouble.brew();
-    const sessions = random.chance(0.05) ? 7 : random.between(1, 2);
+    // In every tenth, nothing is wrong but that most pods are broken, which must harm none of the others.
+    const broken = seed % 10 === 7 ? 6 : 0;
+    if (broken === 0) trouble.brew();
+    const sessions = broken > 0 ? broken + 2 : random.chance(0.05) ? 7 : random.between(1, 2);
+    for (let i = 0; i < broken; i++) world.pods.broken.add(`s${i}`);
     for (let i = 0; i < sessions; i++) {
       const user = world.user(`s${i}`);
       user.live(world.timeline.now + TROUBLE_MS);

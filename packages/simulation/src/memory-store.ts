@@ -8,11 +8,13 @@ import {
   GAP_MS,
   type Ingest,
   InvalidInput,
+  knownBeat,
   LIVE_STATUSES,
   type LiveReading,
   type LiveStatus,
   type Mark,
   type Page,
+  type PatrolTurn,
   type Reading,
   type SessionRecord,
   type SessionStore,
@@ -28,6 +30,7 @@ import type { Command } from './redis.ts';
 type Stored = Omit<SessionRecord, 'ingest'>;
 
 const BATCH = 100;
+const PATROLLED = LIVE_STATUSES.filter((status) => status !== 'deleting');
 
 /** A shard's keys. Values are replaced, never changed, so that a copy of the maps is a snapshot. */
 export interface ShardState {
@@ -35,6 +38,9 @@ export interface ShardState {
   unarmed: Map<string, number>;
   ingest: Ingest;
   walk: string;
+  /** The session that the patrol looked at last, and when each had its turn, ms. */
+  patrolAt: string;
+  patrolled: Map<string, number>;
   policies: PolicyState;
 }
 
@@ -44,12 +50,14 @@ export function emptyShard(): ShardState {
     unarmed: new Map(),
     ingest: { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 },
     walk: '',
+    patrolAt: '',
+    patrolled: new Map(),
     policies: NO_POLICIES,
   };
 }
 
-export function copyShard({ records, unarmed, ingest, walk, policies }: ShardState): ShardState {
-  return { records: new Map(records), unarmed: new Map(unarmed), ingest, walk, policies };
+export function copyShard({ records, unarmed, patrolled, ...others }: ShardState): ShardState {
+  return { ...others, records: new Map(records), unarmed: new Map(unarmed), patrolled: new Map(patrolled) };
 }
 
 /** A write, for those who watch. */
@@ -81,6 +89,7 @@ export class MemoryStore implements SessionStore {
   readonly shards = 1;
   readonly #on: MemoryStoreOptions;
   readonly #memory: ShardMemory;
+  #sampled = 0;
 
   constructor(options: MemoryStoreOptions) {
     this.#on = options;
@@ -202,6 +211,30 @@ export class MemoryStore implements SessionStore {
     });
   }
 
+  patrol(_shard: number, least: number): Promise<PatrolTurn> {
+    return this.#on.command(() => {
+      const { state, clock } = this.#on;
+      const { now } = clock();
+      const had = new Map([...state.patrolled].filter(([, at]) => at > now - least && at <= now));
+      state.patrolled = had;
+      const uuids = PATROLLED.flatMap((status) => this.#uuids({ status }));
+      const from = uuids.indexOf(state.patrolAt) + 1;
+      const next = [...uuids.slice(from), ...uuids.slice(0, from)].find((uuid) => !had.has(uuid));
+      if (next === undefined) return { kind: 'wait', ms: had.size > 0 ? Math.min(...had.values()) + least - now : least };
+      state.patrolAt = next;
+      had.set(next, now);
+      return { kind: 'next', uuid: next };
+    });
+  }
+
+  sample(limit: number): Promise<LiveReading[]> {
+    return this.#on.command(() => {
+      const uuids = PATROLLED.flatMap((status) => this.#uuids({ status }));
+      const from = this.#sampled++ % Math.max(1, uuids.length);
+      return [...uuids.slice(from), ...uuids.slice(0, from)].slice(0, limit).map((uuid) => this.#live(uuid));
+    });
+  }
+
   async beat(_shard: number, open: boolean): Promise<Beat> {
     if (open && this.#memory.now === 0) await this.#beaten(0);
     return this.#beaten(open ? this.#memory.now : 0);
@@ -218,14 +251,16 @@ export class MemoryStore implements SessionStore {
   #beat({ uuid, rev, n }: ShardMemory['witness'], sentAt: number): Beat {
     const { state, clock } = this.#on;
     const { now } = clock();
-    const { beat, floor, lost, rewound: before, warning } = state.ingest;
+    const { floor, lost, rewound: before, warning } = state.ingest;
+    const beat = knownBeat(state.ingest.beat, now);
+    const fromTheFuture = beat !== state.ingest.beat;
     const stored = state.records.get(uuid);
     const rewound = (stored?.rev ?? 0) < rev || (stored?.n ?? 0) < n || (rev > 0 && stored?.rev === rev && stored.n !== n);
     const open = now - sentAt <= BEAT_STALE_MS;
     const gap = open && beat > 0 && now - beat > GAP_MS ? now - beat : 0;
     state.ingest = {
-      beat: open ? Math.max(beat, Math.min(now, sentAt)) : beat,
-      floor: gap > 0 || rewound ? now : floor,
+      beat: open ? Math.max(beat, Math.min(now, sentAt)) : state.ingest.beat,
+      floor: gap > 0 || rewound || (open && fromTheFuture) ? now : floor,
       lost: lost + gap,
       rewound: rewound ? now : before,
       warning,
@@ -249,7 +284,9 @@ export class MemoryStore implements SessionStore {
   #reading(uuid: string): Reading {
     const { state, clock } = this.#on;
     const stored = state.records.get(uuid);
-    return { now: clock().now, record: stored ? { ...stored, ingest: state.ingest } : null };
+    const { now } = clock();
+    const ingest = { ...state.ingest, beat: knownBeat(state.ingest.beat, now) };
+    return { now, record: stored ? { ...stored, ingest } : null };
   }
 
   #live(uuid: string): LiveReading {

@@ -1,4 +1,4 @@
-import type { Action, Outcome, PodControl, Random } from '@sandman/core';
+import type { Action, Outcome, PodConnection, PodControl, Random } from '@sandman/core';
 import type { SimulatedProcess } from './process.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -25,6 +25,8 @@ export type CallFault =
 /** What may strike for as long as it likes: a 404 that lasts is believed, as it should be. */
 export const CALL_FAULTS: readonly CallFault[] = ['failed', 'failed-after', 'throttled', 'late', 'hung', 'cut', 'refused', 'slow'];
 
+/** A connection that takes longer, in ms, is a fault. */
+const PROMPT_MS = 20;
 /** A `Retry-After` that nobody should obey, in ms. */
 const A_DAY_MS = 86_400_000;
 
@@ -59,8 +61,13 @@ export class SimulatedPods {
   unreachable = false;
   /** How long after its creation a pod is answered 404 for, in ms. */
   listedAfter = 0;
+  /** How long a connection takes to open, at most, in ms. */
+  connectsWithin = 3;
+  /** Pods for which every call fails, for good. They are no fault of the session-manager. */
+  readonly broken = new Set<string>();
   readonly #pods = new Map<string, 'awake' | 'asleep'>();
   readonly #createdAt = new Map<string, number>();
+  readonly #asleepSince = new Map<string, number>();
   readonly #inFlight = new Set<Call>();
   readonly #landing = new Map<string, number>();
   readonly #timeline: Timeline;
@@ -76,13 +83,30 @@ export class SimulatedPods {
   }
 
   create(uuid: string): void {
-    this.#pods.set(uuid, 'awake');
+    this.#set(uuid, 'awake');
     this.#createdAt.set(uuid, this.#timeline.now);
   }
 
   /** Somebody else's doing. */
   remove(uuid: string): void {
     this.#pods.delete(uuid);
+  }
+
+  /** Somebody else scales a pod, up or down; false where there is none. */
+  scale(uuid: string, pod: 'awake' | 'asleep'): boolean {
+    if (!this.#pods.has(uuid)) return false;
+    this.#set(uuid, pod);
+    return true;
+  }
+
+  #set(uuid: string, pod: 'awake' | 'asleep'): void {
+    if (pod === 'asleep' && this.#pods.get(uuid) !== 'asleep') this.#asleepSince.set(uuid, this.#timeline.now);
+    this.#pods.set(uuid, pod);
+  }
+
+  /** Whether the pod has been asleep since before that instant, in ms. */
+  sleptThroughSince(uuid: string, at: number): boolean {
+    return this.truth(uuid) === 'asleep' && (this.#asleepSince.get(uuid) ?? 0) < at;
   }
 
   truth(uuid: string): 'awake' | 'asleep' | 'gone' {
@@ -99,17 +123,28 @@ export class SimulatedPods {
   }
 
   controlFrom(process: SimulatedProcess): PodControl {
+    const call: PodConnection['call'] = (action, uuid, token) =>
+      new Promise((resolve) => {
+        const made: Call = { action, uuid, token, process, at: this.#timeline.now };
+        this.#watcher.called(made);
+        this.#inFlight.add(made);
+        this.#serve(made, (outcome) => {
+          this.#inFlight.delete(made);
+          process.deliver(() => resolve(outcome));
+        });
+      });
     return {
-      call: (action, uuid, token) =>
+      open: () =>
         new Promise((resolve) => {
-          const call: Call = { action, uuid, token, process, at: this.#timeline.now };
-          this.#watcher.called(call);
-          this.#inFlight.add(call);
-          const answer = (outcome: Outcome) => {
-            this.#inFlight.delete(call);
-            process.deliver(() => resolve(outcome));
+          const takes = this.#random.between(0, this.connectsWithin);
+          const strike = () => {
+            if (takes > PROMPT_MS) this.#watcher.struck('slow');
           };
-          this.#serve(call, answer);
+          strike();
+          this.#timeline.in(takes, () => {
+            strike();
+            process.deliver(() => resolve({ call, release: () => {} }));
+          });
         }),
     };
   }
@@ -122,6 +157,8 @@ export class SimulatedPods {
     const fault = this.#isHidden(call.uuid) ? 'not-found' : struck;
     this.next = null;
     if (fault) this.#watcher.struck(fault);
+    else if (this.broken.has(call.uuid))
+      return this.#timeline.in(random.between(2, 40), () => answer({ kind: 'transient', sent: true, error: 'HTTP 500' })) as never;
     const reach = random.between(1, 20);
     const back = random.between(1, 20);
     const answerIn = (ms: number, outcome: Outcome) => this.#timeline.in(ms, () => answer(outcome));
@@ -189,7 +226,7 @@ export class SimulatedPods {
     if (!pod) return { kind: 'gone' };
     if (action === 'status') return { kind: 'done', pod };
     if (action === 'delete') this.#pods.delete(uuid);
-    else this.#pods.set(uuid, action === 'wake' ? 'awake' : 'asleep');
+    else this.#set(uuid, action === 'wake' ? 'awake' : 'asleep');
     return { kind: 'done' };
   }
 }

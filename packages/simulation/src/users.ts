@@ -1,4 +1,4 @@
-import { deadlines, type LiveReading, type Policy, type Random, SandmanError } from '@sandman/core';
+import { deadlines, isAwakeSince, type LiveReading, type Policy, type Random, SandmanError } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import type { ShardState } from './memory-store.ts';
 import type { SimulatedPods } from './pods.ts';
@@ -24,6 +24,10 @@ export interface UserWorld {
   readonly door: () => Door | null;
   readonly trace: (text: string) => void;
 }
+
+/** How often, and for how long, somebody who waits for a wake looks, in ms. */
+const LOOK_AGAIN_MS = 50;
+const PATIENCE_MS = 5_000;
 
 /** Short ones, so that a history holds several lives. In ms. */
 function somePolicy({ random, policyName }: UserWorld): Policy {
@@ -132,7 +136,23 @@ export class User {
   }
 
   wake(): void {
-    this.#ask('wake', true, (service) => service.wake(this.uuid), { told: (_, issued) => this.#saw(issued) });
+    this.#ask('wake', true, (service) => service.wake(this.uuid), {
+      told: (reading, issued) => {
+        this.#saw(issued);
+        this.#waitUntilAwake(reading.now, issued);
+      },
+    });
+  }
+
+  /** As a caller of `wake?wait=` does, until there is nothing more to wait for. */
+  #waitUntilAwake(since: number, issued: number): void {
+    const { timeline, verdict, state } = this.#world;
+    timeline.in(LOOK_AGAIN_MS, () => {
+      const stored = state().records.get(this.uuid);
+      if (stored?.wanted !== 'awake' || timeline.now > issued + PATIENCE_MS) return;
+      if (isAwakeSince({ ...stored, ingest: state().ingest }, since)) verdict.toldAwake(this.uuid, issued);
+      else this.#waitUntilAwake(since, issued);
+    });
   }
 
   sleep(): void {

@@ -48,6 +48,8 @@ interface Life {
   /** When a wake last took effect, and when the last one did whose end is written; 0: none did. */
   wakeLandedAt: number;
   wokenAt: number;
+  /** Somebody else scaled its pod, and it was not woken since. */
+  scaled: boolean;
   /** Another policy since: what was idle then may not be now. */
   changed: boolean;
   lastAsked: number;
@@ -63,6 +65,8 @@ export interface Checked {
   samples: number;
   gaps: number;
   repairs: number;
+  /** Users who were told that their pod is awake. */
+  told: number;
   /** Times that Redis forgot something and nobody noticed. */
   unnoticed: number;
 }
@@ -80,6 +84,7 @@ function newLife(): Life {
     vague: false,
     wakeLandedAt: 0,
     wokenAt: 0,
+    scaled: false,
     changed: false,
     lastAsked: 0,
     lastAck: 0,
@@ -88,7 +93,7 @@ function newLife(): Life {
 
 /** Watches from outside and knows the promises; it shares no code with what keeps them. */
 export class Verdict {
-  readonly checked: Checked = { acknowledged: 0, decisions: 0, calls: 0, takeovers: 0, samples: 0, gaps: 0, repairs: 0, unnoticed: 0 };
+  readonly checked: Checked = { acknowledged: 0, decisions: 0, calls: 0, takeovers: 0, samples: 0, gaps: 0, repairs: 0, told: 0, unnoticed: 0 };
   violation: string | null = null;
   lastFaultEnd = Number.NEGATIVE_INFINITY;
   /** Faults that the sweep is there for. */
@@ -168,12 +173,13 @@ export class Verdict {
     if (of.activity && life.deletedAt !== null && issued > life.deletedAt)
       this.#broken(1, `activity on ${uuid} acknowledged after its end was`);
     life.lastAck = this.#timeline.now;
-    if (of.activity && record.wanted === 'awake' && this.#pods().truth(uuid) === 'asleep') life.owed = true;
+    const isTold = record.pod !== 'awake' || !life.scaled;
+    if (of.activity && record.wanted === 'awake' && isTold && this.#pods().truth(uuid) === 'asleep') life.owed = true;
   }
 
   /** A call took effect. Where its owner does not wait for it any more, the doubt must be open still (promise 4). */
   landed({ action, uuid, token, at }: Call, { records }: ShardState): void {
-    if (action === 'wake') Object.assign(this.life(uuid), { owed: false, wakeLandedAt: this.#timeline.now });
+    if (action === 'wake') Object.assign(this.life(uuid), { owed: false, scaled: false, wakeLandedAt: this.#timeline.now });
     const record = records.get(uuid);
     const awaited = !record || record.token === token || record.wanted === 'gone' || at < this.rewoundAt;
     if (action !== 'status' && !awaited && record.verifyAt <= this.#timeline.now)
@@ -276,8 +282,28 @@ export class Verdict {
     }
   }
 
+  /** Whether a call only asks, for nobody's session in particular: a patrol, or a probe. It needs no lock. */
+  #isBystander({ action, token }: Call): boolean {
+    return action === 'status' && !this.#committed.has(token);
+  }
+
+  /** A user was told that the pod is awake, because of what was found out since `issued` (ms). */
+  toldAwake(uuid: string, issued: number): void {
+    this.checked.told++;
+    const known = issued > this.rewoundAt && !this.#misled;
+    if (known && this.#pods().sleptThroughSince(uuid, issued)) this.#broken(3, `${uuid} was said to be awake, and slept all the while`);
+  }
+
+  /** Somebody else scaled its pod: whoever is told that it is awake is told what was so. */
+  scaled(uuid: string): void {
+    this.fault();
+    this.life(uuid).owed = false;
+    this.life(uuid).scaled = true;
+  }
+
   /** Promises 1 and 4, as the session-manager sees them. */
   called(call: Call, state: ShardState): void {
+    if (this.#isBystander(call)) return;
     this.checked.calls++;
     const committed = this.#committed.get(call.token);
     if (committed === undefined) this.#broken(4, `${call.action} of ${call.uuid} without a commit`);
@@ -285,7 +311,7 @@ export class Verdict {
     if (age > STALE_MS) this.#broken(1, `${call.action} of ${call.uuid} sent ${age} ms after its decision`);
     const record = state.records.get(call.uuid);
     for (const other of this.#pods().inFlight(call.uuid)) {
-      if (other.at <= this.rewoundAt) continue;
+      if (other.at <= this.rewoundAt || this.#isBystander(other)) continue;
       // A call of an owner whose lease ran out may hang on; the doubt is there for it.
       const lapsed = other.process.hamperedAt >= other.at || this.lastFaultEnd >= other.at;
       if (!lapsed || record?.token === other.token)
@@ -316,6 +342,8 @@ export class Verdict {
     if (now < this.lastFaultEnd + this.#recovery) return;
     for (const record of state.records.values()) {
       const life = this.life(record.uuid);
+      // Its calls fail for good.
+      if (this.#pods().broken.has(record.uuid)) continue;
       // What waits because the session-manager asked for it; the bound is checked where it is written.
       if (record.notBefore > now) continue;
       // What was asked for just now may be under way still, acknowledged or not.

@@ -5,11 +5,13 @@ import {
   Permits,
   type Policies,
   PoliciesInUse,
+  Probe,
   Reconciler,
   SessionService,
   SWEEP_EVERY_MS,
   Sweep,
   startHeartbeat,
+  startPatrol,
   startUpkeep,
   unchanging,
 } from '@sandman/lifecycle';
@@ -30,6 +32,7 @@ const SLACK_PERCENT = 1;
 const BEAT_EVERY_MS = 400;
 const BETWEEN_FAILOVERS_MS = 10_000;
 const SAMPLE_EVERY_MS = 400;
+const PATROL_EVERY_MS = 500;
 /** Within this, in ms, a heartbeat has noticed what Redis forgot, or nobody ever will. */
 const NOTICE_MS = 1_500;
 
@@ -87,6 +90,7 @@ export class World {
   readonly #trace: ((text: string) => void) | undefined;
   #state: ShardState = emptyShard();
   #processes = 0;
+  #patrolAt = 0;
   /** Since when no API runs. */
   #doorsShutAt = Number.NEGATIVE_INFINITY;
 
@@ -223,14 +227,21 @@ export class World {
     const arming = new Arming(store, alarms);
     const failed = (error: unknown) => this.trace(`${process.name}: ${error}`);
     const policies = this.#policiesIn(process, command, this.#random.chance(0.3));
+    const pods = this.pods.controlFrom(process);
+    const probe = new Probe({ store, pods, surroundings });
+    const circuit = new Circuit({
+      surroundings,
+      probe: (failing) => probe.answers(failing),
+      changed: (trouble) => this.trace(`${process.name}: circuit ${trouble ?? 'closed'}`),
+    });
     const reconciler = new Reconciler({
       store,
       policies,
       rehearsal: null,
       arming,
-      pods: this.pods.controlFrom(process),
+      pods,
       permits: new Permits(CONCURRENCY, null, surroundings),
-      circuit: new Circuit(surroundings, (trouble) => this.trace(`${process.name}: circuit ${trouble ?? 'closed'}`)),
+      circuit,
       bounds: { doubt: this.#bounds.timeout + this.#bounds.late },
       surroundings,
       observer: {
@@ -259,6 +270,19 @@ export class World {
         this.verdict.repaired(fault, uuid);
       },
     });
+    startPatrol({
+      store,
+      pods,
+      pace: { take: () => command(() => this.#patrolPace()) },
+      spare: null,
+      circuit,
+      arming,
+      surroundings,
+      found: (found, uuid, recorded) => {
+        if (found !== 'as-recorded') this.trace(`${process.name} finds the pod of ${uuid}, recorded ${recorded}: ${found}`);
+      },
+      failed,
+    });
     this.#heartbeat(process, store, false);
     // Whichever worker has the time; here each has a turn of its own.
     surroundings.every(SWEEP_EVERY_MS, () => void sweep.visit(0).catch(failed));
@@ -272,6 +296,14 @@ export class World {
     };
     this.workers.push(handler);
     this.queue.join(handler);
+  }
+
+  /** Of all workers together. */
+  #patrolPace(): number {
+    const left = this.#patrolAt - this.timeline.now;
+    if (left > 0) return left;
+    this.#patrolAt = this.timeline.now + PATROL_EVERY_MS;
+    return 0;
   }
 
   kill(process: SimulatedProcess): void {
@@ -336,6 +368,18 @@ export class World {
         if (forgot && this.#state.ingest.rewound < at) this.verdict.unnoticed();
       });
     });
+  }
+
+  /** How long a connection may take to open, in ms: as long as a call. */
+  get slowestConnection(): number {
+    return this.#bounds.timeout;
+  }
+
+  /** Redis' clock is set back: heartbeats were written by the one before. */
+  setClockBack(ms: number): void {
+    this.trace(`Redis' clock was ${ms} ms ahead, and is set right`);
+    this.#state.ingest = { ...this.#state.ingest, beat: this.timeline.now + ms };
+    this.verdict.hampered();
   }
 
   loseJob(): void {

@@ -10,6 +10,7 @@ export { RedisRehearsals } from './redis-rehearsals.ts';
 export { LOST_MS, REPORT_MS, RedisRoster, type Repair, type SeenWorker, type WorkerState } from './redis-roster.ts';
 export { RedisSessionStore, type StoreOptions } from './redis-session-store.ts';
 export { RedisShadows, type ShadowBook } from './redis-shadows.ts';
+export { agreeOnShards } from './redis-shards.ts';
 export { RedisSlate } from './redis-slate.ts';
 export { RedisTrend, SAMPLE_MS, type Sample } from './redis-trend.ts';
 export { gather, scriptText } from './script.ts';

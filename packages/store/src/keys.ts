@@ -60,9 +60,24 @@ export class ShardKeys {
     return `${this.#tag}:walk`;
   }
 
+  /** Where the patrol is. */
+  get patrol(): string {
+    return `${this.#tag}:patrol`;
+  }
+
+  /** The sessions that the patrol looked at last, by when. */
+  get patrolled(): string {
+    return `${this.#tag}:patrolled`;
+  }
+
   /** When the next call to the session-manager may be made. */
   get pace(): string {
     return `${this.#tag}:pace`;
+  }
+
+  /** When the patrol may read the next status. */
+  get patrolPace(): string {
+    return `${this.#tag}:patrol-pace`;
   }
 
   /** The workers that live. */
@@ -78,6 +93,11 @@ export class ShardKeys {
   /** How the fleet stood, minute by minute. */
   get trend(): string {
     return `${this.#tag}:trend`;
+  }
+
+  /** Over how many shards the sessions are spread. */
+  get shards(): string {
+    return `${this.#tag}:shards`;
   }
 
   /** Which policies hold. */

@@ -1,4 +1,4 @@
-import type { Action, Cause, Ingest, Patch, Pod, Policy, SessionRecord, Wanted } from '@sandman/core';
+import { type Action, type Cause, type Ingest, knownBeat, type Patch, type Pod, type Policy, type SessionRecord, type Wanted } from '@sandman/core';
 
 /** The record's fields by their names in Redis: of a million sessions each letter of a name takes a megabyte. */
 export const FIELDS = {
@@ -60,16 +60,19 @@ export function encodePatch(patch: Patch): string[] {
 /** What the scripts answer of a session's shard: beat, floor, lost, rewound, warning; null for those that never were. */
 export type IngestReply = readonly (string | null)[];
 
-function decodeIngest(reply: IngestReply): Ingest {
+function decodeIngest(reply: IngestReply, now: number): Ingest {
   const [beat, floor, lost, rewound, warning] = reply.map(Number);
-  return { beat: beat!, floor: floor!, lost: lost!, rewound: rewound!, warning: warning! };
+  return { beat: knownBeat(beat!, now), floor: floor!, lost: lost!, rewound: rewound!, warning: warning! };
 }
 
 /** An empty table of Lua's, as cjson writes it. */
 const NO_RECORD = '{}';
 
-/** @param json an array: field, value, … */
-export function decodeRecord(uuid: string, json: string, ingest: IngestReply): SessionRecord | null {
+/**
+ * @param json an array: field, value, …
+ * @param now the shard's Redis clock when it was read, ms
+ */
+export function decodeRecord(uuid: string, json: string, ingest: IngestReply, now: number): SessionRecord | null {
   if (json === NO_RECORD) return null;
   const fields = JSON.parse(json) as string[];
   const flat: Record<string, string> = {};
@@ -117,6 +120,6 @@ export function decodeRecord(uuid: string, json: string, ingest: IngestReply): S
     lostBefore: number('lostBefore'),
     rewound: number('rewound'),
     warnedOf: number('warnedOf'),
-    ingest: decodeIngest(ingest),
+    ingest: decodeIngest(ingest, now),
   };
 }

@@ -7,21 +7,33 @@ const pace = loadScript('pace');
 
 const MICROS = 1_000_000;
 
-/** `SESSION_MANAGER_MAX_RPS`: places at an even distance, so that no second, whenever it begins, holds more than one too many. */
+/** Places at an even distance, so that no second, whenever it begins, holds more than one too many. */
 export class RedisPace implements Pace {
   readonly #redis: Redis | Cluster;
   readonly #key: string;
   readonly #distance: number;
 
-  /** @param perSecond 1 to 1,000,000 */
-  constructor(redis: Redis | Cluster, prefix: string, perSecond: number) {
+  /**
+   * @param perSecond 0.001 to 1,000,000
+   * @param name of the calls that share it: `pace` for `SESSION_MANAGER_MAX_RPS`, `patrolPace` for `PATROL_RATE`
+   */
+  constructor(redis: Redis | Cluster, prefix: string, perSecond: number, name: 'pace' | 'patrolPace' = 'pace') {
     this.#redis = redis;
     // One for all shards: the session-manager is one.
-    this.#key = new Keyspace(prefix, 1).shards[0]!.pace;
+    this.#key = new Keyspace(prefix, 1).shards[0]![name];
     this.#distance = Math.ceil(MICROS / perSecond);
   }
 
   async take(): Promise<number> {
-    return ((await pace(this.#redis, [this.#key], [this.#distance])) as number) / 1_000;
+    return this.#take(0);
+  }
+
+  /** Takes a place that nobody took in its time, so that nobody waits for it; else says how long until there may be one, in ms. */
+  async takeSpare(): Promise<number> {
+    return this.#take(1);
+  }
+
+  async #take(spare: 0 | 1): Promise<number> {
+    return ((await pace(this.#redis, [this.#key], [this.#distance, spare])) as number) / 1_000;
   }
 }

@@ -7,7 +7,7 @@ const on = useRedis();
 const roster = () => new RedisRoster(on.redis, on.prefix);
 
 function worker(id: string, more: Partial<WorkerState> = {}): WorkerState {
-  return { id, host: 'node-1', pid: 7, upFor: 0, trouble: null, troubleFor: 0, sweptAgo: null, ...more };
+  return { id, host: 'node-1', pid: 7, upFor: 0, trouble: null, troubleFor: 0, sweptAgo: null, clockAhead: 0, ...more };
 }
 
 it('knows the workers that have reported, the longest up first, and how long ago each did', async () => {

@@ -26,6 +26,8 @@ export interface WorkerState {
   readonly troubleFor: number;
   /** Since it last finished a visit of the sweep; null: it has not yet. */
   readonly sweptAgo: number | null;
+  /** By how much its machine's clock is ahead of Redis', in ms; below 0: behind. */
+  readonly clockAhead: number;
 }
 
 export type SeenWorker = WorkerState & { /** How long ago it said so, in ms. */ readonly seenAgo: number };
@@ -43,10 +45,10 @@ export interface Repair {
 function parseReport(text: string, now: number): SeenWorker | null {
   const [, at, json] = /^(\d+) (.*)$/s.exec(text) ?? [];
   try {
-    const { id, host, pid, upFor, trouble, troubleFor, sweptAgo } = JSON.parse(json ?? '') as Partial<WorkerState>;
+    const { id, host, pid, upFor, trouble, troubleFor, sweptAgo, clockAhead } = JSON.parse(json ?? '') as Partial<WorkerState>;
     if (typeof id !== 'string' || typeof upFor !== 'number') return null;
     const known = { id, host: String(host), pid: Number(pid), upFor, trouble: trouble ?? null, troubleFor: troubleFor ?? 0 };
-    return { ...known, sweptAgo: sweptAgo ?? null, seenAgo: now - Number(at) };
+    return { ...known, sweptAgo: sweptAgo ?? null, clockAhead: clockAhead ?? 0, seenAgo: now - Number(at) };
   } catch {
     return null;
   }

@@ -12,6 +12,7 @@ import {
   type LiveStatus,
   type Mark,
   type Page,
+  type PatrolTurn,
   type Reading,
   type SessionRecord,
   type SessionStore,
@@ -38,9 +39,14 @@ const overdue = loadScript('overdue');
 const bury = loadScript('bury');
 const beat = loadScript('beat');
 const clocked = loadScript('clocked');
+const patrol = loadScript('patrol');
 const rehearse = loadScript('rehearse');
 
 const BATCH = 100;
+/** Of which statuses the patrol looks at pods: what is being deleted is asked for anyway. */
+const PATROLLED = LIVE_STATUSES.filter((status) => status !== 'deleting');
+/** How many sessions a turn of the patrol passes over that had theirs already. */
+const PATROL_TRIES = 50;
 
 export interface StoreOptions {
   /** `KEY_PREFIX` */
@@ -74,7 +80,7 @@ export class RedisSessionStore implements SessionStore {
   async read(uuid: string): Promise<Reading> {
     const keys = this.#keys.of(uuid);
     const [now, json, ingest] = (await read(this.#redis, [keys.session(uuid), keys.ingest], [])) as [number, string, IngestReply];
-    return { now, record: decodeRecord(uuid, json, ingest) };
+    return { now, record: decodeRecord(uuid, json, ingest, now) };
   }
 
   async touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult> {
@@ -82,7 +88,7 @@ export class RedisSessionStore implements SessionStore {
     const field = kind === 'user' ? 'lastActivity' : 'lastBackground';
     const reply = await touch(this.#redis, [keys.session(uuid), keys.ingest], [this.#slack, FIELDS[field], at ?? '']);
     const [touched, now, json, ingest, sleep, remove, before] = reply as [number, number, string, IngestReply, number, number, string];
-    const record = decodeRecord(uuid, json, ingest);
+    const record = decodeRecord(uuid, json, ingest, now);
     if (!touched || !record) return { kind: 'dormant', now, record };
     this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
     this.#written?.(() => ({ ...record, [field]: Number(before) }), record, now);
@@ -119,7 +125,7 @@ export class RedisSessionStore implements SessionStore {
       ],
     );
     const [committed, now, json, ingest] = reply as [number, number, string, IngestReply];
-    const record = decodeRecord(uuid, json, ingest);
+    const record = decodeRecord(uuid, json, ingest, now);
     if (!committed || !record) return { kind: 'conflict', now, record };
     this.#memories[shardOf(uuid, this.shards)]!.wrote(record);
     if (base) this.#written?.(() => base, record, now);
@@ -130,7 +136,7 @@ export class RedisSessionStore implements SessionStore {
     const keys = this.#keys.of(uuid);
     const reply = await renew(this.#redis, [keys.session(uuid), keys.ingest], [token, lease]);
     const [now, json, ingest] = reply as [number, string, IngestReply];
-    return { now, record: decodeRecord(uuid, json, ingest) };
+    return { now, record: decodeRecord(uuid, json, ingest, now) };
   }
 
   async beat(shard: number, open: boolean): Promise<Beat> {
@@ -158,6 +164,26 @@ export class RedisSessionStore implements SessionStore {
     await (places.length === limit ? this.#redis.set(keys.walk, places.at(-1)!) : this.#redis.del(keys.walk));
     const readings = await Promise.all(places.map((place) => this.read(uuidAt(place))));
     return readings.filter((reading): reading is LiveReading => reading.record !== null);
+  }
+
+  async patrol(shard: number, least: number): Promise<PatrolTurn> {
+    const keys = this.#keys.shards[shard]!;
+    const indexes = PATROLLED.map((status) => keys.status(status));
+    const [found, next] = (await patrol(this.#redis, [keys.patrol, keys.patrolled, ...indexes], [least, PATROL_TRIES])) as [number, string];
+    return found ? { kind: 'next', uuid: next } : { kind: 'wait', ms: Number(next) };
+  }
+
+  async sample(limit: number): Promise<LiveReading[]> {
+    const first = Math.floor(Math.random() * this.shards);
+    for (let i = 0; i < this.shards; i++) {
+      const keys = this.#keys.shards[(first + i) % this.shards]!;
+      const places = await Promise.all(PATROLLED.map((status) => this.#redis.zrandmember(keys.status(status), limit)));
+      const readings = await Promise.all(places.flat().map((place) => this.read(uuidAt(place))));
+      const live = readings.filter((reading): reading is LiveReading => reading.record !== null && reading.record.wanted !== 'gone');
+      const shuffled = live.map((reading) => ({ reading, at: Math.random() })).sort((a, b) => a.at - b.at);
+      if (shuffled.length > 0) return shuffled.slice(0, limit).map(({ reading }) => reading);
+    }
+    return [];
   }
 
   async unmark(uuid: string, n: number): Promise<boolean> {
@@ -205,9 +231,22 @@ export class RedisSessionStore implements SessionStore {
     await Promise.all(this.#keys.shards.map(({ ingest }) => this.#redis.hset(ingest, 'warning', ms)));
   }
 
-  /** Says whether a worker only rehearses; the end of that counts as activity of whoever is awake, as the end of a gap does. */
-  async rehearse(dry: boolean): Promise<void> {
-    await Promise.all(this.#keys.shards.map(({ ingest }) => rehearse(this.#redis, [ingest], [dry ? 1 : 0])));
+  /**
+   * Says whether a worker works or only rehearses, which it does every few seconds. The end of a rehearsal counts as activity
+   * of whoever is awake, as the end of a gap does.
+   *
+   * @param lasts for how long one that works counts as working, in ms
+   * @returns whether it would rehearse beside others that work
+   */
+  async rehearse(dry: boolean, lasts: number): Promise<boolean> {
+    const replies = await Promise.all(this.#keys.shards.map(({ ingest }) => rehearse(this.#redis, [ingest], [dry ? 1 : 0, lasts])));
+    return replies.includes(1);
+  }
+
+  /** The clock of the first shard's Redis, in ms. */
+  async clock(): Promise<number> {
+    const [now] = (await clocked(this.#redis, [this.#keys.shards[0]!.ingest], [])) as [number];
+    return now;
   }
 
   /** How long ago an API last said that pings can be taken, in the shard where that is longest ago, ms; null: never. */

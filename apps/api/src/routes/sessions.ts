@@ -14,7 +14,7 @@ import {
   UuidParams,
   WakeQuery,
 } from '@sandman/contracts';
-import { describePolicy, type LiveReading, SandmanError, statusOf } from '@sandman/core';
+import { describePolicy, type LiveReading, SandmanError } from '@sandman/core';
 import type { ApiDeps } from '../deps.ts';
 import { parseHold, parseWait } from '../inputs.ts';
 import { keepAwake } from '../keep-awake.ts';
@@ -95,14 +95,13 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     const wait = query.wait === undefined ? 0 : parseWait(query.wait);
     const reading = await service.wake(params.uuid);
     if (wait === 0) return reply.code(202).send(view(reading));
-    if (statusOf(reading.record) === 'active') return view(reading);
     // A caller who waits is active.
-    const letGo = keepAwake(service, reading.record);
+    const letGo = keepAwake(service, reading, { connected: () => !reply.raw.destroyed });
     reply.raw.once('close', letGo);
     // The caller had hung up before.
     if (reply.raw.destroyed) letGo();
     try {
-      const awake = await service.untilAwake(params.uuid, wait);
+      const awake = await service.untilAwake(params.uuid, wait, reading.now);
       return awake ? view(awake) : reply.code(202).send(view(await service.get(params.uuid)));
     } finally {
       letGo();

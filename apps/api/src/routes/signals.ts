@@ -107,8 +107,8 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     async ({ params, body }, reply) => {
       const message = parseMessage(body.message);
       // The message does not wait until the alarms have moved; the end of the chat does.
-      const { record, armed } = await counted('user', service.activityAhead(params.uuid, 'user', null));
-      const running = chat(deps, record, message, reply).finally(() => armed);
+      const taken = await counted('user', service.activityAhead(params.uuid, 'user', null));
+      const running = chat(deps, taken, message, reply).finally(() => taken.armed);
       chats.add(running);
       await running.finally(() => chats.delete(running));
       return reply;

@@ -7,7 +7,6 @@ import { answers, connectRedis, EnvError, readEnv } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisSessionStore, RedisSlate } from '@sandman/store';
 import { CommandFailure, EXIT } from '../exit.ts';
-import { AT_ONCE } from './lanes.ts';
 
 /** How long Redis may take until it counts as away, in ms. */
 const REDIS_MS = 5_000;
@@ -74,7 +73,6 @@ export async function connectAll(env: NodeJS.ProcessEnv): Promise<Connections> {
     url: read.SESSION_MANAGER_URL,
     apiKey: read.SESSION_MANAGER_API_KEY,
     timeout: read.SESSION_MANAGER_TIMEOUT,
-    connections: AT_ONCE,
   });
   const connections: Connections = {
     ledger,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { backoff, type Outcome, type PodControl } from '@sandman/core';
+import { backoff, type Outcome, type PodConnection } from '@sandman/core';
 
 /** What the session-manager says of a pod. */
 export type PodReading =
@@ -16,7 +16,7 @@ const LONGEST_WAIT_MS = 300_000;
 
 /** Reads pods' statuses, no more per second than it may. */
 export class StatusReader {
-  readonly #pods: PodControl;
+  readonly #pods: Pick<PodConnection, 'call'>;
   readonly #distance: number;
   readonly #signal: AbortSignal;
   #next = 0;
@@ -26,7 +26,7 @@ export class StatusReader {
    * @param perSecond calls, repeated ones too
    * @param signal ends every waiting
    */
-  constructor(pods: PodControl, perSecond: number, signal: AbortSignal) {
+  constructor(pods: Pick<PodConnection, 'call'>, perSecond: number, signal: AbortSignal) {
     this.#pods = pods;
     this.#distance = 1_000 / perSecond;
     this.#signal = signal;
@@ -36,7 +36,7 @@ export class StatusReader {
   async read(uuid: string): Promise<PodReading> {
     for (let tries = 1; ; tries++) {
       await this.#turn();
-      const outcome = await this.#pods.call('status', uuid, randomUUID(), Number.POSITIVE_INFINITY);
+      const outcome = await this.#pods.call('status', uuid, randomUUID());
       if (outcome.kind === 'done') return { kind: outcome.pod ?? 'awake' };
       if (outcome.kind === 'gone') return { kind: 'gone' };
       const pause = this.#pauseAfter(outcome, tries);

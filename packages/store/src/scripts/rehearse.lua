@@ -1,9 +1,15 @@
--- A worker says whether it only rehearses; the first one that does not any more ends the rehearsal, which counts as activity.
+-- A worker says that it works, or that it only rehearses. The first that works ends the rehearsal, which counts as activity.
 -- KEYS[1] ingest
--- ARGV[1] it rehearses 0|1
-if ARGV[1] == '1' then
-  redis.call('HSET', KEYS[1], 'rehearsed', 1)
-elseif redis.call('HDEL', KEYS[1], 'rehearsed') == 1 then
-  local t = redis.call('TIME')
-  redis.call('HSET', KEYS[1], 'floor', t[1] * 1000 + math.floor(t[2] / 1000))
+-- ARGV[1] it rehearses 0|1  [2] for how long one that said that it works counts as working, ms
+-- Returns 1 to one that rehearses while others work, else 0
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if ARGV[1] == '0' then
+  redis.call('HSET', KEYS[1], 'working', now)
+  if redis.call('HDEL', KEYS[1], 'rehearsed') == 1 then redis.call('HSET', KEYS[1], 'floor', now) end
+  return 0
 end
+local working = tonumber(redis.call('HGET', KEYS[1], 'working'))
+if working and working <= now and now - working < tonumber(ARGV[2]) then return 1 end
+redis.call('HSET', KEYS[1], 'rehearsed', 1)
+return 0

@@ -1,0 +1,47 @@
+/** An answer that took longer, in ms, says too little of the time in between. */
+const SLOW_MS = 100;
+/** A smaller difference, in ms, may be the network's. */
+const NOISE_MS = 2;
+
+/**
+ * Compares this machine's clock with Redis'. A process may follow Redis' clock: its `Date.now` then shows that. BullMQ decides
+ * by `Date.now` which delayed jobs are due, and has no setting for another clock. A worker whose machine is behind would let
+ * all alarms ring late, and one that is ahead would set them where others find them late.
+ */
+export class RedisClock {
+  readonly #read: () => Promise<number>;
+  readonly #ownNow = Date.now;
+  #ahead: number | null = null;
+
+  /** @param read Redis' clock, in ms */
+  constructor(read: () => Promise<number>) {
+    this.#read = read;
+  }
+
+  /**
+   * Compares the clocks.
+   *
+   * @returns by how much this machine's clock is ahead of Redis', in ms; below 0: behind
+   * @throws what `read` throws
+   */
+  async compare(): Promise<number> {
+    const asked = performance.now();
+    const redis = await this.#read();
+    const took = performance.now() - asked;
+    const ahead = this.#ownNow() - (redis + took / 2);
+    // A slow answer is better than none.
+    const isBetter = this.#ahead === null || (took <= SLOW_MS && Math.abs(ahead - this.#ahead) > NOISE_MS);
+    if (isBetter) this.#ahead = Math.abs(ahead) > NOISE_MS ? Math.round(ahead) : 0;
+    return this.#ahead ?? 0;
+  }
+
+  /** From now on `Date.now` shows Redis' clock, as it was when the clocks were last compared. */
+  follow(): void {
+    Date.now = () => this.#ownNow() - (this.#ahead ?? 0);
+  }
+
+  /** `Date.now` shows this machine's clock again. */
+  leave(): void {
+    Date.now = this.#ownNow;
+  }
+}

@@ -1,0 +1,37 @@
+-- Takes the next turn of the patrol: walks through the indexes, one after the other, round and round.
+-- KEYS[1] where it is: index and place  [2] the sessions that had a turn, by when  [3…] the indexes
+-- ARGV[1] how long before a session has its next turn, ms  [2] how many sessions to try
+-- Returns {1, uuid}, or {0, ms until the next turn}
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1])
+-- A clock that was set back must not keep anyone from a turn.
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')
+local at = redis.call('HMGET', KEYS[1], 'index', 'place')
+local index, place = tonumber(at[1]) or 3, at[2] or ''
+local uuid
+local rounds = 0
+for _ = 1, tonumber(ARGV[2]) do
+  local found = redis.call('ZRANGEBYLEX', KEYS[index] or KEYS[3], place == '' and '-' or '(' .. place, '+', 'LIMIT', 0, 1)[1]
+  if found then
+    place = found
+    local of = string.match(found, '([^%z]+)$')
+    if not redis.call('ZSCORE', KEYS[2], of) then
+      uuid = of
+      break
+    end
+  else
+    index, place = index + 1, ''
+    if not KEYS[index] then
+      index, rounds = 3, rounds + 1
+      if rounds == 2 then break end
+    end
+  end
+end
+redis.call('HSET', KEYS[1], 'index', index, 'place', place)
+if uuid then
+  redis.call('ZADD', KEYS[2], now, uuid)
+  return { 1, uuid }
+end
+local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
+return { 0, first and math.max(1, first + ARGV[1] - now) or tonumber(ARGV[1]) }
