@@ -64,7 +64,9 @@ function ofWorkers({ workers, sessions }: Signs): Trouble[] {
     const what = `Worker ${yielding.host}/${yielding.pid} has DRY_RUN, other workers have not: it does nothing while they run`;
     troubles.push({ level: 'bad', what, alert: 'SandmanDryRunConflict' });
   }
-  const [skewed] = alive.filter(({ clockAhead }) => Math.abs(clockAhead) > SKEW_MS).sort((a, b) => Math.abs(b.clockAhead) - Math.abs(a.clockAhead));
+  const [skewed] = alive
+    .filter(({ clockAhead }) => Math.abs(clockAhead) > SKEW_MS)
+    .sort((a, b) => Math.abs(b.clockAhead) - Math.abs(a.clockAhead));
   if (skewed) {
     const { host, pid, clockAhead } = skewed;
     const what = `The clock of worker ${host}/${pid} is ${(Math.abs(clockAhead) / 1_000).toFixed(1)} s ${clockAhead > 0 ? 'ahead of' : 'behind'} Redis'`;

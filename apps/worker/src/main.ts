@@ -130,7 +130,10 @@ await runProcess('worker', async (fail) => {
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
     pace,
-    patrol: env.PATROL_RATE === null ? null : { pace: new RedisPace(redis, env.KEY_PREFIX, env.PATROL_RATE, 'patrolPace'), spare: pace && (() => pace.takeSpare()) },
+    patrol:
+      env.PATROL_RATE === null
+        ? null
+        : { pace: new RedisPace(redis, env.KEY_PREFIX, env.PATROL_RATE, 'patrolPace'), spare: pace && (() => pace.takeSpare()) },
     clockAhead: () => clock.ahead,
     doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND,
     webhooks,

@@ -63,8 +63,12 @@ describe('by hand', () => {
 });
 
 describe('the end of a call', () => {
-  const ended = (record: SessionRecord, action: 'sleep' | 'wake' | 'delete' | 'status', outcome: Parameters<typeof end>[1]['outcome']) =>
-    after(record, { patch: end(record, { action, outcome, sentAt: T0, podBefore: 'awake', chance: 0 }, T0, bounds) });
+  const ended = (
+    record: SessionRecord,
+    action: 'sleep' | 'wake' | 'delete' | 'status',
+    outcome: Parameters<typeof end>[1]['outcome'],
+    sentAt = T0,
+  ) => after(record, { patch: end(record, { action, outcome, sentAt, podBefore: 'awake', chance: 0 }, T0, bounds) });
   const sleeping = example({ wanted: 'asleep', cause: 'idle', ...begin('sleep', 't') });
 
   it('done: the pod is what the call made it, and the failures are over', () => {
@@ -122,7 +126,10 @@ describe('the end of a call', () => {
     expect(undecided).toMatchObject({ wanted: 'asleep', pod: 'awake', deletedAt: 0, failures: 1, verifyAt: again, retryAt: again });
     expect(undecided.missingSince).toBe(record.missingSince || T0);
     expect(statusOf(undecided)).toBe('falling-asleep');
-    expect(ended(undecided, 'status', { kind: 'done', pod: 'awake' })).toMatchObject({ missingSince: 0, verifyAt: 0, failures: 0 });
+    const found = { kind: 'done', pod: 'awake' } as const;
+    expect(ended(undecided, 'status', found, again)).toMatchObject({ missingSince: 0, verifyAt: 0, failures: 0 });
+    // One that was read before it was due, because something else raised the doubt meanwhile.
+    expect(ended(undecided, 'status', found, again - 1)).toMatchObject({ missingSince: 0, verifyAt: again });
   });
 
   it('404 that lay unread while its process was paused: as old as its call', () => {

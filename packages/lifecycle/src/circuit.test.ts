@@ -204,7 +204,12 @@ describe('sessions that the session-manager does not know', () => {
     expect(said).toEqual([]);
     for (const outcome of each(3, GONE, 'further')) expect(outcome).toMatchObject({ kind: 'transient', sent: true });
     expect(said).toEqual(['not-found']);
-    expect([circuit.isOpen, circuit.wait('wake', 'a'), circuit.wait('sleep', 'a'), circuit.enter('wake', 'a')]).toEqual([false, 0, 0, true]);
+    expect([circuit.isOpen, circuit.wait('wake', 'a'), circuit.wait('sleep', 'a'), circuit.enter('wake', 'a')]).toEqual([
+      false,
+      0,
+      0,
+      true,
+    ]);
   });
 
   it('are believed again after a call that went well', () => {

@@ -1,8 +1,8 @@
 export { Arming } from './arming.ts';
 export { Circuit, type Trouble } from './circuit.ts';
 export { startHeartbeat } from './heartbeat.ts';
-export { Permits } from './permits.ts';
 export { type Found, startPatrol } from './patrol.ts';
+export { Permits } from './permits.ts';
 export { type Policies, PoliciesInUse, unchanging } from './policies-in-use.ts';
 export { Probe } from './probe.ts';
 export { type Observer, Reconciler, type ReconcilerOptions } from './reconciler.ts';

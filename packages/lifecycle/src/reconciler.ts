@@ -245,13 +245,7 @@ export class Reconciler {
     }
   }
 
-  async #call(
-    connection: PodConnection,
-    record: SessionRecord,
-    decision: Pursuit,
-    action: Action,
-    ringing: AlarmRef,
-  ): Promise<Seen> {
+  async #call(connection: PodConnection, record: SessionRecord, decision: Pursuit, action: Action, ringing: AlarmRef): Promise<Seen> {
     const { bounds, surroundings, circuit } = this.#on;
     const { uuid, pod: podBefore } = record;
     const token = surroundings.id();

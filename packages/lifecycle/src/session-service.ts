@@ -115,7 +115,7 @@ export class SessionService {
       const again = tracked && record ? activity(record, 'user', now, now) : null;
       const renewed = record && this.#renewed(record, now);
       // Somebody vouches for the pod anew; whether it is awake is asked.
-      const confirmed = again && record?.verifyAt === 0 ? confirmAwake(record, now) : {};
+      const confirmed = again && record?.verifyAt === 0 ? confirmAwake({ ...record, ...again.patch }, now) : {};
       const patch = again
         ? {
             ...again.patch,
@@ -178,7 +178,9 @@ export class SessionService {
       const change = activity({ ...record, ...renewed?.patch }, kind, at ?? now, now, cause);
       if (!change) return { record, now, woke: false, armed: Promise.resolve() };
       const alarms = change.alarms || renewed !== null;
-      const result = await this.#store.commit(uuid, record, { patch: { ...renewed?.patch, ...change.patch }, alarms });
+      // It fell asleep only by its record yet.
+      const confirmed = cause === 'manual' ? confirmAwake({ ...record, ...change.patch }, now) : {};
+      const result = await this.#store.commit(uuid, record, { patch: { ...renewed?.patch, ...change.patch, ...confirmed }, alarms });
       if (result.kind === 'committed') {
         const woke = change.patch.wanted === 'awake';
         if (woke) this.#asked(uuid, { action: 'wake', cause });

@@ -24,7 +24,6 @@ export interface Call {
 /** Timers take no more, and fire at once beyond it. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-
 /** A lifecycle answer is a few hundred bytes; what is longer is none of ours, and must not fill the memory. */
 const LONGEST_ANSWER_BYTES = 65_536;
 

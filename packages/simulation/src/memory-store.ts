@@ -251,16 +251,16 @@ export class MemoryStore implements SessionStore {
   #beat({ uuid, rev, n }: ShardMemory['witness'], sentAt: number): Beat {
     const { state, clock } = this.#on;
     const { now } = clock();
-    const { floor, lost, rewound: before, warning } = state.ingest;
-    const beat = knownBeat(state.ingest.beat, now);
-    const fromTheFuture = beat !== state.ingest.beat;
+    const fromTheFuture = state.ingest.beat > now;
+    const { lost, rewound: before, warning } = state.ingest;
+    const [beat, floor] = fromTheFuture ? [now - GAP_MS - 1, now] : [state.ingest.beat, state.ingest.floor];
     const stored = state.records.get(uuid);
     const rewound = (stored?.rev ?? 0) < rev || (stored?.n ?? 0) < n || (rev > 0 && stored?.rev === rev && stored.n !== n);
     const open = now - sentAt <= BEAT_STALE_MS;
     const gap = open && beat > 0 && now - beat > GAP_MS ? now - beat : 0;
     state.ingest = {
-      beat: open ? Math.max(beat, Math.min(now, sentAt)) : state.ingest.beat,
-      floor: gap > 0 || rewound || (open && fromTheFuture) ? now : floor,
+      beat: open ? Math.max(beat, Math.min(now, sentAt)) : beat,
+      floor: gap > 0 || rewound ? now : floor,
       lost: lost + gap,
       rewound: rewound ? now : before,
       warning,

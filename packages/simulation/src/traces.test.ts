@@ -26,6 +26,8 @@ class Stage {
       skew: 0,
       bounds: BOUNDS,
       warning: WARNING_MS,
+      // Each call is counted.
+      patrols: false,
       trace: (text) => this.#trace.push(text),
     });
     this.world.onCall = ({ action }) => this.calls.push(action);

@@ -93,7 +93,17 @@ function newLife(): Life {
 
 /** Watches from outside and knows the promises; it shares no code with what keeps them. */
 export class Verdict {
-  readonly checked: Checked = { acknowledged: 0, decisions: 0, calls: 0, takeovers: 0, samples: 0, gaps: 0, repairs: 0, told: 0, unnoticed: 0 };
+  readonly checked: Checked = {
+    acknowledged: 0,
+    decisions: 0,
+    calls: 0,
+    takeovers: 0,
+    samples: 0,
+    gaps: 0,
+    repairs: 0,
+    told: 0,
+    unnoticed: 0,
+  };
   violation: string | null = null;
   lastFaultEnd = Number.NEGATIVE_INFINITY;
   /** Faults that the sweep is there for. */

@@ -45,6 +45,8 @@ export interface WorldOptions {
   readonly warning?: number;
   /** Whether all sessions have a policy that is changed while they run, time and again. */
   readonly rollouts?: boolean;
+  /** Whether workers patrol; they do by default. */
+  readonly patrols?: boolean;
   /** Told what happens, where somebody wants to read it. */
   readonly trace?: (text: string) => void;
 }
@@ -86,6 +88,7 @@ export class World {
   readonly #random: Random;
   readonly #skew: number;
   readonly #rolls: boolean;
+  readonly #patrols: boolean;
   readonly #bounds: Bounds;
   readonly #trace: ((text: string) => void) | undefined;
   #state: ShardState = emptyShard();
@@ -94,7 +97,8 @@ export class World {
   /** Since when no API runs. */
   #doorsShutAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ random, skew, bounds, warning = 0, rollouts = false, trace }: WorldOptions) {
+  constructor({ random, skew, bounds, warning = 0, rollouts = false, patrols = true, trace }: WorldOptions) {
+    this.#patrols = patrols;
     this.#state.ingest = { ...this.#state.ingest, warning };
     this.#bounds = bounds;
     this.#random = random;
@@ -226,6 +230,9 @@ export class World {
     const { surroundings } = process;
     const arming = new Arming(store, alarms);
     const failed = (error: unknown) => this.trace(`${process.name}: ${error}`);
+    const found = (what: string, uuid: string, recorded: string) => {
+      if (what !== 'as-recorded') this.trace(`${process.name} finds the pod of ${uuid}, recorded ${recorded}: ${what}`);
+    };
     const policies = this.#policiesIn(process, command, this.#random.chance(0.3));
     const pods = this.pods.controlFrom(process);
     const probe = new Probe({ store, pods, surroundings });
@@ -270,19 +277,18 @@ export class World {
         this.verdict.repaired(fault, uuid);
       },
     });
-    startPatrol({
-      store,
-      pods,
-      pace: { take: () => command(() => this.#patrolPace()) },
-      spare: null,
-      circuit,
-      arming,
-      surroundings,
-      found: (found, uuid, recorded) => {
-        if (found !== 'as-recorded') this.trace(`${process.name} finds the pod of ${uuid}, recorded ${recorded}: ${found}`);
-      },
-      failed,
-    });
+    if (this.#patrols)
+      startPatrol({
+        store,
+        pods,
+        pace: { take: () => command(() => this.#patrolPace()) },
+        spare: null,
+        circuit,
+        arming,
+        surroundings,
+        found,
+        failed,
+      });
     this.#heartbeat(process, store, false);
     // Whichever worker has the time; here each has a turn of its own.
     surroundings.every(SWEEP_EVERY_MS, () => void sweep.visit(0).catch(failed));

@@ -1,4 +1,14 @@
-import { type Action, type Cause, type Ingest, knownBeat, type Patch, type Pod, type Policy, type SessionRecord, type Wanted } from '@sandman/core';
+import {
+  type Action,
+  type Cause,
+  type Ingest,
+  knownBeat,
+  type Patch,
+  type Pod,
+  type Policy,
+  type SessionRecord,
+  type Wanted,
+} from '@sandman/core';
 
 /** The record's fields by their names in Redis: of a million sessions each letter of a name takes a megabyte. */
 export const FIELDS = {

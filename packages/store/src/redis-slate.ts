@@ -34,6 +34,9 @@ export class RedisSlate {
     const keys = this.#keys.shards[shardOf(uuid, this.#keys.shards.length)]!;
     const [now, flat] = (await clocked(this.#redis, [keys.ingest], [])) as [number, string[]];
     const of = (name: keyof Ingest) => (flat.includes(name) ? Number(flat[flat.indexOf(name) + 1]) : 0);
-    return { now, ingest: { beat: knownBeat(of('beat'), now), floor: of('floor'), lost: of('lost'), rewound: of('rewound'), warning: of('warning') } };
+    return {
+      now,
+      ingest: { beat: knownBeat(of('beat'), now), floor: of('floor'), lost: of('lost'), rewound: of('rewound'), warning: of('warning') },
+    };
   }
 }
