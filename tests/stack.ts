@@ -80,6 +80,8 @@ export class TestStack {
       HOST: '127.0.0.1',
       SESSION_MANAGER_URL: this.#sim,
       SESSION_MANAGER_API_KEY: SIM_KEY,
+      // Calls are counted; what a patrol adds to them is for the tests of that.
+      PATROL_RATE: '0',
       ...this.#env,
     };
   }

@@ -78,7 +78,7 @@ describe('what is restored', () => {
     const outcome = { kind: 'done', pod: 'awake' } as const;
     const read = {
       ...quick,
-      ...end(quick, { action: 'status', outcome, sentAt: now, podBefore: 'awake', chance: 0 }, now + 2_000, bounds),
+      ...end(quick, { action: 'status', outcome, sentAt: now + 2_000, podBefore: 'awake', chance: 0 }, now + 2_000, bounds),
     };
     expect(look(read, now + 2_000)).toMatchObject({ kind: 'want', patch: { wanted: 'asleep' } });
   });

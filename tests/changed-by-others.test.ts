@@ -1,0 +1,159 @@
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { TestStack, type View } from './stack.ts';
+
+/** A patrol comes to a session every 15 s; and what a busy machine adds. In ms. */
+const PATROLLED = 30_000;
+
+let redis: FoundRedis;
+/** Without a patrol: what is found is found by what users do. */
+let stack: TestStack;
+let patrolled: TestStack;
+
+beforeAll(async () => {
+  redis = await redisForTests();
+  stack = await new TestStack(redis.url).start({});
+  patrolled = await new TestStack(redis.url, { PATROL_RATE: '5' }).start({ workers: 2 });
+});
+
+afterAll(async () => {
+  await stack?.stop();
+  await patrolled?.stop();
+  await redis?.stop();
+});
+
+/** Scales the pod as a node drain or `kubectl` does: the session-manager is not called. */
+async function scale(on: TestStack, { uuid, userId }: View, replicas: number): Promise<void> {
+  await on.sim('POST', '/sim/pods', { uuid, userId, replicas });
+}
+
+async function replicas(on: TestStack, uuid: string): Promise<number | undefined> {
+  const { items } = await on.sim<{ items: { uuid: string; replicas: number }[] }>('GET', '/sim/pods');
+  return items.find((pod) => pod.uuid === uuid)?.replicas;
+}
+
+/** Calls of a session, by name, after its creation. */
+const callsOf = async (on: TestStack, uuid: string) => (await on.calls(uuid)).map(({ call }) => call).slice(1);
+
+describe.concurrent('an active session whose pod somebody else put to sleep', { timeout: 60_000 }, () => {
+  it('a manual wake reads the status, and answers 200 when the pod is awake', async ({ expect }) => {
+    const session = await stack.create('ada');
+    await scale(stack, session, 0);
+    const woken = await stack.call('POST', `/v1/sessions/${session.uuid}/wake?wait=10s`);
+    expect(woken).toMatchObject({ status: 200, body: { status: 'active' } });
+    expect(await replicas(stack, session.uuid)).toBe(1);
+    expect(await callsOf(stack, session.uuid)).toEqual(['status', 'wake']);
+  });
+
+  it('a manual wake does not answer 200 before it knows', async ({ expect }) => {
+    const session = await stack.create('bob');
+    await scale(stack, session, 0);
+    const { id } = await stack.fault({ call: 'status', uuid: session.uuid, fault: { hang: true } });
+    const woken = await stack.call('POST', `/v1/sessions/${session.uuid}/wake?wait=1s`);
+    expect(woken.status).toBe(202);
+    await stack.sim('DELETE', `/sim/faults/${id}`);
+  });
+
+  it.each([
+    ['502', { status: 502 }],
+    ['503', { status: 503 }],
+    ['504', { status: 504 }],
+    ['a broken connection', { cut: 'before' }],
+  ])('a chat that is answered with %s has it repaired, and the next message gets through', async (_, fault) => {
+    const session = await stack.create('eve');
+    const { uuid } = session;
+    await scale(stack, session, 0);
+    // What an ingress answers for a pod without replicas.
+    const { id } = await stack.fault({ call: 'chat', uuid, fault });
+    const answer = await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: 'hello' });
+    if (answer.status < 502) throw new Error(`the first message was answered ${answer.status}`);
+    await waitFor('the pod is woken', async () => (await replicas(stack, uuid)) === 1);
+    await stack.sim('DELETE', `/sim/faults/${id}`);
+    const next = await stack.call<{ reply: string }>('POST', `/v1/sessions/${uuid}/chat`, { message: 'again' });
+    if (next.status !== 200 || next.body.reply !== 'again') throw new Error(`the next message was answered ${next.status}`);
+  });
+
+  it('a PUT reads the status, and has it repaired', async ({ expect }) => {
+    const session = await stack.create('dan');
+    await scale(stack, session, 0);
+    expect((await stack.call('PUT', `/v1/sessions/${session.uuid}`, { userId: 'dan' })).status).toBe(200);
+    await waitFor('the pod is woken', async () => (await replicas(stack, session.uuid)) === 1);
+  });
+
+  it('a message right after a wake is sent again while the pod does not serve yet, and no other message is', async ({ expect }) => {
+    const { uuid } = await stack.create('grace');
+    const chat = async (message: string) => stack.call<{ reply: string }>('POST', `/v1/sessions/${uuid}/chat`, { message });
+    await stack.fault({ call: 'chat', uuid, times: 1, fault: { status: 503 } });
+    expect((await chat('long awake')).status).toBe(503);
+    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+    await stack.until(uuid, 'sleeping');
+    await stack.fault({ call: 'chat', uuid, times: 3, fault: { status: 503 } });
+    expect(await chat('hello')).toMatchObject({ status: 200, body: { reply: 'hello' } });
+    // What may have reached the pod is not sent twice.
+    await stack.fault({ call: 'chat', uuid, times: 1, fault: { cut: 'before' } });
+    expect((await chat('once')).status).toBe(502);
+    expect((await stack.calls(uuid, 'chat')).map(({ status }) => status)).toEqual([503, 503, 503, 503, 200, 0]);
+  });
+});
+
+describe.concurrent('a patrol finds, though nobody comes', { timeout: 2 * PATROLLED }, () => {
+  it('a pod that is asleep and wanted awake: it is woken', async ({ expect }) => {
+    const session = await patrolled.create('ada');
+    await scale(patrolled, session, 0);
+    await waitFor('the pod is woken', async () => (await replicas(patrolled, session.uuid)) === 1, PATROLLED);
+    expect(await callsOf(patrolled, session.uuid)).toContain('wake');
+  });
+
+  it('a pod that is awake and should be asleep: it is put to sleep again', async ({ expect }) => {
+    const session = await patrolled.create('bob');
+    await patrolled.call('POST', `/v1/sessions/${session.uuid}/sleep`);
+    await patrolled.until(session.uuid, 'sleeping');
+    await scale(patrolled, session, 1);
+    await waitFor('the pod is put to sleep', async () => (await replicas(patrolled, session.uuid)) === 0, PATROLLED);
+    expect((await patrolled.calls(session.uuid, 'sleep')).length).toBe(2);
+  });
+
+  it('a pod that is gone: confirmed by a second 404, and the session ends', async ({ expect }) => {
+    const session = await patrolled.create('eve');
+    const { id } = await patrolled.fault({ uuid: session.uuid, fault: { status: 404 } });
+    await patrolled.until(session.uuid, 'deleted', 2 * PATROLLED);
+    await patrolled.sim('DELETE', `/sim/faults/${id}`);
+    const answers = (await patrolled.calls(session.uuid, 'status')).filter(({ status }) => status === 404).map(({ at }) => at);
+    expect(answers.at(-1)! - answers[0]!).toBeGreaterThanOrEqual(10_000);
+  });
+
+  it('nothing more often than every 15 s, and no faster than PATROL_RATE over both workers', async ({ expect }) => {
+    const sessions = await Promise.all(Array.from({ length: 40 }, (_, i) => patrolled.create(`user-${i}`)));
+    const from = Date.now();
+    await waitFor('two rounds', () => Date.now() - from > 22_000, PATROLLED);
+    const { items } = await patrolled.sim<{ items: { call: string; uuid: string; at: number }[] }>('GET', '/sim/journal');
+    const reads = items.filter(({ call, at }) => call === 'status' && at > from);
+    // Five a second; those that confirm what another test of these changed come on top.
+    expect(reads.length).toBeLessThanOrEqual(5 * 23 + 10);
+    for (const { uuid } of sessions) {
+      const times = reads.filter((read) => read.uuid === uuid).map(({ at }) => at);
+      expect(times.length).toBeGreaterThan(0);
+      for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThan(14_500);
+    }
+  });
+});
+
+it('a patrol that hangs delays no wake, no sleep and no delete', { timeout: 60_000 }, async ({ expect, onTestFinished }) => {
+  const slow = new TestStack(redis.url, { PATROL_RATE: '50', WORKER_CONCURRENCY: '3' });
+  onTestFinished(() => slow.stop());
+  await slow.start({});
+  const sessions = await Promise.all(Array.from({ length: 20 }, (_, i) => slow.create(`user-${i}`)));
+  await slow.fault({ call: 'status', fault: { hang: true } });
+  const stuck = async () => (await Promise.all(sessions.map(({ uuid }) => slow.calls(uuid, 'status')))).flat().length;
+  await waitFor('status reads hang', async () => (await stuck()) >= 10);
+  const [first, second] = sessions;
+  const from = Date.now();
+  await slow.call('POST', `/v1/sessions/${first!.uuid}/sleep`);
+  await slow.until(first!.uuid, 'sleeping');
+  await slow.ping(first!.uuid);
+  await slow.until(first!.uuid, 'active');
+  await slow.call('DELETE', `/v1/sessions/${second!.uuid}`);
+  await slow.until(second!.uuid, 'deleted');
+  // The reads hang for 30 s.
+  expect(Date.now() - from).toBeLessThan(10_000);
+});
