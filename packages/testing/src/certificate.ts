@@ -21,13 +21,13 @@ export function opensslFound(): boolean {
   }
 }
 
-/** Makes one, valid for a day, in a temporary folder. */
-export function makeCertificate(): Certificate {
+/** Makes one, valid for a day, in a temporary folder. @param name a further host name that it is for */
+export function makeCertificate(name = 'localhost'): Certificate {
   const dir = mkdtempSync(join(tmpdir(), 'sandman-certificate-'));
   const path = join(dir, 'certificate.pem');
   const keyPath = join(dir, 'key.pem');
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyPath];
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  const names = ['-subj', '/CN=localhost', '-addext', `subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:${name}`];
   execFileSync('openssl', ['req', '-x509', '-days', '1', '-out', path, ...key, ...names], { stdio: 'ignore' });
   return { path, keyPath, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
