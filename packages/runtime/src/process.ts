@@ -17,7 +17,7 @@ export interface Running {
  * Runs a process of ours: a bad environment is one line and exit code 2, any other failed start one line and 1;
  * SIGTERM and SIGINT drain for at most 25 s and exit 0, an uncaught error does and exits 1. A second Ctrl-C ends it at once.
  *
- * @param start is given what ends the process later as a failed start would
+ * @param start is given what ends the process later, at once, as a failed start would
  */
 export async function runProcess(name: string, start: (fail: (error: unknown) => void) => Promise<Running>): Promise<void> {
   let leavingSince: number | undefined;
@@ -49,7 +49,7 @@ export async function runProcess(name: string, start: (fail: (error: unknown) =>
     process.stderr.write(`${name}: ${error instanceof Error ? error.message.split('\n')[0] : error}\n`);
     return error instanceof EnvError || error instanceof InvalidInput ? 2 : 1;
   };
-  const starting = start((error) => void leave(complain(error)));
+  const starting = start((error) => process.exit(complain(error)));
   try {
     await starting;
   } catch (error) {

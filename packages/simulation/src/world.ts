@@ -384,8 +384,14 @@ export class World {
   /** Redis' clock is set back: heartbeats were written by the one before. */
   setClockBack(ms: number): void {
     this.trace(`Redis' clock was ${ms} ms ahead, and is set right`);
-    this.#state.ingest = { ...this.#state.ingest, beat: this.timeline.now + ms };
+    const { beat } = this.#state.ingest;
+    const planted = this.timeline.now + ms;
+    this.#state.ingest = { ...this.#state.ingest, beat: planted };
     this.verdict.hampered();
+    // No process looked while it was in the future: then nobody can know, as docs/reliability.md says.
+    this.timeline.in(ms - 1, () => {
+      if (this.#state.ingest.beat === planted) this.#state.ingest = { ...this.#state.ingest, beat };
+    });
   }
 
   loseJob(): void {

@@ -1,0 +1,95 @@
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { linesOf } from './log.ts';
+import { TestStack } from './stack.ts';
+
+let redis: FoundRedis;
+
+beforeAll(async () => {
+  redis = await redisForTests();
+});
+
+afterAll(() => redis?.stop());
+
+/** Makes a process's clock differ from this machine's, which is Redis' here, by so many ms. */
+const clockOff = (ms: number) => ({
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`const { now } = Date; Date.now = () => now() + ${ms};`)}`,
+});
+
+async function metric(ops: string, name: string): Promise<number> {
+  const text = await (await fetch(`${ops}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
+}
+
+async function sum(ops: string, name: string): Promise<number> {
+  const text = await (await fetch(`${ops}/metrics`)).text();
+  return [...text.matchAll(new RegExp(`^${name}(?:{.*})? (.+)$`, 'gm'))].reduce((all, [, value]) => all + Number(value), 0);
+}
+
+describe.concurrent('a worker whose clock differs from Redis’', { timeout: 60_000 }, () => {
+  it.each([
+    ['20 s behind', -20_000],
+    ['60 s ahead', 60_000],
+  ])('%s: deadlines are met by Redis’ clock, and operators are told', async (_, ms) => {
+    const stack = new TestStack(redis.url);
+    try {
+      await stack.start({ workers: 0 });
+      const worker = await stack.addWorker(clockOff(ms));
+      const sessions = await Promise.all(
+        Array.from({ length: 5 }, (_, i) => stack.create(`user-${i}`, { sleepAfter: `${2_000 + 500 * i}ms`, deleteAfter: '2s' })),
+      );
+      for (const { uuid } of sessions) await stack.until(uuid, 'deleted', 30_000);
+      for (const { uuid, sleepAt } of sessions) {
+        const [sleep] = await stack.calls(uuid, 'sleep');
+        const [remove] = await stack.calls(uuid, 'delete');
+        const late = { sleep: sleep!.at - Date.parse(sleepAt!), remove: remove!.at - sleep!.doneAt - 2_000 };
+        // Not before, and within a second after.
+        for (const [what, by] of Object.entries(late)) if (by < -50 || by > 1_000) throw new Error(`${what} came ${by} ms late`);
+      }
+      const skew = await metric(worker.ops, 'sandman_clock_skew_seconds');
+      if (Math.abs(skew - ms / 1_000) > 0.5) throw new Error(`the skew is said to be ${skew} s`);
+      const warnings = linesOf(worker).filter(({ msg }) => /clock differs from Redis/.test(String(msg)));
+      if (warnings.length !== 1) throw new Error(`${warnings.length} log lines of the difference`);
+      if ((await sum(worker.ops, 'sandman_sweep_repairs_total')) !== 0) throw new Error('the sweep had to repair');
+    } finally {
+      await stack.stop();
+    }
+  });
+
+  it('beside one whose clock is right, which is killed: no alarm was set late by the other', async ({ expect, onTestFinished }) => {
+    const stack = new TestStack(redis.url);
+    onTestFinished(() => stack.stop());
+    await stack.start({ workers: 0 });
+    const ahead = await stack.addWorker(clockOff(60_000));
+    const { uuid, sleepAt } = await stack.create('ada', { sleepAfter: '6s', deleteAfter: '1h' });
+    // The one that is ahead has the alarm in hand before its time, by its own clock, time and again.
+    await waitFor('a second passes', () => Date.now() > Date.parse(sleepAt!) - 5_000);
+    const right = await stack.addWorker();
+    ahead.kill('SIGKILL');
+    await ahead.exited;
+    await stack.until(uuid, 'sleeping', 20_000);
+    const [sleep] = await stack.calls(uuid, 'sleep');
+    // A job that the killed one had in hand is taken up 7.5 s later.
+    expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(9_000);
+    expect(await sum(right.ops, 'sandman_sweep_repairs_total')).toBe(0);
+  });
+
+  it('by which nothing is measured: the backlog is what is due by Redis’ clock', async ({ expect, onTestFinished }) => {
+    const stack = new TestStack(redis.url);
+    onTestFinished(() => stack.stop());
+    await stack.start({ workers: 0 });
+    await stack.addApi(undefined, clockOff(-30_000));
+    const { uuid } = await stack.create('ada', { sleepAfter: '500ms', deleteAfter: '1h' });
+    const backlogs = () =>
+      Promise.all(
+        stack.apiUrls.map(async (url) => {
+          const text = await (await fetch(`${url}/metrics`)).text();
+          return Number(/^sandman_due_backlog{queue="sleep"} (.+)$/m.exec(text)?.[1]);
+        }),
+      );
+    await waitFor('both see what is due', async () => (await backlogs()).every((count) => count === 1));
+    await stack.addWorker();
+    await stack.until(uuid, 'sleeping');
+    expect(await backlogs()).toEqual([0, 0]);
+  });
+});
