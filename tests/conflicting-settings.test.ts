@@ -1,12 +1,12 @@
-import { askRedis, type FoundRedis, freePort, redisForTests, startApp, startFaultProxy, waitFor } from '@sandman/testing';
+import { askRedis, freePort, type RedisServer, startApp, startFaultProxy, startRedis, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { linesOf } from './log.ts';
 import { OPERATOR, TestStack } from './stack.ts';
 
-let redis: FoundRedis;
+let redis: RedisServer;
 
 beforeAll(async () => {
-  redis = await redisForTests();
+  redis = await startRedis();
 });
 
 afterAll(() => redis?.stop());
@@ -18,19 +18,22 @@ async function killApis({ apis, apiUrls }: TestStack): Promise<void> {
 }
 
 describe.concurrent('a process with another number of shards', { timeout: 60_000 }, () => {
-  it.for(['api', 'worker', 'dashboard'])('%s: ends with exit code 2 and tells the number in force', async (app, { expect, onTestFinished }) => {
-    const stack = new TestStack(redis.url, { SHARDS: '4' });
-    onTestFinished(() => stack.stop());
-    await stack.start({});
-    const port = `${await freePort()}`;
-    const ports = { PORT: port, METRICS_PORT: port, DASHBOARD_PORT: port };
-    const login = { DASHBOARD_USER: OPERATOR.user, DASHBOARD_PASSWORD: OPERATOR.password };
-    const other = startApp(app, { API_KEYS: 'a-key-of-sixteen-characters', ...stack.environment, ...ports, ...login, SHARDS: '1' });
-    expect(await other.exited).toBe(2);
-    expect(other.stderr()).toBe(`${app}: SHARDS is 1 and must be 4: the data in Redis was written with that\n`);
-    const { uuid } = await stack.create('ada');
-    expect(await stack.status(uuid)).toBe('active');
-  });
+  it.for(['api', 'worker', 'dashboard'])(
+    '%s: ends with exit code 2 and tells the number in force',
+    async (app, { expect, onTestFinished }) => {
+      const stack = new TestStack(redis.url, { SHARDS: '4' });
+      onTestFinished(() => stack.stop());
+      await stack.start({});
+      const port = `${await freePort()}`;
+      const ports = { PORT: port, METRICS_PORT: port, DASHBOARD_PORT: port };
+      const login = { DASHBOARD_USER: OPERATOR.user, DASHBOARD_PASSWORD: OPERATOR.password };
+      const other = startApp(app, { API_KEYS: 'a-key-of-sixteen-characters', ...stack.environment, ...ports, ...login, SHARDS: '1' });
+      expect(await other.exited).toBe(2);
+      expect(other.stderr()).toBe(`${app}: SHARDS is 1 and must be 4: the data in Redis was written with that\n`);
+      const { uuid } = await stack.create('ada');
+      expect(await stack.status(uuid)).toBe('active');
+    },
+  );
 
   it('of data that 0.1.0 wrote, which does not tell its number: it is found out', async ({ expect, onTestFinished }) => {
     const stack = new TestStack(redis.url, { SHARDS: '3' });
@@ -55,7 +58,8 @@ describe.concurrent('a process with another number of shards', { timeout: 60_000
     await killApis(stack);
     const key = `{${stack.prefix}:0}:ingest`;
     // As though that was longer ago.
-    for (const shard of [0, 1]) await askRedis(redis, (client) => client.hset(key.replace(':0}', `:${shard}}`), 'beat', Date.now() - 60_000));
+    for (const shard of [0, 1])
+      await askRedis(redis, (client) => client.hset(key.replace(':0}', `:${shard}}`), 'beat', Date.now() - 60_000));
     stack.set({ SHARDS: '5' });
     await stack.addApi();
     expect((await stack.call('GET', '/v1/policies')).status).toBe(200);
@@ -71,9 +75,19 @@ describe.concurrent('a process with another number of shards', { timeout: 60_000
     await proxy.refuse();
     const url = `redis://${proxy.host}:${proxy.port}`;
     const apiPort = await freePort();
-    const api = startApp('api', { API_KEYS: 'a-key-of-sixteen-characters', ...stack.environment, PORT: `${apiPort}`, REDIS_URL: url, SHARDS: '1' });
+    const api = startApp('api', {
+      API_KEYS: 'a-key-of-sixteen-characters',
+      ...stack.environment,
+      PORT: `${apiPort}`,
+      REDIS_URL: url,
+      SHARDS: '1',
+    });
     onTestFinished(() => api.kill('SIGKILL'));
-    await waitFor('it serves, and is not ready', async () => (await fetch(`http://127.0.0.1:${apiPort}/readyz`).catch(() => null))?.status === 503, 30_000);
+    await waitFor(
+      'it serves, and is not ready',
+      async () => (await fetch(`http://127.0.0.1:${apiPort}/readyz`).catch(() => null))?.status === 503,
+      30_000,
+    );
     await proxy.normal();
     expect(await api.exited).toBe(2);
     expect(api.stderr()).toContain('SHARDS is 1 and must be 4');
@@ -88,7 +102,9 @@ describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000
     onTestFinished(() => stack.stop());
     await stack.start({});
     const dry = await stack.addWorker({ DRY_RUN: 'true' });
-    await waitFor('the dry run has said it', () => linesOf(dry).some(({ level, msg }) => level >= 50 && msg.startsWith('DRY_RUN is set here')));
+    await waitFor('the dry run has said it', () =>
+      linesOf(dry).some(({ level, msg }) => level >= 50 && msg.startsWith('DRY_RUN is set here')),
+    );
     const metrics = async () => (await fetch(`${dry.ops}/metrics`)).text();
     expect(await metrics()).toMatch(/^sandman_dry_run_conflict 1$/m);
     const sessions = await Promise.all(Array.from({ length: 10 }, (_, i) => stack.create(`user-${i}`, policy)));
@@ -106,7 +122,10 @@ describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000
     await stack.start({ workers: 0 });
     const dry = await stack.addWorker({ DRY_RUN: 'true' });
     const first = await stack.create('ada', policy);
-    const said = () => linesOf(dry).filter(({ msg }) => msg === 'dry run: would call').map(({ session }) => session);
+    const said = () =>
+      linesOf(dry)
+        .filter(({ msg }) => msg === 'dry run: would call')
+        .map(({ session }) => session);
     await waitFor('it says what it would do', () => said().includes(first.uuid));
     const real = await stack.addWorker();
     await stack.until(first.uuid, 'deleted', 30_000);

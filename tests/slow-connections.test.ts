@@ -48,20 +48,23 @@ async function startFront(target: string, { certificate, closes }: { certificate
     taken++;
     open.add(socket);
     socket.on('error', () => {}).on('close', () => open.delete(socket));
-    setTimeout(() => {
-      const from = context ? new TLSSocket(socket, { isServer: true, secureContext: context }) : socket;
-      const to = connectTcp(Number(new URL(target).port), '127.0.0.1');
-      open.add(to);
-      for (const one of [from, to]) one.on('error', () => {});
-      from.pipe(to);
-      to.on('data', (chunk) => {
-        from.write(chunk);
-        if (closes) from.end();
-      });
-      to.on('close', () => from.end());
-      from.on('close', () => to.destroy());
-      socket.resume();
-    }, context ? SLOW : 0);
+    setTimeout(
+      () => {
+        const from = context ? new TLSSocket(socket, { isServer: true, secureContext: context }) : socket;
+        const to = connectTcp(Number(new URL(target).port), '127.0.0.1');
+        open.add(to);
+        for (const one of [from, to]) one.on('error', () => {});
+        from.pipe(to);
+        to.on('data', (chunk) => {
+          from.write(chunk);
+          if (closes) from.end();
+        });
+        to.on('close', () => from.end());
+        from.on('close', () => to.destroy());
+        socket.resume();
+      },
+      context ? SLOW : 0,
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -127,7 +130,11 @@ describe.concurrent('a connection that takes longer to open than a decision may 
       const uuids = Array.from({ length: MANY }, (_, i) => `pod-${i}`);
       await Promise.all(uuids.map((uuid) => stack.sim('POST', '/sim/pods', { uuid, userId: 'ada' })));
       await Promise.all(uuids.map((uuid) => stack.call('PUT', `/v1/sessions/${uuid}`, { userId: 'ada' })));
-      await waitFor('all are verified', async () => (await Promise.all(uuids.map((uuid) => stack.calls(uuid, 'status')))).every(({ length }) => length > 0), 30_000);
+      await waitFor(
+        'all are verified',
+        async () => (await Promise.all(uuids.map((uuid) => stack.calls(uuid, 'status')))).every(({ length }) => length > 0),
+        30_000,
+      );
       await Promise.all(uuids.map((uuid) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
       for (const uuid of uuids) await stack.until(uuid, 'sleeping', 30_000);
       await Promise.all(uuids.map((uuid) => stack.ping(uuid)));

@@ -28,13 +28,14 @@ afterEach(() => fleet.clear());
 
 const faults = ({ findings }: Audited) => Object.fromEntries(findings.map(({ uuid, fault }) => [uuid, fault]));
 
-it('what is leaked, gone or awake though asleep is found, and mended through Redis', async () => {
+it('what is leaked, gone, awake though asleep or asleep though awake is found, and mended through Redis', async () => {
   const now = Date.now();
   const asleep = { status: 'sleeping', sleptAt: now - HOUR, lastActivity: now - 2 * HOUR } as const;
   await fleet.plant({
     ...many(5, 'fine', () => ({ status: 'active', replicas: 1 })),
     dozing: { ...asleep, replicas: 0 },
     gone: { status: 'active', replicas: 1 },
+    drowsy: { status: 'active', replicas: 1 },
     restless: { ...asleep, replicas: 0 },
   });
   const env = { ...fleet.env, SESSION_MANAGER_TIMEOUT: '500ms', LATE_EFFECT_BOUND: '500ms' };
@@ -55,25 +56,35 @@ it('what is leaked, gone or awake though asleep is found, and mended through Red
   // Behind Sandman's back.
   await fleet.stack.sim('DELETE', '/session/gone');
   await fleet.stack.sim('POST', '/session/restless/wake', {});
+  await fleet.stack.sim('POST', '/session/drowsy/sleep', {});
 
   // Both at once: neither changes anything, and each waits to see whether a fault lasts.
   const [{ code, stderr, ...audited }, unasked] = await Promise.all([
     fleet.document<Audited>(['audit', '--rate', '500']),
     fleet.run(['audit', '--repair', '--rate', '500']),
   ]);
-  expect(faults(audited)).toEqual({ gone: 'gone', leaked: 'leaked', restless: 'awake though asleep', unheard: 'gone' });
-  expect({ code, stderr }).toEqual({ code: 1, stderr: 'sandman: 13 sessions looked at: 4 found wrong\n' });
+  expect(faults(audited)).toEqual({
+    drowsy: 'asleep though awake',
+    gone: 'gone',
+    leaked: 'leaked',
+    restless: 'awake though asleep',
+    unheard: 'gone',
+  });
+  expect({ code, stderr }).toEqual({ code: 1, stderr: 'sandman: 14 sessions looked at: 5 found wrong\n' });
   expect(audited.findings.every(({ repair }) => repair === undefined)).toBe(true);
 
   expect(unasked.code).toBe(2);
-  expect(unasked.stdout).toMatch(/^UUID +USER +STATUS +FOUND\ngone +ada +active +gone\nleaked +ada +deleted +leaked\n/);
+  expect(unasked.stdout).toMatch(
+    /^UUID +USER +STATUS +FOUND\ndrowsy +ada +active +asleep though awake\ngone +ada +active +gone\nleaked +ada +deleted +leaked\n/,
+  );
   expect(unasked.stderr).toContain(
-    'Mend 4, 1 of them by deleting a leaked pod and all data in it, for good? There is no terminal to ask: say --yes',
+    'Mend 5, 1 of them by deleting a leaked pod and all data in it, for good? There is no terminal to ask: say --yes',
   );
   expect((await fleet.stack.calls('leaked', 'delete')).length).toBe(0);
 
   const mended = await fleet.document<Audited>(['audit', '--repair', '--yes', '--rate', '500']);
   expect(Object.fromEntries(mended.findings.map(({ uuid, repair }) => [uuid, repair]))).toEqual({
+    drowsy: { done: true, text: 'a worker has seen to it: active' },
     gone: { done: true, text: 'a worker found it gone: it is deleted now' },
     leaked: { done: true, text: 'deleted at the session-manager' },
     // Restored, and awake: somebody had woken it.

@@ -4,14 +4,14 @@ import type { Surroundings } from './surroundings.ts';
 /** A permit to call the session-manager. */
 export type Release = () => void;
 
-/** What a call is for: a user who waits, anything else, or a session whose last call failed. */
+/** What a call is for: a user who waits, anything else, or a session whose calls fail again and again. */
 export type Purpose = 'wake' | 'other' | 'retry';
 
 /**
  * Bounds the calls in flight in this process and, where there is a pace, those of all workers per second. Wakes come
  * first, and a tenth of the permits (at least one, of two or more) is theirs alone, so that sleeps which hang never
- * keep a user waiting. Sessions whose calls failed hold at most half of the permits: those that hang again and again
- * delay only each other.
+ * keep a user waiting. Sessions whose calls fail again and again hold at most half of the permits, and do not stand in line
+ * for them: those that hang delay only each other.
  */
 export class Permits {
   readonly #limit: number;
@@ -33,7 +33,10 @@ export class Permits {
     this.#surroundings = surroundings;
   }
 
-  acquire(purpose: Purpose): Promise<Release> {
+  /** @returns null to a retry where as many are under way as may be; it comes again */
+  acquire(purpose: Purpose): Promise<Release | null> {
+    const isFull = this.#held.retry + this.#lines.retry.length >= this.#limits.retry;
+    if (purpose === 'retry' && isFull) return Promise.resolve(null);
     return new Promise((resolve) => {
       this.#lines[purpose].push(resolve);
       this.#grant();

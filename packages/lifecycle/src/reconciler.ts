@@ -44,6 +44,10 @@ const AFTER_ERROR_MS = 1_000;
 /** What is due so soon is waited for, in ms: a few times, so that nobody who pings all the while keeps an alarm running. */
 const SHORT_MS = 20;
 const SHORT_WAITS = 4;
+/** From how many failures in a row on a call counts as one more retry, which must not hold up others. */
+const RETRIES = 2;
+/** How soon a retry comes again where too many are under way, on average, in ms. */
+const CROWDED_MS = 500;
 /** A decision that has stood in line for longer is made again, in ms. */
 const FRESH_MS = 100;
 
@@ -225,7 +229,8 @@ export class Reconciler {
     // What is wanted can be seen, though the call must wait.
     if (action === null || wait > 0) return decision.kind === 'want' ? this.#decide(seen.record, decision, this.#now(seen)) : wait;
     // A permit and a connection before the commit: a call that waits for them after it would be stale.
-    const release = await permits.acquire(seen.record.failures > 0 ? 'retry' : action === 'wake' ? 'wake' : 'other');
+    const release = await permits.acquire(seen.record.failures >= RETRIES ? 'retry' : action === 'wake' ? 'wake' : 'other');
+    if (!release) return this.#on.surroundings.chance() * 2 * CROWDED_MS;
     const connection = await this.#on.pods.open();
     try {
       let { record } = seen;

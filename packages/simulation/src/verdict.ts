@@ -183,8 +183,7 @@ export class Verdict {
     if (of.activity && life.deletedAt !== null && issued > life.deletedAt)
       this.#broken(1, `activity on ${uuid} acknowledged after its end was`);
     life.lastAck = this.#timeline.now;
-    const isTold = record.pod !== 'awake' || !life.scaled;
-    if (of.activity && record.wanted === 'awake' && isTold && this.#pods().truth(uuid) === 'asleep') life.owed = true;
+    if (of.activity && record.wanted === 'awake' && !life.scaled && this.#pods().truth(uuid) === 'asleep') life.owed = true;
   }
 
   /** A call took effect. Where its owner does not wait for it any more, the doubt must be open still (promise 4). */

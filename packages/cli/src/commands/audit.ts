@@ -12,6 +12,7 @@ session-manager. What is found:
   leaked               its pod is there, though it is deleted
   gone                 its pod is not there, though it lives
   awake though asleep  its pod runs, though it has slept for more than a minute
+  asleep though awake  its pod sleeps, though it has been active for more than a minute
 Each is looked at twice, 3 s apart, the second time with its record in Redis:
 that is the truth, and the ledger only follows.
 

@@ -31,7 +31,7 @@ export async function audit(options: AuditOptions, output: Output, surroundings:
   const redisIsThere = await reachRedis(on).then(
     () => true,
     (error) => {
-      if (options.repair) throw error;
+      if (options.repair || (error instanceof CommandFailure && error.exitCode === EXIT.usage)) throw error;
       output.note('Redis cannot be reached: findings are by the ledger alone, which may lag behind');
       return false;
     },

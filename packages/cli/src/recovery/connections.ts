@@ -5,7 +5,7 @@ import { Arming } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
 import { answers, connectRedis, EnvError, readEnv } from '@sandman/runtime';
 import { SessionManagerClient } from '@sandman/session-manager';
-import { RedisSessionStore, RedisSlate } from '@sandman/store';
+import { agreeOnShards, RedisSessionStore, RedisSlate } from '@sandman/store';
 import { CommandFailure, EXIT } from '../exit.ts';
 
 /** How long Redis may take until it counts as away, in ms. */
@@ -24,6 +24,8 @@ export interface Connections extends AsyncDisposable {
   readonly doubt: number;
   /** Whether Redis answers. */
   readonly redisAnswers: () => Promise<boolean>;
+  /** @throws InvalidInput where SHARDS is not what the data in Redis was written with */
+  readonly agreeOnShards: () => Promise<void>;
 }
 
 const NAMES = [
@@ -84,6 +86,7 @@ export async function connectAll(env: NodeJS.ProcessEnv): Promise<Connections> {
     policies,
     doubt: read.SESSION_MANAGER_TIMEOUT + read.LATE_EFFECT_BOUND,
     redisAnswers: () => answers(redis),
+    agreeOnShards: () => agreeOnShards(redis, place.prefix, place.shards),
     async [Symbol.asyncDispose]() {
       await Promise.all([pods.close(), ledger.close()]);
       redis.disconnect();
@@ -114,10 +117,16 @@ export async function reachDatabase(ledger: Ledger): Promise<void> {
   }
 }
 
-/** @throws CommandFailure where Redis is away */
-export async function reachRedis({ redisAnswers }: Pick<Connections, 'redisAnswers'>): Promise<void> {
+/** @throws CommandFailure where Redis is away, or SHARDS is not what its data was written with */
+export async function reachRedis({
+  redisAnswers,
+  agreeOnShards: agree,
+}: Pick<Connections, 'redisAnswers' | 'agreeOnShards'>): Promise<void> {
   for (const deadline = performance.now() + REDIS_MS; performance.now() < deadline; await wait(100)) {
-    if (await redisAnswers()) return;
+    if (!(await redisAnswers())) continue;
+    return await agree().catch((error) => {
+      throw error instanceof InvalidInput ? new CommandFailure(EXIT.usage, error.message) : error;
+    });
   }
   throw new CommandFailure(EXIT.unreachable, 'Redis cannot be reached: is it up, and is REDIS_URL right?');
 }

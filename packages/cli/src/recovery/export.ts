@@ -1,7 +1,7 @@
 import { Ledger } from '@sandman/ledger';
 import { formatLine, traceOfChanges } from '@sandman/replay';
 import { answers, connectRedis, readEnv } from '@sandman/runtime';
-import { RedisJournal, RedisSessionStore } from '@sandman/store';
+import { agreeOnShards, RedisJournal, RedisSessionStore } from '@sandman/store';
 import type { Surroundings } from '../output.ts';
 import { Ticker } from '../ticker.ts';
 import { writeTrace } from '../trace-output.ts';
@@ -37,7 +37,11 @@ function redisOf(env: NodeJS.ProcessEnv): Source {
   return {
     name: 'Redis',
     sessions: keptByRedis(new RedisJournal(redis, { prefix, shards }), new RedisSessionStore(redis, { prefix, shards, slack: 0 })),
-    reach: () => reachRedis({ redisAnswers: () => answers(redis) }),
+    reach: () =>
+      reachRedis({
+        redisAnswers: () => answers(redis),
+        agreeOnShards: () => agreeOnShards(redis, prefix, shards),
+      }),
     [Symbol.asyncDispose]: async () => redis.disconnect(),
   };
 }

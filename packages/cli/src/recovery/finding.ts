@@ -9,7 +9,9 @@ export type Fault =
   /** It is not there, though the session lives. */
   | 'gone'
   /** It runs, though the session has been asleep for a while. */
-  | 'awake though asleep';
+  | 'awake though asleep'
+  /** It sleeps, though the session has been active for a while. */
+  | 'asleep though awake';
 
 export interface Finding {
   readonly uuid: string;
@@ -19,8 +21,8 @@ export interface Finding {
   readonly fault: Fault;
 }
 
-/** Whoever fell asleep so shortly ago may be about to wake, in ms. */
-const JUST_ASLEEP_MS = 60_000;
+/** Whoever fell asleep, or awoke, so shortly ago may be about to change again, in ms. */
+const JUST_SO_MS = 60_000;
 
 /**
  * What is wrong, by the record where Redis has one, for that is the truth and the ledger follows it; else by the ledger.
@@ -29,14 +31,19 @@ const JUST_ASLEEP_MS = 60_000;
  */
 export function findingOf(session: LedgerSession, record: SessionRecord | null, reading: PodReading, now: number): Finding | null {
   const status = record ? statusOf(record) : session.status;
-  const sleptAt = record ? record.sleptAt : session.sleptAt;
-  const fault = faultOf(status, reading, now - sleptAt);
+  // When it awoke only the record tells.
+  const awakeSince = Math.max(session.createdAt, record?.wokenAt ?? 0);
+  const since = status === 'active' ? awakeSince : record ? record.sleptAt : session.sleptAt;
+  const fault = faultOf(status, reading, now - since);
   return fault && { uuid: session.uuid, userId: session.userId, status, fault };
 }
 
-function faultOf(status: Status, { kind }: PodReading, asleepFor: number): Fault | null {
+/** @param lasts how long it has had that status, in ms */
+function faultOf(status: Status, { kind }: PodReading, lasts: number): Fault | null {
   if (kind === 'unread') return null;
   if (status === 'deleted') return kind === 'gone' ? null : 'leaked';
   if (kind === 'gone') return 'gone';
-  return status === 'sleeping' && kind === 'awake' && asleepFor > JUST_ASLEEP_MS ? 'awake though asleep' : null;
+  if (lasts <= JUST_SO_MS) return null;
+  if (status === 'sleeping' && kind === 'awake') return 'awake though asleep';
+  return status === 'active' && kind === 'asleep' ? 'asleep though awake' : null;
 }

@@ -33,6 +33,7 @@ export class Repair {
       leaked: () => this.#remove(finding.uuid),
       gone: () => this.#verify(finding),
       'awake though asleep': () => this.#verify(finding),
+      'asleep though awake': () => this.#verify(finding),
     };
     try {
       return await ways[finding.fault]();

@@ -1,0 +1,101 @@
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { linesOf } from './log.ts';
+import { TestStack, type View } from './stack.ts';
+
+/** How soon a live session's user is served, in ms: at once, and what a busy machine adds. */
+const PROMPT = 2_000;
+
+let redis: FoundRedis;
+
+beforeAll(async () => {
+  redis = await redisForTests();
+});
+
+afterAll(() => redis?.stop());
+
+/** A worker, some sessions whose pods are broken in a way, and one that is alive. */
+async function withBroken(count: number, fault: Record<string, unknown>) {
+  const stack = await new TestStack(redis.url).start({});
+  const broken = await Promise.all(Array.from({ length: count }, (_, i) => stack.create(`broken-${i}`)));
+  const alive = await stack.create('ada');
+  for (const { uuid } of broken) await stack.fault({ uuid, fault });
+  return { stack, broken, alive };
+}
+
+/** How long a live session's user waits for a wake, in ms, each time of so many. */
+async function wakes(stack: TestStack, { uuid }: View, times: number): Promise<number[]> {
+  const waits: number[] = [];
+  for (let i = 0; i < times; i++) {
+    await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
+    await stack.until(uuid, 'sleeping');
+    const from = Date.now();
+    const { status } = await stack.call('POST', `/v1/sessions/${uuid}/wake?wait=60s`);
+    if (status !== 200) throw new Error(`the wake was answered ${status}`);
+    waits.push(Date.now() - from);
+  }
+  return waits;
+}
+
+const retries = async (stack: TestStack, broken: readonly View[]) =>
+  (await Promise.all(broken.map(({ uuid }) => stack.calls(uuid)))).flat().filter(({ call }) => call !== 'create').length;
+
+describe.concurrent('pods that are broken hold up no live session', { timeout: 90_000 }, () => {
+  it.each([
+    ['that always answer 500', { status: 500 }],
+    ['that are gone (404)', { status: 404 }],
+    ['that cut the connection', { cut: 'before' }],
+  ])('%s', async (_, fault) => {
+    const { stack, broken, alive } = await withBroken(12, fault);
+    try {
+      await Promise.all(broken.map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
+      await waitFor('they are tried again and again', async () => (await retries(stack, broken)) >= 36, 60_000);
+      const waits = await wakes(stack, alive, 5);
+      if (Math.max(...waits) > PROMPT) throw new Error(`wakes took ${waits.join(', ')} ms`);
+      const open = linesOf(stack.workers[0]!).filter(({ msg }) => msg.startsWith('the session-manager fails'));
+      if (open.length > 0) throw new Error('the circuit was open');
+    } finally {
+      await stack.stop();
+    }
+  });
+
+  it('that hang, tried again and again: they hold half of the permits at most', async ({ expect }) => {
+    const stack = await new TestStack(redis.url, { WORKER_CONCURRENCY: '10', SESSION_MANAGER_TIMEOUT: '2s', LATE_EFFECT_BOUND: '1s' }).start({});
+    try {
+      const broken = await Promise.all(Array.from({ length: 30 }, (_, i) => stack.create(`broken-${i}`)));
+      const alive = await stack.create('ada');
+      for (const { uuid } of broken) await stack.fault({ uuid, fault: { hang: true } });
+      await Promise.all(broken.map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
+      await waitFor('each has failed', async () => (await Promise.all(broken.map(({ uuid }) => stack.calls(uuid, 'sleep')))).every(({ length }) => length > 0), 60_000);
+      const waits = await wakes(stack, alive, 3);
+      expect(Math.max(...waits)).toBeLessThan(PROMPT);
+    } finally {
+      await stack.stop();
+    }
+  });
+});
+
+it('a session-manager that is really down is left alone, and all goes on when it answers', { timeout: 90_000 }, async ({ expect, onTestFinished }) => {
+  const stack = await new TestStack(redis.url).start({});
+  onTestFinished(() => stack.stop());
+  const sessions = await Promise.all(Array.from({ length: 12 }, (_, i) => stack.create(`user-${i}`)));
+  const [waiting] = sessions;
+  await stack.call('POST', `/v1/sessions/${waiting!.uuid}/sleep`);
+  await stack.until(waiting!.uuid, 'sleeping');
+  const { id } = await stack.fault({ fault: { status: 503 } });
+  await Promise.all(sessions.slice(1).map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
+  await waitFor('the circuit is open', () => linesOf(stack.workers[0]!).some(({ msg }) => msg.startsWith('the session-manager fails')));
+  await stack.ping(waiting!.uuid);
+  const from = Date.now();
+  await waitFor('10 s pass', () => Date.now() - from > 10_000);
+  // The wake was never what tries whether it is back: its back-off would hold it up afterwards.
+  expect(await stack.calls(waiting!.uuid, 'wake')).toEqual([]);
+  const during = (await stack.sim<{ items: { at: number }[] }>('GET', '/sim/journal')).items.filter(({ at }) => at > from);
+  // Probes and single tries: at 0, 1, 3, 7 and 12 s.
+  expect(during.length).toBeLessThan(30);
+  await stack.sim('DELETE', `/sim/faults/${id}`);
+  const back = Date.now();
+  await stack.until(waiting!.uuid, 'active', 20_000);
+  expect(Date.now() - back).toBeLessThan(5_000 + PROMPT);
+  for (const { uuid } of sessions.slice(1)) await stack.until(uuid, 'sleeping', 30_000);
+});
