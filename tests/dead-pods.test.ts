@@ -60,13 +60,21 @@ describe.concurrent('pods that are broken hold up no live session', { timeout: 9
   });
 
   it('that hang, tried again and again: they hold half of the permits at most', async ({ expect }) => {
-    const stack = await new TestStack(redis.url, { WORKER_CONCURRENCY: '10', SESSION_MANAGER_TIMEOUT: '2s', LATE_EFFECT_BOUND: '1s' }).start({});
+    const stack = await new TestStack(redis.url, {
+      WORKER_CONCURRENCY: '10',
+      SESSION_MANAGER_TIMEOUT: '2s',
+      LATE_EFFECT_BOUND: '1s',
+    }).start({});
     try {
       const broken = await Promise.all(Array.from({ length: 30 }, (_, i) => stack.create(`broken-${i}`)));
       const alive = await stack.create('ada');
       for (const { uuid } of broken) await stack.fault({ uuid, fault: { hang: true } });
       await Promise.all(broken.map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
-      await waitFor('each has failed', async () => (await Promise.all(broken.map(({ uuid }) => stack.calls(uuid, 'sleep')))).every(({ length }) => length > 0), 60_000);
+      await waitFor(
+        'each has failed',
+        async () => (await Promise.all(broken.map(({ uuid }) => stack.calls(uuid, 'sleep')))).every(({ length }) => length > 0),
+        60_000,
+      );
       const waits = await wakes(stack, alive, 3);
       expect(Math.max(...waits)).toBeLessThan(PROMPT);
     } finally {
@@ -75,7 +83,10 @@ describe.concurrent('pods that are broken hold up no live session', { timeout: 9
   });
 });
 
-it('a session-manager that is really down is left alone, and all goes on when it answers', { timeout: 90_000 }, async ({ expect, onTestFinished }) => {
+it('a session-manager that is really down is left alone, and all goes on when it answers', { timeout: 90_000 }, async ({
+  expect,
+  onTestFinished,
+}) => {
   const stack = await new TestStack(redis.url).start({});
   onTestFinished(() => stack.stop());
   const sessions = await Promise.all(Array.from({ length: 12 }, (_, i) => stack.create(`user-${i}`)));

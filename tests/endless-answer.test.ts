@@ -31,7 +31,7 @@ async function hangUp(uuid: string): Promise<void> {
 
 const show = async (uuid: string) => (await stack.call<View>('GET', `/v1/sessions/${uuid}`)).body;
 /** When the session-manager's side of the chat was over, in ms; 0: it is not. */
-const chatOver = async (uuid: string) => (await stack.calls(uuid, 'chat') as unknown as { lostAt: number }[])[0]?.lostAt ?? 0;
+const chatOver = async (uuid: string) => ((await stack.calls(uuid, 'chat')) as unknown as { lostAt: number }[])[0]?.lostAt ?? 0;
 
 describe.concurrent('an answer that never ends, whose caller hung up', { timeout: 60_000 }, () => {
   it('is background activity: it is read until the cap, and the session sleeps then', async ({ expect }) => {

@@ -281,6 +281,43 @@ export const MUTANTS: readonly Mutant[] = [
     'notBefore: record.notBefore',
   ),
   mutant(
+    'what-others-change-is-not-found',
+    'a patrol finds pods that others changed',
+    'lifecycle/src/patrol.ts',
+    "if (seen === 'unread' || seen === record.pod)",
+    'if (seen)',
+  ),
+  mutant(
+    'a-manual-wake-trusts-what-was-known',
+    'a manual wake is answered by what was found out since',
+    REQUESTS,
+    "return statusOf(record) === 'active' && (record.verifyAt === 0 || record.wokenAt >= since);",
+    "return statusOf(record) === 'active' && since > 0;",
+  ),
+  mutant(
+    'a-connection-opens-after-the-commit',
+    'a decision does not wait for its connection',
+    RECONCILER,
+    'await this.#send(connection, seen.record, action)',
+    'await this.#send(await this.#on.pods.open(), seen.record, action)',
+  ),
+  mutant(
+    'broken-pods-open-the-circuit',
+    'failures of some sessions hold up no other',
+    'lifecycle/src/circuit.ts',
+    'if (answers) this.#since.failing.clear();',
+    '',
+  ),
+  {
+    name: 'a-heartbeat-from-the-future-counts',
+    rule: 'a heartbeat from the future says nothing',
+    file: STORE,
+    edits: [
+      ['const fromTheFuture = state.ingest.beat > now;', 'const fromTheFuture = false;'],
+      ['const ingest = { ...state.ingest, beat: knownBeat(state.ingest.beat, now) };', 'const { ingest } = state;'],
+    ],
+  },
+  mutant(
     'what-redis-forgot-is-believed',
     'what Redis may have forgotten is in doubt',
     LOOK,

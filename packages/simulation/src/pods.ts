@@ -157,13 +157,11 @@ export class SimulatedPods {
     const fault = this.#isHidden(call.uuid) ? 'not-found' : struck;
     this.next = null;
     if (fault) this.#watcher.struck(fault);
-    else if (this.broken.has(call.uuid))
-      return this.#timeline.in(random.between(2, 40), () => answer({ kind: 'transient', sent: true, error: 'HTTP 500' })) as never;
     const reach = random.between(1, 20);
     const back = random.between(1, 20);
     const answerIn = (ms: number, outcome: Outcome) => this.#timeline.in(ms, () => answer(outcome));
     const land = (ms: number, then: (outcome: Outcome) => void) => this.#land(call, ms, then);
-    switch (fault) {
+    switch (fault ?? (this.broken.has(call.uuid) ? 'failed' : null)) {
       case null:
         land(reach, (outcome) => answerIn(back, outcome));
         break;
