@@ -65,7 +65,7 @@ interface Watched {
   readonly onSent: () => void;
 }
 
-export interface TransportAnswer {
+interface TransportAnswer {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
   readonly body: string;

@@ -113,7 +113,7 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
   const remember = (reading: Reading) => {
     if (reading.record && random.chance(0.9)) known.set(uuid, reading.record);
   };
-  const what = random.between(0, 13);
+  const what = random.between(0, 14);
   switch (what) {
     case 0: {
       const former = record?.pod === 'gone' ? record : null;
@@ -186,16 +186,29 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
     case 12:
       await pair.same((store) => store.walk(0, 2).then((items) => items.map(({ record: { uuid: id } }) => id)));
       return 'walk';
+    case 13: {
+      // Long enough for the clock to say the same of both.
+      const least = random.pick([0, 3_600_000]);
+      await pair.same(async (store) => {
+        const turn = await store.patrol(0, least);
+        return turn.kind === 'next' ? turn : turn.kind;
+      });
+      return 'patrol';
+    }
     default: {
       const open = random.chance(0.7);
-      if (random.chance(0.3)) await pair.ageBeat(random.pick([1_000, 3_000]));
+      if (random.chance(0.3)) await pair.ageBeat(random.pick([1_000, 3_000, -60_000]));
       if (record && random.chance(0.2)) {
         const reading = await pair.lua.read(uuid);
-        if (reading.record && reading.record.rev > 1) await pair.forget(reading.record);
+        if (reading.record && reading.record.rev > 1) {
+          await pair.forget(reading.record);
+          // A rev that comes twice, with another status, would leave the index of the former in Redis alone.
+          known.delete(uuid);
+        }
       }
       await pair.same((store) => store.beat(0, open));
       await pair.agreeOnBeat();
-      if (record?.pod === 'gone') {
+      if (record?.pod === 'gone' && known.has(uuid)) {
         await pair.age(record);
         await pair.same((store) => store.bury());
         known.delete(uuid);
@@ -220,7 +233,7 @@ for (const seed of [1, 2, 3, 4, 5]) {
       const what = await step(pair, random, known);
       done[what] = (done[what] ?? 0) + 1;
     }
-    for (const what of ['birth', 'touch', 'commit', 'begin', 'renew', 'unmark', 'marked', 'list', 'walk', 'beat']) {
+    for (const what of ['birth', 'touch', 'commit', 'begin', 'renew', 'unmark', 'marked', 'list', 'walk', 'patrol', 'beat']) {
       expect(done[what], what).toBeGreaterThan(10);
     }
   });

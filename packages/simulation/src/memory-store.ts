@@ -30,6 +30,8 @@ import type { Command } from './redis.ts';
 type Stored = Omit<SessionRecord, 'ingest'>;
 
 const BATCH = 100;
+/** As the real store has it. */
+const PATROL_TRIES = 50;
 const PATROLLED = LIVE_STATUSES.filter((status) => status !== 'deleting');
 
 /** A shard's keys. Values are replaced, never changed, so that a copy of the maps is a snapshot. */
@@ -38,8 +40,8 @@ export interface ShardState {
   unarmed: Map<string, number>;
   ingest: Ingest;
   walk: string;
-  /** The session that the patrol looked at last, and when each had its turn, ms. */
-  patrolAt: string;
+  /** Where the patrol is, and when each session had its turn, ms. */
+  patrolAt: { readonly index: number; readonly place: string };
   patrolled: Map<string, number>;
   policies: PolicyState;
 }
@@ -50,7 +52,7 @@ export function emptyShard(): ShardState {
     unarmed: new Map(),
     ingest: { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 },
     walk: '',
-    patrolAt: '',
+    patrolAt: { index: 0, place: '' },
     patrolled: new Map(),
     policies: NO_POLICIES,
   };
@@ -215,15 +217,27 @@ export class MemoryStore implements SessionStore {
     return this.#on.command(() => {
       const { state, clock } = this.#on;
       const { now } = clock();
-      const had = new Map([...state.patrolled].filter(([, at]) => at > now - least && at <= now));
-      state.patrolled = had;
-      const uuids = PATROLLED.flatMap((status) => this.#uuids({ status }));
-      const from = uuids.indexOf(state.patrolAt) + 1;
-      const next = [...uuids.slice(from), ...uuids.slice(0, from)].find((uuid) => !had.has(uuid));
-      if (next === undefined) return { kind: 'wait', ms: had.size > 0 ? Math.min(...had.values()) + least - now : least };
-      state.patrolAt = next;
-      had.set(next, now);
-      return { kind: 'next', uuid: next };
+      state.patrolled = new Map([...state.patrolled].filter(([, at]) => at > now - least && at <= now));
+      let { index, place } = state.patrolAt;
+      let uuid: string | undefined;
+      for (let tries = 0, rounds = 0; tries < PATROL_TRIES && rounds < 2 && uuid === undefined; tries++) {
+        const next = this.#uuids({ status: PATROLLED[index]! }).find((one) => this.#place(one) > place);
+        if (next !== undefined) {
+          place = this.#place(next);
+          if (!state.patrolled.has(next)) uuid = next;
+        } else {
+          place = '';
+          index = (index + 1) % PATROLLED.length;
+          if (index === 0) rounds++;
+        }
+      }
+      state.patrolAt = { index, place };
+      if (uuid !== undefined) {
+        state.patrolled.set(uuid, now);
+        return { kind: 'next', uuid };
+      }
+      const first = Math.min(...state.patrolled.values());
+      return { kind: 'wait', ms: Number.isFinite(first) ? Math.max(1, first + least - now) : least };
     });
   }
 

@@ -66,6 +66,21 @@ it('a place that nobody took is not kept for later', async () => {
   expect(await pace.take()).toBeGreaterThan(0);
 });
 
+it('a spare place is one that nobody took in its time, and the next may still go at once', async () => {
+  const pace = new RedisPace(on.redis, on.prefix, 1);
+  expect(await pace.take()).toBe(0);
+  // The place before the next one is taken.
+  await on.redis.set(key(), (await clock()) - 500_000);
+  const ms = await pace.takeSpare();
+  expect(ms).toBeGreaterThan(400);
+  expect(ms).toBeLessThanOrEqual(500);
+  await on.redis.set(key(), (await clock()) - 1_100_000);
+  expect(await pace.takeSpare()).toBe(0);
+  expect(await pace.takeSpare()).toBeGreaterThan(900);
+  expect(await pace.take()).toBe(0);
+  expect(await pace.takeSpare()).toBeGreaterThan(1_900);
+});
+
 it('a clock that was set back does not close it', async () => {
   await on.redis.set(key(), (await clock()) + 3_600_000_000);
   expect(await new RedisPace(on.redis, on.prefix, 1).take()).toBe(0);
