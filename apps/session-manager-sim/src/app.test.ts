@@ -242,13 +242,13 @@ describe.concurrent('faults', () => {
     await using sim = await Sim.start();
     const uuid = await sim.create();
     const sleep = () => sim.send('POST', `/session/${uuid}/sleep`, {});
-    await sim.fault({ call: 'sleep', times: 1, fault: { delayMs: 300 } });
+    await sim.fault({ call: 'sleep', times: 1, fault: { delayMs: 1_500 } });
     const before = sleep();
     await expect.poll(async () => (await sim.journal()).at(-1)?.call).toBe('sleep');
     expect(await sim.replicas(uuid)).toBe(1);
     expect((await before).status).toBe(200);
     await sim.send('POST', `/session/${uuid}/wake`, {});
-    await sim.fault({ call: 'sleep', times: 1, fault: { afterMs: 300 } });
+    await sim.fault({ call: 'sleep', times: 1, fault: { afterMs: 1_500 } });
     let answered = false;
     const after = sleep().finally(() => {
       answered = true;

@@ -4,11 +4,15 @@ import { SandmanClient } from './client.ts';
 import { answerJson, answerProblem, startServer, type TestServer } from './server.fixture.ts';
 
 let server: TestServer;
+/** Whose calls are answered. */
 let client: SandmanClient;
+/** Whose calls time out after 200 ms. */
+let hasty: SandmanClient;
 
 beforeEach(async () => {
   server = await startServer();
-  client = new SandmanClient({ url: server.url, apiKey: 'test-key', timeout: 200 });
+  client = new SandmanClient({ url: server.url, apiKey: 'test-key' });
+  hasty = new SandmanClient({ url: server.url, apiKey: 'test-key', timeout: 200 });
 });
 
 afterEach(() => server.close());
@@ -48,14 +52,14 @@ describe('what goes wrong', () => {
 
   it('a time-out, before the headers and after them', async () => {
     server.answering = () => {};
-    await expect(client.policies()).rejects.toMatchObject({
+    await expect(hasty.policies()).rejects.toMatchObject({
       code: 'timeout',
       status: null,
       transient: true,
       detail: 'no answer within 200 ms',
     });
     server.answering = (_, answer) => void answer.write('{');
-    await expect(client.policies()).rejects.toMatchObject({ code: 'timeout' });
+    await expect(hasty.policies()).rejects.toMatchObject({ code: 'timeout' });
   });
 
   it('nobody there, and a connection that breaks, with their cause', async () => {
@@ -93,8 +97,8 @@ it('what a caller gives is encoded in paths and queries', async () => {
 
 it('a wake that waits may take longer than other calls', async () => {
   server.answering = (_, answer) => void setTimeout(() => answerJson(answer, 200, { status: 'active' }), 400);
-  await expect(client.sessions.wake('one', { wait: '2s' })).resolves.toEqual({ status: 'active' });
-  await expect(client.sessions.wake('one')).rejects.toMatchObject({ code: 'timeout' });
+  await expect(hasty.sessions.wake('one', { wait: '10s' })).resolves.toEqual({ status: 'active' });
+  await expect(hasty.sessions.wake('one')).rejects.toMatchObject({ code: 'timeout' });
 });
 
 describe('chat', () => {

@@ -230,7 +230,7 @@ export class Reconciler {
     if (action === null || wait > 0) return decision.kind === 'want' ? this.#decide(seen.record, decision, this.#now(seen)) : wait;
     // A permit and a connection before the commit: a call that waits for them after it would be stale.
     const release = await permits.acquire(seen.record.failures >= RETRIES ? 'retry' : action === 'wake' ? 'wake' : 'other');
-    if (!release) return this.#on.surroundings.chance() * 2 * CROWDED_MS;
+    if (!release) return CROWDED_MS * (0.5 + this.#on.surroundings.chance());
     const connection = await this.#on.pods.open();
     try {
       let { record } = seen;

@@ -1,0 +1,230 @@
+import { freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/testing';
+import type { Benchmark, Context } from './benchmark.ts';
+import { type Figure, figure, interleave } from './figures.ts';
+import { API_KEY, type Running, runSandman } from './processes.ts';
+
+/** Of so many sessions, so many have pods for which every call is answered 500. */
+const SESSIONS = 1_000;
+const BROKEN = ['0', '5', '30', '300'] as const;
+/** Users who come back, and sessions that fall due, a second. */
+const PER_SECOND = 20;
+/** How long a session is idle until it is due, in ms. */
+const IDLE_MS = 2_000;
+const AT_ONCE = 20;
+/** For how long the session-manager is down, and in turn down and up, in ms. */
+const DOWN_MS = 10_000;
+const TURN_MS = 2_000;
+const LATEST_MS = 60_000;
+const SIM_KEY = 'bench-session-manager-key';
+
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, ms)));
+
+/** An API, two workers, and a simulated session-manager whose pods can be broken. */
+class Stage {
+  readonly #api: Running;
+  readonly #running: readonly Running[];
+  readonly #sim: string;
+  readonly #stopSim: () => Promise<void>;
+
+  private constructor(sim: string, stopSim: () => Promise<void>, running: readonly Running[]) {
+    [this.#api] = running as [Running];
+    this.#running = running;
+    this.#sim = sim;
+    this.#stopSim = stopSim;
+  }
+
+  static async open(redis: RedisServer, prefix: string): Promise<Stage> {
+    const port = await freePort();
+    const sim = `http://127.0.0.1:${port}`;
+    const app = startApp('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${port}`, SIM_API_KEY: SIM_KEY });
+    await waitFor('the session-manager is up', async () => (await fetch(`${sim}/healthz`).catch(() => null))?.ok, LATEST_MS);
+    const settings = { redisUrl: redis.url, prefix, sessionManager: sim, env: { SESSION_MANAGER_API_KEY: SIM_KEY } };
+    const running = await Promise.all([runSandman('api', settings), runSandman('worker', settings), runSandman('worker', settings)]);
+    const stopSim = async () => {
+      app.kill('SIGKILL');
+      await app.exited;
+    };
+    return new Stage(sim, stopSim, running);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#running.map((one) => one.stop()), this.#stopSim()]);
+  }
+
+  async call<T = { uuid: string; sleepAt: string }>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await fetch(`${this.#api.url}/v1${path}`, {
+      method,
+      headers: { 'x-api-key': API_KEY, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`);
+    return (await answer.json()) as T;
+  }
+
+  async sim<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const headers = { 'x-api-key': SIM_KEY, 'content-type': 'application/json' };
+    const answer = await fetch(this.#sim + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    return (await answer.json()) as T;
+  }
+
+  /** When each session was put to sleep for the last time, in ms. */
+  async sleeps(): Promise<Map<string, number>> {
+    const { items } = await this.sim<{ items: { call: string; uuid: string; at: number; status: number }[] }>('GET', '/sim/journal');
+    return new Map(items.filter(({ call, status }) => call === 'sleep' && status === 200).map(({ uuid, at }) => [uuid, at]));
+  }
+}
+
+async function each<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {
+  const left = items.values();
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (const item of left) await run(item);
+    }),
+  );
+}
+
+const p99 = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(0.99 * values.length)]!;
+
+/** Sessions that sleep. */
+async function asleep(stage: Stage, count: number): Promise<string[]> {
+  const uuids: string[] = [];
+  await each(Array.from({ length: count }), async () => {
+    const { uuid } = await stage.call('POST', '/sessions', { userId: 'ada', policy: 'conservative' });
+    await stage.call('POST', `/sessions/${uuid}/sleep`);
+    uuids.push(uuid);
+  });
+  await waitFor('all sleep', async () => (await stage.sleeps()).size >= count, LATEST_MS);
+  return uuids;
+}
+
+async function wake(stage: Stage, uuid: string): Promise<number> {
+  const from = performance.now();
+  await stage.call('POST', `/sessions/${uuid}/wake?wait=60s`);
+  return performance.now() - from;
+}
+
+/** How long live users wait, and how late live sessions fall asleep (p99, ms), beside so many broken pods. */
+async function beside(redis: RedisServer, broken: number, prefix: string, seconds: number) {
+  const stage = await Stage.open(redis, prefix);
+  try {
+    const samples = seconds * PER_SECOND;
+    const sleepers = await asleep(stage, samples);
+    const others: string[] = [];
+    await each(Array.from({ length: Math.max(samples + broken, SESSIONS - samples) }), async () => {
+      others.push((await stage.call('POST', '/sessions', { userId: 'bob', policy: 'conservative' })).uuid);
+    });
+    const dead = others.splice(0, broken);
+    await each(dead, (uuid) => stage.sim('POST', '/sim/faults', { uuid, fault: { status: 500 } }));
+    await each(dead, (uuid) => stage.call('POST', `/sessions/${uuid}/sleep`));
+    await pause(5_000);
+    const waits: Promise<number>[] = [];
+    const due = new Map<string, number>();
+    const from = performance.now();
+    for (let i = 0; i < samples; i++) {
+      waits.push(wake(stage, sleepers[i]!));
+      const uuid = others[i]!;
+      await stage.call('POST', `/sessions/${uuid}/activity`);
+      const { sleepAt } = await stage.call('PATCH', `/sessions/${uuid}`, { policy: { sleepAfter: `${IDLE_MS}ms`, deleteAfter: 'never' } });
+      due.set(uuid, Date.parse(sleepAt));
+      await pause(from + ((i + 1) * 1_000) / PER_SECOND - performance.now());
+    }
+    const woken = await Promise.all(waits);
+    const slept = await waitFor(
+      'all that were due sleep',
+      async () => {
+        const sleeps = await stage.sleeps();
+        return [...due.keys()].every((uuid) => sleeps.has(uuid)) ? sleeps : null;
+      },
+      LATEST_MS + IDLE_MS,
+    );
+    return { wake: p99(woken), late: p99([...due].map(([uuid, at]) => slept.get(uuid)! - at)) };
+  } finally {
+    await stage.close();
+  }
+}
+
+/** How long after a session-manager that was down answers again its users are served (the last of them), in ms. */
+async function afterOutage(redis: RedisServer, prefix: string): Promise<number> {
+  const stage = await Stage.open(redis, prefix);
+  try {
+    const sleepers = await asleep(stage, 100);
+    const { id } = await stage.sim<{ id: number }>('POST', '/sim/faults', { fault: { status: 503 } });
+    const waits = sleepers.map((uuid) => wake(stage, uuid));
+    const from = performance.now();
+    await pause(DOWN_MS);
+    await stage.sim('DELETE', `/sim/faults/${id}`);
+    const back = performance.now() - from;
+    return Math.max(...(await Promise.all(waits))) - back;
+  } finally {
+    await stage.close();
+  }
+}
+
+/** How long users wait (p99, ms) for a session-manager that is down for 2 s and up for 2 s in turn. */
+async function comingAndGoing(redis: RedisServer, prefix: string): Promise<number> {
+  const stage = await Stage.open(redis, prefix);
+  try {
+    const sleepers = await asleep(stage, 100);
+    const waits: Promise<number>[] = [];
+    for (let turn = 0; turn < 5; turn++) {
+      const { id } = await stage.sim<{ id: number }>('POST', '/sim/faults', { fault: { status: 503 } });
+      for (const uuid of sleepers.splice(0, 10)) waits.push(wake(stage, uuid));
+      await pause(TURN_MS);
+      await stage.sim('DELETE', `/sim/faults/${id}`);
+      for (const uuid of sleepers.splice(0, 10)) waits.push(wake(stage, uuid));
+      await pause(TURN_MS);
+    }
+    return p99(await Promise.all(waits));
+  } finally {
+    await stage.close();
+  }
+}
+
+export const brokenPods: Benchmark = {
+  name: 'broken',
+  about: 'What broken pods, or a session-manager that is down, cost users who come back and sessions that fall asleep',
+  async run({ scale: { rounds, seconds }, progress }: Context): Promise<Figure[]> {
+    const redis = await startRedis();
+    try {
+      let stages = 0;
+      const prefix = () => `broken-${++stages}`;
+      const measured = await interleave(BROKEN, rounds, async (count, round) => {
+        const found = await beside(redis, Number(count), prefix(), seconds);
+        progress(
+          `${count} broken, round ${round + 1} of ${rounds}: wakes ${Math.round(found.wake)} ms, sleeps ${Math.round(found.late)} ms late`,
+        );
+        return found;
+      });
+      const back: number[] = [];
+      const turns: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        back.push(await afterOutage(redis, prefix()));
+        turns.push(await comingAndGoing(redis, prefix()));
+        progress(`round ${round + 1} of ${rounds}: down ${Math.round(back.at(-1)!)} ms, coming and going ${Math.round(turns.at(-1)!)} ms`);
+      }
+      return [
+        ...BROKEN.flatMap((count) => {
+          const group = `${count} of 1,000 pods answer 500`;
+          return [
+            figure(
+              group,
+              'a live user waits for the wake: p99',
+              'ms',
+              measured[count].map((one) => one.wake),
+            ),
+            figure(
+              group,
+              'a live session falls asleep after its time: p99',
+              'ms',
+              measured[count].map((one) => one.late),
+            ),
+          ];
+        }),
+        figure('the session-manager was down for 10 s', 'the last of 100 users is served after its return', 'ms', back),
+        figure('the session-manager is down for 2 s, up for 2 s', 'a user waits for the wake: p99', 'ms', turns),
+      ];
+    } finally {
+      await redis.stop();
+    }
+  },
+};
