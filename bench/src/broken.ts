@@ -19,6 +19,17 @@ const SIM_KEY = 'bench-session-manager-key';
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
+/** @throws Error on an answer that is not 2xx */
+async function ask<T>(url: string, key: string, method: string, body: unknown): Promise<T> {
+  const answer = await fetch(url, {
+    method,
+    headers: { 'x-api-key': key, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (!answer.ok) throw new Error(`${method} ${url} answered ${answer.status}: ${await answer.text()}`);
+  return (await answer.json()) as T;
+}
+
 /** An API, two workers, and a simulated session-manager whose pods can be broken. */
 class Stage {
   readonly #api: Running;
@@ -51,20 +62,12 @@ class Stage {
     await Promise.all([...this.#running.map((one) => one.stop()), this.#stopSim()]);
   }
 
-  async call<T = { uuid: string; sleepAt: string }>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await fetch(`${this.#api.url}/v1${path}`, {
-      method,
-      headers: { 'x-api-key': API_KEY, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`);
-    return (await answer.json()) as T;
+  call<T = { uuid: string; sleepAt: string }>(method: string, path: string, body?: unknown): Promise<T> {
+    return ask(`${this.#api.url}/v1${path}`, API_KEY, method, body);
   }
 
-  async sim<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const headers = { 'x-api-key': SIM_KEY, 'content-type': 'application/json' };
-    const answer = await fetch(this.#sim + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-    return (await answer.json()) as T;
+  sim<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return ask(this.#sim + path, SIM_KEY, method, body);
   }
 
   /** When each session was put to sleep for the last time, in ms. */

@@ -16,7 +16,9 @@ export async function expectPromisesKept(first: number, last: number): Promise<v
   const { histories, kills, sums } = tally;
   const { acknowledged, decisions, calls, takeovers, samples, gaps, repairs } = sums;
   for (const count of [acknowledged, decisions, calls, samples]) expect(count).toBeGreaterThan(4 * histories);
-  for (const count of [takeovers, gaps, repairs]) expect(count).toBeGreaterThan(histories / 50);
+  for (const count of [takeovers, gaps]) expect(count).toBeGreaterThan(histories / 50);
+  // What the patrol comes to first needs no sweep.
+  expect(repairs).toBeGreaterThan(histories / 100);
   expect(kills).toBeGreaterThan(histories / 2);
   const file = process.env.SANDMAN_FIGURES;
   if (file) appendFileSync(file, `${JSON.stringify({ simulation: { histories, kills, ...sums } })}\n`);
