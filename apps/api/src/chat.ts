@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
-import { type LiveReading, SandmanError, statusOf } from '@sandman/core';
+import { isBeingChecked, type LiveReading, SandmanError, statusOf } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 import { type ChatAnswer, type SessionManagerClient, wasSent } from '@sandman/session-manager';
 import type { FastifyReply } from 'fastify';
@@ -16,6 +16,8 @@ export interface ChatDeps {
 /** What a pod's answer says of its own body. */
 const FORWARDED = ['content-type', 'content-encoding', 'content-language', 'content-length', 'cache-control', 'retry-after'];
 
+/** How long a message waits at most until a status that is about to be read was, in ms. */
+const CHECK_MS = 2_000;
 /** How long a chat whose pod was not found waits until that is confirmed, in ms. */
 const VERIFY_MS = 5_000;
 
@@ -42,13 +44,18 @@ const LONGEST_TRY_MS = 1_000;
 const UNANSWERED = new Set([502, 503, 504]);
 
 /** Sends a message until the pod has it. Only what the pod surely does not have is sent again, and only while it may be starting. */
-async function send({ sessionManager, timeout }: ChatDeps, { record, now }: LiveReading, message: unknown): Promise<ChatAnswer> {
+async function send(
+  { sessionManager, timeout }: ChatDeps,
+  { record, now }: LiveReading,
+  message: unknown,
+  signal: AbortSignal,
+): Promise<ChatAnswer> {
   const started = record.wokenAt === 0 ? Number.POSITIVE_INFINITY : now - record.wokenAt;
   const end = performance.now() + Math.min(timeout, STARTING_MS - started);
   for (let pause = FIRST_TRY_MS; ; pause = Math.min(2 * pause, LONGEST_TRY_MS)) {
-    const isLast = !(performance.now() + pause < end);
+    const isLast = signal.aborted || !(performance.now() + pause < end);
     try {
-      const answer = await sessionManager.chat(record.uuid, message);
+      const answer = await sessionManager.chat(record.uuid, message, { signal });
       if (answer.status !== 503 || isLast) return answer;
       answer.body.destroy();
     } catch (error) {
@@ -58,22 +65,30 @@ async function send({ sessionManager, timeout }: ChatDeps, { record, now }: Live
   }
 }
 
+/** A session whose pod did not answer the message before: how it is once its status was read, or after a moment. */
+async function checked({ service, timeout }: ChatDeps, { record }: LiveReading): Promise<LiveReading> {
+  const found = await service.untilAwake(record.uuid, Math.min(timeout, CHECK_MS), record.verifyAt);
+  return found ?? service.get(record.uuid);
+}
+
 /** After its activity: a wake if need be, then the message goes to the pod, and its answer streams back. */
 export async function chat(deps: ChatDeps, reading: LiveReading, message: unknown, reply: FastifyReply): Promise<void> {
   const { service, timeout } = deps;
   const { record } = reading;
   const { uuid } = record;
   const { raw } = reply;
-  let answer: ChatAnswer | undefined;
   // A caller who hung up does not cut the pod's work: it goes on as background activity, which has its bound.
-  const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, spent: () => answer?.body.destroy() });
+  const bound = new AbortController();
+  const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, spent: () => bound.abort() });
   // The pod does not answer as one that is awake does: somebody else may have put it to sleep.
   const check = () => service.check(uuid).catch(() => {});
   try {
-    const awake = statusOf(record) === 'active' ? reading : await service.untilAwake(uuid, timeout);
+    const found = isBeingChecked(record, reading.now) ? await checked(deps, reading) : reading;
+    const awake = statusOf(found.record) === 'active' ? found : await service.untilAwake(uuid, timeout);
     if (!awake) throw new SandmanError('session-manager-timeout', `Session ${uuid} was not awake within ${timeout} ms`);
+    let answer: ChatAnswer;
     try {
-      answer = await send(deps, awake, message);
+      answer = await send(deps, awake, message, bound.signal);
     } catch (error) {
       await check();
       throw error;

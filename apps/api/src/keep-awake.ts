@@ -36,7 +36,12 @@ export function keepAwake(service: SessionService, reading: LiveReading, { conne
   const next = (record: SessionRecord, end: number) => {
     timer = setTimeout(async () => {
       const kind = connected() ? 'user' : 'background';
-      if (kind === 'background' && performance.now() >= end) return spent();
+      if (kind === 'background' && performance.now() >= end) {
+        // Its user may have come in another way.
+        const fresh = await service.get(record.uuid).catch(() => null);
+        if (over) return;
+        if (!fresh || spentAt(fresh) <= performance.now()) return spent();
+      }
       // A touch that fails is made up for by the next; a deleted session is not kept.
       const touched = await service.activity(record.uuid, kind, null).catch(() => null);
       if (!over) next(touched?.record ?? record, touched ? spentAt(touched) : end);

@@ -49,13 +49,25 @@ await runProcess('api', async (fail) => {
     timeout: env.SESSION_MANAGER_TIMEOUT,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status }),
   });
+  const admission = new Admission({
+    check: () => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS),
+    fail,
+    unknown: (err) => logger.warn({ err }, 'it cannot be told yet whether SHARDS fits the data in Redis: nothing is done before'),
+  });
+  await admission.soon();
+  const policiesInRedis = new RedisPolicies(redis, env.KEY_PREFIX);
   const policies = new PoliciesInUse({
     own,
     says: true,
     version: env.POLICIES_VERSION,
     // Workers say which.
     shadows: [],
-    agreement: new RedisPolicies(redis, env.KEY_PREFIX),
+    agreement: {
+      async agree(...told) {
+        admission.assertGiven();
+        return policiesInRedis.agree(...told);
+      },
+    },
     surroundings,
     changed: (version) => logger.info({ version }, 'other policies are in use from now on'),
     overruled: (version) =>
@@ -78,8 +90,6 @@ await runProcess('api', async (fail) => {
     slack: env.ALARM_SLACK,
     written: (before, after, now) => shadows.written(before, after, now),
   });
-  const admission = new Admission(() => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS), fail);
-  await admission.soon();
   const clock = new ClockWatch({ read: () => store.clock(), follow: false, metrics, logger });
   const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const app = await buildApi({
@@ -133,6 +143,7 @@ await runProcess('api', async (fail) => {
       await app.close();
       await Promise.all([policies.close(), shadows.close()]);
       clock.close();
+      admission.close();
       await sessionManager.close();
       await alarms.close();
       redis.disconnect();

@@ -29,7 +29,11 @@ await runProcess('dashboard', async (fail) => {
   const logger = createLogger(env.LOG_LEVEL, 'dashboard');
   // A person waits for each page: an error now is better than a page when Redis is back.
   const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
-  const admission = new Admission(() => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS), fail);
+  const admission = new Admission({
+    check: () => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS),
+    fail,
+    unknown: (err) => logger.warn({ err }, 'it cannot be told yet whether SHARDS fits the data in Redis: nothing is done before'),
+  });
   await admission.soon();
   const app = await buildDashboard({
     redis,
@@ -43,6 +47,7 @@ await runProcess('dashboard', async (fail) => {
   logger.info({ address }, 'dashboard is up');
   return {
     async close() {
+      admission.close();
       await app.close();
       redis.disconnect();
     },

@@ -17,7 +17,7 @@ import {
   startUpkeep,
 } from '@sandman/lifecycle';
 import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
-import { annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
+import { type Admission, annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
 import { type RedisJournal, RedisRehearsals, RedisRoster, type RedisSessionStore, RedisTrend } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
 import type { Bookkeeping } from './ledger/bookkeeping.ts';
@@ -43,8 +43,8 @@ export interface WorkerDeps {
   readonly policies: Policies;
   /** `DRY_RUN` */
   readonly dryRun: boolean;
-  /** Settles when this worker may touch what is in Redis. */
-  readonly admitted: Promise<void>;
+  /** Whether this worker may touch what is in Redis. */
+  readonly admission: Pick<Admission, 'given' | 'isGiven'>;
   readonly journal: RedisJournal;
   readonly pods: PodControl;
   /** Calls in flight at once. */
@@ -121,7 +121,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     store,
     policies,
     dryRun,
-    admitted,
+    admission,
     webhooks,
     warning,
     bookkeeping,
@@ -148,7 +148,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     clockAhead,
     failed: (err) => logger.warn({ err }, 'operators could not be told'),
   });
-  const probe = new Probe({ store, pods, surroundings });
+  const probe = new Probe({ store, pods, pace, surroundings });
   const circuit = new Circuit({
     surroundings,
     probe: (failing) => probe.answers(failing),
@@ -163,7 +163,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   /** Whether this is to be a dry run, and others are not: then it does nothing, for it would hold up what they are to do. */
   let yields = false;
   const claim = async () => {
-    await admitted;
+    if (!admission.isGiven) return;
     const conflict = await store.rehearse(dryRun, CLAIM_LASTS_MS);
     if (conflict === yields) return;
     yields = conflict;
@@ -174,12 +174,12 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     else logger.info('no other worker runs that is not a dry run: this worker goes on with its own');
   };
   // Before it does anything: what was due while nothing was done is not.
-  const begun = insist(claim, onError);
+  const begun = admission.given.then(() => insist(claim, onError));
   const stopClaiming = repeat(surroundings, CLAIM_EVERY_MS, claim, onError);
   const say = async () => {
-    await begun;
-    if (!yields) await store.setWarning(dryRun ? 0 : warning);
+    if (admission.isGiven && !yields) await store.setWarning(dryRun ? 0 : warning);
   };
+  begun.then(say).catch(onError);
   const stopSaying = repeat(surroundings, SAY_EVERY_MS, say, onError);
   const rehearsals = new RedisRehearsals(redis, { prefix, shards });
   if (dryRun) logger.warn('a dry run: no pod is put to sleep, woken or deleted');
@@ -194,6 +194,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     bounds: { doubt },
     permits: new Permits(concurrency, pace, surroundings),
     circuit,
+    othersAreFound: (uuid) => probe.findsOthers(uuid),
     observer: observe(metrics, logger),
     warn: async (record, sleepAt) => webhooks?.warn(record, sleepAt),
     surroundings,
@@ -260,7 +261,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
           found(found, session, recorded) {
             metrics.patrol.inc({ found });
             if (found !== 'as-recorded' && found !== 'unread')
-              logger.warn({ session, recorded, found }, 'somebody else changed the pod: its status is read again, and it is repaired');
+              logger.warn({ session, recorded, found }, 'the pod is not as recorded: its status is read again, and acted on');
           },
           failed: (err) => logger.warn({ err }, 'patrol'),
         })

@@ -82,13 +82,25 @@ await runProcess('worker', async (fail) => {
     timeout: env.SESSION_MANAGER_TIMEOUT,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status: String(status) }),
   });
+  const admission = new Admission({
+    check: () => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS),
+    fail,
+    unknown: (err) => logger.warn({ err }, 'it cannot be told yet whether SHARDS fits the data in Redis: nothing is done before'),
+  });
+  await admission.soon();
+  const policiesInRedis = new RedisPolicies(redis, env.KEY_PREFIX);
   const policies = new PoliciesInUse({
     own,
     // What is only tried is nobody else's business.
     says: !env.DRY_RUN,
     version: env.POLICIES_VERSION,
     shadows: env.SHADOW_POLICIES,
-    agreement: new RedisPolicies(redis, env.KEY_PREFIX),
+    agreement: {
+      async agree(...told) {
+        admission.assertGiven();
+        return policiesInRedis.agree(...told);
+      },
+    },
     surroundings,
     changed: (version) => logger.info({ version }, 'other policies are in use from now on'),
     overruled: (version) =>
@@ -111,8 +123,6 @@ await runProcess('worker', async (fail) => {
     slack: env.ALARM_SLACK,
     written: (before, after, now) => shadows.written(before, after, now),
   });
-  const admission = new Admission(() => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS), fail);
-  await admission.soon();
   const clock = new ClockWatch({ read: () => store.clock(), follow: true, metrics, logger });
   const journal = new RedisJournal(redis, { prefix: env.KEY_PREFIX, shards: env.SHARDS });
   const place = { redis, prefix: env.KEY_PREFIX, shards: env.SHARDS };
@@ -125,7 +135,7 @@ await runProcess('worker', async (fail) => {
     store,
     policies,
     dryRun: env.DRY_RUN,
-    admitted: admission.given,
+    admission,
     journal,
     pods: sessionManager,
     concurrency: env.WORKER_CONCURRENCY,
@@ -148,7 +158,7 @@ await runProcess('worker', async (fail) => {
     host: env.HOST,
     port: env.METRICS_PORT,
     registry: metrics.registry,
-    ready: async () => !closing && worker.isRunning() && (await answers(redis)),
+    ready: async () => !closing && admission.isGiven && worker.isRunning() && (await answers(redis)),
     async collect() {
       // While Redis is away a command would wait for it: the last figures stand.
       if (!(await answers(redis))) return;
@@ -174,6 +184,7 @@ await runProcess('worker', async (fail) => {
       await worker.close();
       await Promise.all([policies.close(), shadows.close()]);
       clock.close();
+      admission.close();
       await sessionManager.close();
       await ops.close();
       redis.disconnect();

@@ -19,8 +19,16 @@ export interface Alarm {
   readonly at: number;
 }
 
-function mainAlarm(record: SessionRecord): AlarmName {
+/** Whether a user may wait for a status read: not where the pod was only just adopted. */
+export function isAwaited({ wanted, verifyAt, createdAt }: SessionRecord): boolean {
+  return wanted === 'awake' && verifyAt !== 0 && verifyAt !== createdAt;
+}
+
+/** @param reads whether its status is to be read now */
+function mainAlarm(record: SessionRecord, reads: boolean): AlarmName {
   if (record.wanted === 'gone') return 'delete';
+  // Never behind sleeps in a line.
+  if (reads && isAwaited(record)) return 'wake';
   if (record.wanted === 'asleep') return record.pod === 'asleep' ? 'delete' : 'sleep';
   if (record.pod !== 'awake') return 'wake';
   return record.policy.sleepAfter === null ? 'delete' : 'sleep';
@@ -34,7 +42,7 @@ export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
   const decision = look(record, now);
   if (decision.kind === 'over') return [];
   const next = decision.kind === 'rest' ? decision.until : now;
-  const main = mainAlarm(record);
+  const main = mainAlarm(record, decision.kind === 'act' && decision.action === 'status');
   const alarms: Alarm[] = next === null ? [] : [{ name: main, at: next }];
   const { deleteAt } = deadlines(record);
   if (main !== 'delete' && deleteAt !== null) alarms.push({ name: 'delete', at: deleteAt });
@@ -43,7 +51,8 @@ export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
 
 /** The names of the alarms that were armed under a record's number, and perhaps more. */
 export function alarmNamesOf(record: SessionRecord): readonly AlarmName[] {
-  return record.wanted === 'gone' ? ALARM_NAMES : [...new Set([mainAlarm(record), 'delete'] as const)];
+  if (record.wanted === 'gone' || isAwaited(record)) return ALARM_NAMES;
+  return [...new Set([mainAlarm(record, false), 'delete'] as const)];
 }
 
 /** How soon an alarm rings again that rang while a call was in flight, in ms: what the call leaves may be due long before its lease ends. */

@@ -183,6 +183,8 @@ export interface PodControl {
   /**
    * Opens a connection, which may take as long as the time-out of a call: a call is decided on when it can be sent at once.
    * Never throws: where none can be opened, the call on it says so.
+   *
+   * @returns null in a process that is told to stop
    */
-  open(): Promise<PodConnection>;
+  open(): Promise<PodConnection | null>;
 }

@@ -81,6 +81,17 @@ export function confirmAwake(record: SessionRecord, now: number): Patch {
   return record.verifyAt > now ? { pod: 'unknown' } : { verifyAt: now };
 }
 
+/** Whether the pod's status is about to be read, because something made it doubtful. */
+export function isBeingChecked({ verifyAt }: SessionRecord, now: number): boolean {
+  return verifyAt !== 0 && verifyAt <= now;
+}
+
+/** The same as {@link confirmAwake}, for whoever does not wait for it: what is about to be found out need not be asked again. */
+export function checkAwake(record: SessionRecord, now: number): Change | null {
+  const patch = isBeingChecked(record, now) ? {} : confirmAwake(record, now);
+  return Object.keys(patch).length > 0 ? { patch, alarms: true } : null;
+}
+
 /** Whether the pod was found awake, or was woken, since that instant (ms). */
 export function isAwakeSince(record: SessionRecord, since: number): boolean {
   return statusOf(record) === 'active' && (record.verifyAt === 0 || record.wokenAt >= since);

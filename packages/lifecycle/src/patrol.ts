@@ -72,6 +72,7 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
     const { record } = await store.read(uuid);
     if (!record || !isSettled(record)) return;
     const connection = await pods.open();
+    if (!connection) return;
     const seen = seenIn(circuit.judge(uuid, await connection.call('status', uuid, surroundings.id())));
     if (seen === 'unread' || seen === record.pod) return found(seen === 'unread' ? seen : 'as-recorded', uuid, record.pod);
     const { record: current, now } = await store.read(uuid);

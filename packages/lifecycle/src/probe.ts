@@ -1,4 +1,4 @@
-import type { Outcome, PodControl, SessionStore } from '@sandman/core';
+import type { Outcome, Pace, PodControl, SessionRecord, SessionStore } from '@sandman/core';
 import type { Surroundings } from './surroundings.ts';
 
 /** How many sessions are looked for whose calls do not fail, and how many of them are asked for. */
@@ -8,15 +8,12 @@ const ASKED = 3;
 export interface ProbeOptions {
   readonly store: Pick<SessionStore, 'sample'>;
   readonly pods: PodControl;
-  readonly surroundings: Pick<Surroundings, 'id'>;
+  /** Bounds the calls per second of all workers together; null: nothing does. */
+  readonly pace: Pace | null;
+  readonly surroundings: Pick<Surroundings, 'id' | 'pause'>;
 }
 
-/** Whether somebody is there who answers: that a pod does not exist, or that we may not ask, is an answer too. */
-function isAnswer({ kind }: Outcome): boolean {
-  return kind === 'done' || kind === 'gone' || kind === 'permanent';
-}
-
-/** Asks the session-manager for the statuses of some sessions whose calls do not fail: what fails may be only those that do. */
+/** Reads the statuses of some sessions, to find out what a failure of others means. Never throws. */
 export class Probe {
   readonly #on: ProbeOptions;
 
@@ -25,25 +22,52 @@ export class Probe {
   }
 
   /**
-   * Answers as soon as one of them is answered for. Never throws.
+   * Whether the session-manager answers at all, also that it does not know a session, or that we may not ask. Sessions whose
+   * calls do not fail are asked for, where there are any: what fails may be only the others.
    *
    * @param failing sessions whose calls failed just now
    */
   async answers(failing: { has(uuid: string): boolean }): Promise<boolean> {
-    try {
-      const sample = await this.#on.store.sample(SAMPLED);
-      const sound = sample.filter(({ record }) => record.failures === 0 && !failing.has(record.uuid));
-      const asked = (sound.length > 0 ? sound : sample).slice(0, ASKED);
-      await Promise.any(asked.map(({ record }) => this.#ask(record.uuid)));
-      return true;
-    } catch {
-      return false;
+    const { sound, all } = await this.#sample((uuid) => failing.has(uuid));
+    return this.#some(sound.length > 0 ? sound : all, ({ kind }) => kind === 'done' || kind === 'gone' || kind === 'permanent');
+  }
+
+  /** Whether the session-manager knows others than this session; true where there is none whose calls do not fail. */
+  async findsOthers(uuid: string): Promise<boolean> {
+    const { sound } = await this.#sample((other) => other === uuid);
+    return sound.length === 0 || this.#some(sound, ({ kind }) => kind === 'done');
+  }
+
+  async #sample(excluded: (uuid: string) => boolean) {
+    const all = (await this.#on.store.sample(SAMPLED).catch(() => [])).map(({ record }) => record);
+    return { all, sound: all.filter(({ uuid, failures }) => failures === 0 && !excluded(uuid)) };
+  }
+
+  /** Answers as soon as one is as wanted. */
+  async #some(records: readonly SessionRecord[], isWanted: (outcome: Outcome) => boolean): Promise<boolean> {
+    const asked: Promise<void>[] = [];
+    for (const { uuid } of records.slice(0, ASKED)) {
+      await this.#place();
+      asked.push(this.#ask(uuid, isWanted));
+    }
+    return Promise.any(asked).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** A pace that cannot be asked bounds nothing: Redis is away. */
+  async #place(): Promise<void> {
+    const { pace, surroundings } = this.#on;
+    for (;;) {
+      const ms = (await pace?.take().catch(() => 0)) ?? 0;
+      if (ms === 0) return;
+      await surroundings.pause(ms);
     }
   }
 
-  async #ask(uuid: string): Promise<void> {
+  async #ask(uuid: string, isWanted: (outcome: Outcome) => boolean): Promise<void> {
     const connection = await this.#on.pods.open();
-    const outcome = await connection.call('status', uuid, this.#on.surroundings.id());
-    if (!isAnswer(outcome)) throw new Error('no answer');
+    if (!connection || !isWanted(await connection.call('status', uuid, this.#on.surroundings.id()))) throw new Error('not as wanted');
   }
 }

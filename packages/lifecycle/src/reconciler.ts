@@ -13,6 +13,7 @@ import {
   type Decision,
   deadlines,
   end,
+  isAwaited,
   isServed,
   type LiveReading,
   look,
@@ -29,7 +30,7 @@ import {
 } from '@sandman/core';
 import type { Arming } from './arming.ts';
 import type { Circuit } from './circuit.ts';
-import type { Permits } from './permits.ts';
+import type { Permits, Purpose } from './permits.ts';
 import type { Policies } from './policies-in-use.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import type { Surroundings } from './surroundings.ts';
@@ -44,14 +45,20 @@ const AFTER_ERROR_MS = 1_000;
 /** What is due so soon is waited for, in ms: a few times, so that nobody who pings all the while keeps an alarm running. */
 const SHORT_MS = 20;
 const SHORT_WAITS = 4;
-/** From how many failures in a row on a call counts as one more retry, which must not hold up others. */
-const RETRIES = 2;
+/** From how many failures in a row on a call counts as a retry, which must not hold up others; of a wake, and else. */
+const RETRIES = { wake: 5, other: 2 };
 /** How soon a retry comes again where too many are under way, on average, in ms. */
 const CROWDED_MS = 500;
 /** A decision that has stood in line for longer is made again, in ms. */
 const FRESH_MS = 100;
 
 const COMPLETED: AlarmEnd = { kind: 'completed' };
+
+const NOT_BELIEVED: Outcome = {
+  kind: 'transient',
+  sent: true,
+  error: 'HTTP 404, as for other sessions: is this the right session-manager?',
+};
 
 /** A reading, when it was asked for and when it came, as `surroundings.elapsed()` has it. */
 interface Seen extends Reading {
@@ -69,6 +76,12 @@ type Pursuit = Extract<Decision, { kind: 'want' | 'act' }>;
 function callOf(record: SessionRecord, decision: Decision, now: number): Action | null {
   const then = decision.kind === 'want' ? look({ ...record, ...decision.patch }, now) : decision;
   return then.kind === 'act' ? then.action : null;
+}
+
+/** What a permit is for. */
+function purposeOf(action: Action, record: SessionRecord): Purpose {
+  const purpose = action === 'wake' || (action === 'status' && isAwaited(record)) ? 'wake' : 'other';
+  return record.failures >= RETRIES[purpose] ? 'retry' : purpose;
 }
 
 /** What is worth counting, and telling. */
@@ -93,6 +106,8 @@ export interface ReconcilerOptions {
   readonly pods: PodControl;
   readonly permits: Permits;
   readonly circuit: Circuit;
+  /** Whether the session-manager knows other sessions than this one, as far as there are any. Never rejects. */
+  readonly othersAreFound: (uuid: string) => Promise<boolean>;
   readonly bounds: Bounds;
   readonly observer: Observer;
   /** Sees to it that somebody is told that the session will fall asleep at `sleepAt` (ms), unless somebody comes first. */
@@ -229,9 +244,13 @@ export class Reconciler {
     // What is wanted can be seen, though the call must wait.
     if (action === null || wait > 0) return decision.kind === 'want' ? this.#decide(seen.record, decision, this.#now(seen)) : wait;
     // A permit and a connection before the commit: a call that waits for them after it would be stale.
-    const release = await permits.acquire(seen.record.failures >= RETRIES ? 'retry' : action === 'wake' ? 'wake' : 'other');
+    const release = await permits.acquire(purposeOf(action, seen.record));
     if (!release) return CROWDED_MS * (0.5 + this.#on.surroundings.chance());
     const connection = await this.#on.pods.open();
+    if (!connection) {
+      release();
+      return AFTER_ERROR_MS;
+    }
     try {
       let { record } = seen;
       if (this.#now(seen) - seen.now > FRESH_MS) {
@@ -281,14 +300,17 @@ export class Reconciler {
     if (action === 'delete' && record.cause === 'delete-due' && deleteAt !== null) this.#on.observer.late('delete', now - deleteAt);
   }
 
-  async #send(connection: PodConnection, { uuid, token, cause }: SessionRecord, action: Action): Promise<Outcome> {
+  async #send(connection: PodConnection, { uuid, token, cause, missingSince }: SessionRecord, action: Action): Promise<Outcome> {
     const { store, observer, surroundings } = this.#on;
     const sentAt = surroundings.elapsed();
     const stop = surroundings.every(RENEW_MS, () => {
       store.renew(uuid, token, LEASE_MS).catch((error) => observer.failed(error, uuid));
     });
     try {
-      const outcome = await connection.call(action, uuid, token);
+      const answer = await connection.call(action, uuid, token);
+      // The one that would end the session: an address that answers 404 for all of them is a wrong one.
+      const isBelieved = answer.kind !== 'gone' || missingSince === 0 || (await this.#on.othersAreFound(uuid));
+      const outcome: Outcome = isBelieved ? answer : NOT_BELIEVED;
       observer.acted(action, outcome, (surroundings.elapsed() - sentAt) / 1_000, uuid, cause);
       return outcome;
     } finally {

@@ -8,6 +8,7 @@ import {
   type Cause,
   type Change,
   changePolicy,
+  checkAwake,
   confirmAwake,
   endHold,
   type Filter,
@@ -115,7 +116,7 @@ export class SessionService {
       const again = tracked && record ? activity(record, 'user', now, now) : null;
       const renewed = record && this.#renewed(record, now);
       // Somebody vouches for the pod anew; whether it is awake is asked.
-      const confirmed = again && record?.verifyAt === 0 ? confirmAwake({ ...record, ...again.patch }, now) : {};
+      const confirmed = (again && record && checkAwake({ ...record, ...again.patch }, now)?.patch) || {};
       const patch = again
         ? {
             ...again.patch,
@@ -260,7 +261,7 @@ export class SessionService {
 
   /** Has the pod's status read soon, because it did not answer a call of the user's as an awake one does. */
   async check(uuid: string): Promise<void> {
-    await this.#change(uuid, (record, now) => (record.verifyAt === 0 ? verify(record, now) : null), null);
+    await this.#change(uuid, checkAwake, null);
   }
 
   /**

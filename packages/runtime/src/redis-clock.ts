@@ -1,5 +1,5 @@
-/** An answer that took longer, in ms, says too little of the time in between. */
-const SLOW_MS = 100;
+/** An answer that took longer, in ms, says too little. */
+const SLOW_MS = 500;
 /** A smaller difference, in ms, may be the network's. */
 const NOISE_MS = 2;
 
@@ -11,7 +11,7 @@ const NOISE_MS = 2;
 export class RedisClock {
   readonly #read: () => Promise<number>;
   readonly #ownNow = Date.now;
-  #ahead: number | null = null;
+  #ahead = 0;
 
   /** @param read Redis' clock, in ms */
   constructor(read: () => Promise<number>) {
@@ -29,15 +29,15 @@ export class RedisClock {
     const redis = await this.#read();
     const took = performance.now() - asked;
     const ahead = this.#ownNow() - (redis + took / 2);
-    // A slow answer is better than none.
-    const isBetter = this.#ahead === null || (took <= SLOW_MS && Math.abs(ahead - this.#ahead) > NOISE_MS);
-    if (isBetter) this.#ahead = Math.abs(ahead) > NOISE_MS ? Math.round(ahead) : 0;
-    return this.#ahead ?? 0;
+    // Somewhere in between Redis read its clock.
+    const isKnownBetter = took <= SLOW_MS && Math.abs(ahead - this.#ahead) > took / 2 + NOISE_MS;
+    if (isKnownBetter) this.#ahead = Math.round(ahead);
+    return this.#ahead;
   }
 
   /** From now on `Date.now` shows Redis' clock, as it was when the clocks were last compared. */
   follow(): void {
-    Date.now = () => this.#ownNow() - (this.#ahead ?? 0);
+    Date.now = () => this.#ownNow() - this.#ahead;
   }
 
   /** `Date.now` shows this machine's clock again. */

@@ -211,7 +211,7 @@ describe.concurrent('a connection', () => {
   it('is open before the call is made: nothing is waited for then', async ({ expect }) => {
     await using on = await Place.start();
     on.answer = status(200);
-    const connection = await on.client.open();
+    const connection = (await on.client.open())!;
     expect(await new Promise((resolve) => on.server.getConnections((_, count) => resolve(count)))).toBe(1);
     expect(await connection.call('wake', 'a', 'key')).toEqual({ kind: 'done' });
     expect(on.seen).toHaveLength(1);
@@ -220,7 +220,7 @@ describe.concurrent('a connection', () => {
   it('serves one call after the other, also one that nobody used', async ({ expect }) => {
     await using on = await Place.start();
     on.answer = status(200);
-    (await on.client.open()).release();
+    (await on.client.open())!.release();
     for (const uuid of ['a', 'b', 'c']) {
       await new Promise((resolve) => setTimeout(resolve, 10));
       await on.client.call('wake', uuid, 'key');

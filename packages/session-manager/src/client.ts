@@ -38,14 +38,15 @@ export class SessionManagerClient implements PodControl {
     this.#transport = new Transport(options);
   }
 
-  async open(): Promise<PodConnection> {
+  async open(): Promise<PodConnection | null> {
     const line = await this.#transport.open();
-    return { call: (...call) => this.#call(line, ...call), release: line.release };
+    return line && { call: (...call) => this.#call(line, ...call), release: line.release };
   }
 
   /** One call, on a connection that is opened for it. */
   async call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
-    return (await this.open()).call(action, uuid, idempotencyKey);
+    const connection = await this.open();
+    return connection?.call(action, uuid, idempotencyKey) ?? { kind: 'transient', sent: false, error: 'this process is told to stop' };
   }
 
   async #call(line: Line, action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
@@ -68,7 +69,9 @@ export class SessionManagerClient implements PodControl {
     // Somebody waits: opening the connection is part of the time-out.
     const signal = this.#transport.timeout();
     try {
-      answer = await (await this.#transport.open()).send(call, signal);
+      const line = await this.#transport.open();
+      if (!line) throw new SandmanError('session-manager-error', 'This process is told to stop');
+      answer = await line.send(call, signal);
     } catch (error) {
       throw this.#unanswered(error);
     }
@@ -99,7 +102,7 @@ export class SessionManagerClient implements PodControl {
     }
   }
 
-  /** For a process that is told to stop: lifecycle calls that wait for a connection fail at once, those in flight go on. */
+  /** For a process that is told to stop: no more connections are opened for lifecycle calls; those in flight go on. */
   leave(): void {
     this.#transport.leave();
   }

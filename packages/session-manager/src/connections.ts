@@ -12,7 +12,7 @@ const REST_MS = 5;
  * Resolves host names as `dns.lookup` does, and once for all who ask for a name at the same time. Lookups run on four
  * threads: fifty slow ones, one after the other, would take twelve times as long as one.
  */
-function sharedLookup(): LookupFunction {
+export function sharedLookup(): LookupFunction {
   const running = new Map<string, Promise<LookupAddress[]>>();
   return (hostname, options, callback) => {
     let addresses = running.get(hostname);
@@ -25,6 +25,11 @@ function sharedLookup(): LookupFunction {
       (error) => callback(error, ''),
     );
   };
+}
+
+/** No more connections are opened: the process is told to stop. */
+export class Leaving extends Error {
+  override readonly name = 'Leaving';
 }
 
 /** An open connection, for one request at a time. */
@@ -107,7 +112,7 @@ export class Connections {
   #openAnother(): Promise<Connection> {
     const { hostname, host, protocol, port, origin } = this.#url;
     return new Promise((resolve, reject) => {
-      const giveUp = () => reject(new Error('no more connections are opened'));
+      const giveUp = () => reject(new Leaving());
       if (this.#isLeaving) return giveUp();
       this.#opening.add(giveUp);
       this.#connect({ hostname: hostname.replace(/^\[(.*)\]$/, '$1'), host, protocol, port }, (error, socket) => {

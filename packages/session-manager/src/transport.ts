@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Agent, type Dispatcher } from 'undici';
-import { type Connection, Connections } from './connections.ts';
+import { type Connection, Connections, Leaving, sharedLookup } from './connections.ts';
 import { Unanswered } from './unanswered.ts';
 
 export interface TransportOptions {
@@ -101,7 +101,11 @@ export class Transport {
     this.#prefix = url.pathname.replace(/\/+$/, '');
     this.#timeout = Math.min(options.timeout, LONGEST_TIMER_MS);
     this.#lifecycle = new Connections(url, this.#timeout);
-    const bounds = { headersTimeout: this.#timeout, bodyTimeout: this.#timeout, connect: { timeout: this.#timeout } };
+    const bounds = {
+      headersTimeout: this.#timeout,
+      bodyTimeout: this.#timeout,
+      connect: { timeout: this.#timeout, lookup: sharedLookup() },
+    };
     // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
     this.#chats = new Agent({ allowH2: false, pipelining: 1, ...bounds }).compose(watch);
   }
@@ -111,11 +115,12 @@ export class Transport {
     return AbortSignal.timeout(this.#timeout);
   }
 
-  /** Opens a connection for one lifecycle call, which may take as long as the time-out. Never rejects. */
-  async open(): Promise<Line> {
+  /** Opens a connection for one lifecycle call, which may take as long as the time-out. Null after {@link leave}. Never rejects. */
+  async open(): Promise<Line | null> {
     try {
       return this.#lineOn(await this.#lifecycle.take());
     } catch (error) {
+      if (error instanceof Leaving) return null;
       const fail = async () => {
         throw error;
       };
@@ -148,7 +153,7 @@ export class Transport {
     });
   }
 
-  /** Opens no more connections for lifecycle calls; those that wait for one fail. */
+  /** Opens no more connections for lifecycle calls; who waits for one gets none. */
   leave(): void {
     this.#lifecycle.leave();
   }

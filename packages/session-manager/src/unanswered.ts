@@ -23,6 +23,7 @@ const CAUSES: Record<string, string> = {
   ECONNRESET: 'connection broken',
   EPIPE: 'connection broken',
   UND_ERR_SOCKET: 'connection broken',
+  UND_ERR_DESTROYED: 'connection closed before the request was sent',
   UND_ERR_CONNECT_TIMEOUT: 'connecting timed out',
   UND_ERR_INVALID_ARG: 'the request cannot be written (is the API key one that a header may carry?)',
 };

@@ -313,7 +313,8 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'a heartbeat from the future says nothing',
     file: STORE,
     edits: [
-      ['const fromTheFuture = state.ingest.beat > now;', 'const fromTheFuture = false;'],
+      ['const fromTheFuture = state.ingest.beat >= now + GAP_MS;', 'const fromTheFuture = false;'],
+      ['[Math.min(state.ingest.beat, now), state.ingest.floor]', '[state.ingest.beat, state.ingest.floor]'],
       ['const ingest = { ...state.ingest, beat: knownBeat(state.ingest.beat, now) };', 'const { ingest } = state;'],
     ],
   },

@@ -235,7 +235,7 @@ export class World {
     };
     const policies = this.#policiesIn(process, command, this.#random.chance(0.3));
     const pods = this.pods.controlFrom(process);
-    const probe = new Probe({ store, pods, surroundings });
+    const probe = new Probe({ store, pods, pace: null, surroundings });
     const circuit = new Circuit({
       surroundings,
       probe: (failing) => probe.answers(failing),
@@ -249,6 +249,7 @@ export class World {
       pods,
       permits: new Permits(CONCURRENCY, null, surroundings),
       circuit,
+      othersAreFound: (uuid) => probe.findsOthers(uuid),
       bounds: { doubt: this.#bounds.timeout + this.#bounds.late },
       surroundings,
       observer: {

@@ -1,8 +1,13 @@
--- Agrees on the number of shards.
--- KEYS[1] the number in force
--- ARGV[1] the number that a process was given  [2] the number that stands for nothing any more and may be replaced ('': none)
+-- Agrees on the number of shards. Each process says again and again which number it was given.
+-- KEYS[1] the number in force, and when it was last said
+-- ARGV[1] the number that a process was given  [2] whether another may be replaced that nobody says any more 0|1
+-- ARGV[3] for how long one that was said counts, ms
 -- Returns the number in force
-local known = redis.call('GET', KEYS[1])
-if known and known ~= ARGV[2] then return tonumber(known) end
-redis.call('SET', KEYS[1], ARGV[1])
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local known = redis.call('HMGET', KEYS[1], 'number', 'at')
+if known[1] and known[1] ~= ARGV[1] then
+  if ARGV[2] == '0' or math.abs(now - known[2]) < tonumber(ARGV[3]) then return tonumber(known[1]) end
+end
+redis.call('HSET', KEYS[1], 'number', ARGV[1], 'at', now)
 return tonumber(ARGV[1])
