@@ -60,6 +60,7 @@ describe.concurrent('a process with another number of shards', { timeout: 60_000
     // As though that was longer ago.
     for (const shard of [0, 1])
       await askRedis(redis, (client) => client.hset(key.replace(':0}', `:${shard}}`), 'beat', Date.now() - 60_000));
+    await askRedis(redis, (client) => client.hset(`{${stack.prefix}:0}:shards`, 'at', Date.now() - 60_000));
     stack.set({ SHARDS: '5' });
     await stack.addApi();
     expect((await stack.call('GET', '/v1/policies')).status).toBe(200);

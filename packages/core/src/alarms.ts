@@ -24,11 +24,8 @@ export function isAwaited({ wanted, verifyAt, createdAt }: SessionRecord): boole
   return wanted === 'awake' && verifyAt !== 0 && verifyAt !== createdAt;
 }
 
-/** @param reads whether its status is to be read now */
-function mainAlarm(record: SessionRecord, reads: boolean): AlarmName {
+function mainAlarm(record: SessionRecord): AlarmName {
   if (record.wanted === 'gone') return 'delete';
-  // Never behind sleeps in a line.
-  if (reads && isAwaited(record)) return 'wake';
   if (record.wanted === 'asleep') return record.pod === 'asleep' ? 'delete' : 'sleep';
   if (record.pod !== 'awake') return 'wake';
   return record.policy.sleepAfter === null ? 'delete' : 'sleep';
@@ -42,17 +39,25 @@ export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
   const decision = look(record, now);
   if (decision.kind === 'over') return [];
   const next = decision.kind === 'rest' ? decision.until : now;
-  const main = mainAlarm(record, decision.kind === 'act' && decision.action === 'status');
+  const main = mainAlarm(record);
   const alarms: Alarm[] = next === null ? [] : [{ name: main, at: next }];
   const { deleteAt } = deadlines(record);
   if (main !== 'delete' && deleteAt !== null) alarms.push({ name: 'delete', at: deleteAt });
   return alarms;
 }
 
+/** The alarms to set: those that the record needs, and one more for a user who waits for a status read, before sleeps in a line. */
+export function alarmsToSet(record: SessionRecord, now: number): Alarm[] {
+  const alarms = alarmsOf(record, now);
+  const decision = look(record, now);
+  const isRead = decision.kind === 'act' && decision.action === 'status' && isAwaited(record);
+  return isRead && !alarms.some(({ name }) => name === 'wake') ? [...alarms, { name: 'wake', at: now }] : alarms;
+}
+
 /** The names of the alarms that were armed under a record's number, and perhaps more. */
 export function alarmNamesOf(record: SessionRecord): readonly AlarmName[] {
   if (record.wanted === 'gone' || isAwaited(record)) return ALARM_NAMES;
-  return [...new Set([mainAlarm(record, false), 'delete'] as const)];
+  return [...new Set([mainAlarm(record), 'delete'] as const)];
 }
 
 /** How soon an alarm rings again that rang while a call was in flight, in ms: what the call leaves may be due long before its lease ends. */

@@ -3,6 +3,7 @@ import {
   type AlarmName,
   alarmNamesOf,
   alarmsOf,
+  alarmsToSet,
   type LiveReading,
   type SessionRecord,
   type SessionStore,
@@ -27,7 +28,7 @@ export class Arming {
    */
   async arm({ record, now }: LiveReading, older: SessionRecord | null = null, ringing?: AlarmName): Promise<void> {
     const { uuid, n } = record;
-    const alarms = alarmsOf(record, now);
+    const alarms = alarmsToSet(record, now);
     await this.#clock.arm(uuid, n, alarms);
     const old = older && older.n !== n ? { n: older.n, names: alarmNamesOf(older).filter((name) => name !== ringing) } : null;
     const [valid] = await Promise.all([this.#store.unmark(uuid, n), old && this.#clock.disarm(uuid, old.n, old.names)]);
