@@ -265,9 +265,9 @@ export class MemoryStore implements SessionStore {
   #beat({ uuid, rev, n }: ShardMemory['witness'], sentAt: number): Beat {
     const { state, clock } = this.#on;
     const { now } = clock();
-    const fromTheFuture = state.ingest.beat >= now + GAP_MS;
+    const fromTheFuture = state.ingest.beat > now;
     const { lost, rewound: before, warning } = state.ingest;
-    const [beat, floor] = fromTheFuture ? [now - GAP_MS - 1, now] : [Math.min(state.ingest.beat, now), state.ingest.floor];
+    const [beat, floor] = fromTheFuture ? [now - GAP_MS - 1, now] : [state.ingest.beat, state.ingest.floor];
     const stored = state.records.get(uuid);
     const rewound = (stored?.rev ?? 0) < rev || (stored?.n ?? 0) < n || (rev > 0 && stored?.rev === rev && stored.n !== n);
     const open = now - sentAt <= BEAT_STALE_MS;

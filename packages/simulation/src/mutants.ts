@@ -37,13 +37,21 @@ export const MUTANTS: readonly Mutant[] = [
     'if (begun.record?.token !== token) return begun;',
     "if (begun.kind !== 'committed') return begun;",
   ),
-  mutant('commits-leave-no-mark', 'a commit that draws alarms leaves a mark', STORE, 'if (alarms) state.unarmed.set(uuid, now);', ''),
+  mutant(
+    'commits-leave-no-mark',
+    'a commit that draws alarms leaves a mark',
+    STORE,
+    'if (alarms) state.unarmed.set(uuid, now);',
+    '',
+    11_391,
+  ),
   mutant(
     'nobody-looks-for-marks',
     'every worker finishes what a crash left unarmed',
     'lifecycle/src/arming.ts',
     'const marks = await this.#store.marked(age);',
     'const marks: { uuid: string }[] = [];',
+    11_911,
   ),
   mutant('alarm-numbers-repeat', 'an alarm number never repeats', STORE, 'n: Math.max((stored?.n ?? 0) + 1, now)', 'n: stored?.n || now'),
   mutant(
@@ -116,7 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
     RECONCILER,
     'if (surroundings.elapsed() - committedAt > STALE_MS) {',
     'if (false) {',
-    13_901,
+    20_771,
   ),
   mutant(
     'a-result-is-dropped-when-somebody-touched',
@@ -138,6 +146,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     "if (outcome.kind === 'unknown') return { ...retry, ...doubt(record, now, bounds) };",
     "if (outcome.kind === 'unknown') return retry;",
+    11_091,
   ),
   mutant(
     'a-takeover-is-no-doubt',
@@ -145,7 +154,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     "return record.action === 'status' ? FREE : { ...FREE, ...doubt(record, now, bounds) };",
     'return FREE;',
-    11_901,
+    12_681,
   ),
   mutant(
     'the-earlier-doubt-wins',
@@ -160,8 +169,16 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'return { ...FREE, ...settled(record, RESULT[action], now), ...(',
     'return { ...FREE, ...settled(record, RESULT[action], now), verifyAt: 0, ...(',
+    11_211,
   ),
-  mutant('sleeps-in-doubt', 'no idle sleep in doubt', LOOK, "record.pod === 'awake' && record.verifyAt === 0;", "record.pod === 'awake';"),
+  mutant(
+    'sleeps-in-doubt',
+    'no idle sleep in doubt',
+    LOOK,
+    "record.pod === 'awake' && record.verifyAt === 0;",
+    "record.pod === 'awake';",
+    12_961,
+  ),
   mutant(
     'doubts-are-not-verified',
     'doubts are verified',
@@ -169,7 +186,14 @@ export const MUTANTS: readonly Mutant[] = [
     "if (record.wanted !== 'gone' && record.verifyAt !== 0 && now >=",
     'if (record.verifyAt < 0 && now >=',
   ),
-  mutant('a-new-life-forgets-the-doubt', 'a PUT keeps a doubt', REQUESTS, 'const verifyAt = former?.verifyAt ?? 0;', 'const verifyAt = 0;'),
+  mutant(
+    'a-new-life-forgets-the-doubt',
+    'a PUT keeps a doubt',
+    REQUESTS,
+    'const verifyAt = former?.verifyAt ?? 0;',
+    'const verifyAt = 0;',
+    11_391,
+  ),
   mutant(
     'sleeps-before-the-wake-was-served',
     'no idle sleep while the pod is not awake',
@@ -313,8 +337,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'a heartbeat from the future says nothing',
     file: STORE,
     edits: [
-      ['const fromTheFuture = state.ingest.beat >= now + GAP_MS;', 'const fromTheFuture = false;'],
-      ['[Math.min(state.ingest.beat, now), state.ingest.floor]', '[state.ingest.beat, state.ingest.floor]'],
+      ['const fromTheFuture = state.ingest.beat > now;', 'const fromTheFuture = false;'],
       ['const ingest = { ...state.ingest, beat: knownBeat(state.ingest.beat, now) };', 'const { ingest } = state;'],
     ],
   },
@@ -324,6 +347,7 @@ export const MUTANTS: readonly Mutant[] = [
     LOOK,
     'ingest.rewound > Math.max(rewound, createdAt)',
     'false',
+    11_691,
   ),
 ];
 

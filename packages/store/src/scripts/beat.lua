@@ -12,14 +12,10 @@ local rev, n = tonumber(witness[1]) or 0, tonumber(witness[2]) or 0
 local rewound = rev < tonumber(ARGV[1]) or n < tonumber(ARGV[2]) or (ARGV[1] ~= '0' and rev == tonumber(ARGV[1]) and n ~= tonumber(ARGV[2]))
 local beat = tonumber(redis.call('HGET', KEYS[1], 'beat'))
 if beat and beat > now then
-  -- The clock was set back since, by a little: it was a moment ago.
-  if beat - now < tonumber(ARGV[5]) then beat = now
-  else
-    -- For how long nobody could ping cannot be told, so it was a gap, and up to now counts as activity.
-    beat = now - ARGV[5] - 1
-    redis.call('HSET', KEYS[1], 'floor', now)
-  end
-  redis.call('HSET', KEYS[1], 'beat', beat)
+  -- The clock was set back since, by however little: Redis may have been away meanwhile. For how long nobody could ping cannot
+  -- be told, so it was a gap, and up to now counts as activity.
+  beat = now - ARGV[5] - 1
+  redis.call('HSET', KEYS[1], 'beat', beat, 'floor', now)
 end
 -- What lay in the socket of a frozen Redis says nothing of now: its sender may be long gone.
 if now - ARGV[3] <= tonumber(ARGV[4]) then
