@@ -239,6 +239,7 @@ export const MUTANTS: readonly Mutant[] = [
     STORE,
     'const open = now - sentAt <= BEAT_STALE_MS;',
     'const open = sentAt > 0;',
+    22_041,
   ),
   mutant('no-sweep', 'a lost alarm is found', 'lifecycle/src/sweep.ts', 'if (suspects.length === 0) return;', 'return;'),
   mutant(
