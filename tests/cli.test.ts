@@ -241,22 +241,15 @@ describe('many sessions', () => {
   });
 });
 
-it('each command on one session ends well as a process of its own, and with 1 where there is no such session', async () => {
-  const [uuid] = await make('own', 1);
-  const commands = (of: string) => [
-    ['show', of],
-    ['hold', of, '--for', '1h'],
-    ['sleep', of],
-    ['wake', of],
-    ['delete', of, '--yes'],
-  ];
-  for (const args of commands(uuid!)) {
-    const { code, stderr } = await startSandman(args, env);
-    expect(code, `${args}: ${stderr}`).toBe(0);
-  }
-  const refused = await Promise.all(commands('nobody00').map((args) => startSandman(args, env)));
-  for (const { code, stderr } of refused) expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('nobody00') });
-});
+it.each([['show'], ['hold', '--for', '1h'], ['sleep'], ['wake'], ['delete', '--yes']])(
+  '%s of one session ends well as a process of its own, and with 1 where there is no such session',
+  async (command, ...options) => {
+    const [uuid] = await make(`own-${command}`, 1);
+    const [done, refused] = await Promise.all([uuid!, 'nobody00'].map((of) => startSandman([command, of, ...options], env)));
+    expect(done!.code, done!.stderr).toBe(0);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('nobody00') });
+  },
+);
 
 it('a key that is not accepted is said so, and never shown', async () => {
   const secret = 'not-the-key-5d41402abc4b2a76';

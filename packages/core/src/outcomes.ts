@@ -45,7 +45,7 @@ export function suspect(record: SessionRecord, now: number, bounds: Bounds): Pat
 }
 
 /** How long a `Retry-After` is obeyed at most, in ms; while a user waits for a wake, for {@link USER_WAIT_MS}. */
-const LONGEST_RETRY_AFTER_MS = 300_000;
+export const LONGEST_RETRY_AFTER_MS = 300_000;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = { transient: 15_000, unknown: 15_000, permanent: 300_000 } as const;
 

@@ -27,11 +27,12 @@ export interface CircuitOptions {
 /**
  * Stops a process from calling a session-manager that serves nobody.
  *
- * Pods that are broken fail on a session-manager that is well, and their retries may be all that is called for a while. So
- * when calls for five different sessions have failed in a row, sessions whose calls do not fail are asked for: only where
- * none of them is answered either does the circuit open. While it is open they are asked for again and again, and it closes
- * with the first answer. A call that would change a pod tries only if its own session fails, or if it is no wake: a user's
- * wake that failed for the sake of others would wait for its back-off when all is well again.
+ * Broken pods fail on a session-manager that is well, and for a while nothing else may be called. So when calls for five
+ * different sessions have failed in a row, a probe reads the statuses of sessions whose calls do not fail. The circuit opens
+ * only if none of them is answered. While it is open, probes go on, and the first answer closes it.
+ *
+ * After each probe one waiting call may be made as well, in case the session-manager answers no statuses. It is not a wake,
+ * unless the calls of its own session fail: a wake that fails has to wait for its back-off when all is well again.
  *
  * A session-manager that answers 404 for one known session after the other may be one at a wrong address: from the fifth
  * on, and until a call succeeds, such an answer is a failure and ends no session. It holds up no other call, because the

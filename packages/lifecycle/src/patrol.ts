@@ -1,4 +1,13 @@
-import { type Outcome, type Pace, type Pod, type PodControl, type SessionRecord, type SessionStore, verify } from '@sandman/core';
+import {
+  LONGEST_RETRY_AFTER_MS,
+  type Outcome,
+  type Pace,
+  type Pod,
+  type PodControl,
+  type SessionRecord,
+  type SessionStore,
+  verify,
+} from '@sandman/core';
 import type { Arming } from './arming.ts';
 import type { Circuit } from './circuit.ts';
 import { repeat, type Surroundings } from './surroundings.ts';
@@ -20,7 +29,7 @@ export interface PatrolOptions {
   readonly pods: PodControl;
   /** The reads per second of all workers together. */
   readonly pace: Pace;
-  /** Whether a call more per second would be in the way of others; null: there is no bound. */
+  /** Takes a place among the calls that are bounded per second if no other call would wait for it, else says for how long to wait, in ms; null: nothing is bounded. */
   readonly spare: (() => Promise<number>) | null;
   readonly circuit: Circuit;
   readonly arming: Arming;
@@ -46,11 +55,13 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
   const { store, pods, pace, spare, circuit, arming, surroundings, found, failed } = options;
   let shard = 0;
   let reading = 0;
+  /** Until when the session-manager asked to be left alone. */
+  let quietUntil = Number.NEGATIVE_INFINITY;
 
   const take = async (): Promise<number> => {
     if (reading >= AT_ONCE) return FULL_MS;
-    // Probes ask for it then.
-    if (circuit.isOpen) return LONGEST_PAUSE_MS;
+    // While the circuit is open, probes read statuses.
+    if (circuit.isOpen || surroundings.elapsed() < quietUntil) return LONGEST_PAUSE_MS;
     const early = (await spare?.()) || (await pace.take());
     if (early > 0) return early;
     let wait = LONGEST_PAUSE_MS;
@@ -73,7 +84,10 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
     if (!record || !isSettled(record)) return;
     const connection = await pods.open();
     if (!connection) return;
-    const seen = seenIn(circuit.judge(uuid, await connection.call('status', uuid, surroundings.id())));
+    const outcome = circuit.judge(uuid, await connection.call('status', uuid, surroundings.id()));
+    if (outcome.kind === 'transient' && outcome.retryAfter)
+      quietUntil = surroundings.elapsed() + Math.min(outcome.retryAfter, LONGEST_RETRY_AFTER_MS);
+    const seen = seenIn(outcome);
     if (seen === 'unread' || seen === record.pod) return found(seen === 'unread' ? seen : 'as-recorded', uuid, record.pod);
     const { record: current, now } = await store.read(uuid);
     // Somebody has called meanwhile.

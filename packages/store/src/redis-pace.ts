@@ -28,7 +28,7 @@ export class RedisPace implements Pace {
     return this.#take(0);
   }
 
-  /** Takes a place that nobody took in its time, so that nobody waits for it; else says how long until there may be one, in ms. */
+  /** Takes a place that went by unused, so that the next call still finds one; else says how long until there may be one, in ms. */
   async takeSpare(): Promise<number> {
     return this.#take(1);
   }

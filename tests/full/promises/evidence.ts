@@ -115,15 +115,19 @@ export async function gather(world: World, users: Users): Promise<Evidence> {
   const lives = [...users.policies].map(([uuid, idle]): Life => {
     const mine = deeds.get(uuid) ?? [];
     const written = writes.get(uuid) ?? [];
+    const begun = new Map(written.filter(({ set }) => set.token).map((write) => [write.set.token!, write]));
     return {
       uuid,
       idle,
       deeds: mine,
       signals: mine.map(signalOf).filter((signal) => signal !== null),
       changes: changes.get(uuid) ?? [],
-      calls: (calls.get(uuid) ?? []).filter(({ call }) => call !== 'create'),
+      // A patrol and probes read statuses beside all else: that changes nothing, and needs no lock.
+      calls: (calls.get(uuid) ?? []).filter(
+        ({ call, idempotencyKey }) => call !== 'create' && (call !== 'status' || begun.has(idempotencyKey)),
+      ),
       writes: written,
-      begun: new Map(written.filter(({ set }) => set.token).map((write) => [write.set.token!, write])),
+      begun,
       ...(now.get(uuid) ?? { record: {}, replicas: null }),
     };
   });
