@@ -3,7 +3,7 @@ import type { Benchmark, Context } from './benchmark.ts';
 import { type Figure, figure, interleave } from './figures.ts';
 import { API_KEY, type Running, runSandman } from './processes.ts';
 
-/** Of so many sessions, so many have pods for which every call is answered 500. */
+/** Of so many sessions at most, so many have pods for which every call is answered 500. */
 const SESSIONS = 1_000;
 const BROKEN = ['0', '5', '30', '300'] as const;
 /** Users who come back, and sessions that fall due, a second. */
@@ -11,9 +11,10 @@ const PER_SECOND = 20;
 /** How long a session is idle until it is due, in ms. */
 const IDLE_MS = 2_000;
 const AT_ONCE = 20;
-/** For how long the session-manager is down, and in turn down and up, in ms. */
+/** For how long the session-manager is down at most, in ms; for how long in turn down and up, and how often at most. */
 const DOWN_MS = 10_000;
 const TURN_MS = 2_000;
+const TURNS = 5;
 const LATEST_MS = 60_000;
 const SIM_KEY = 'bench-session-manager-key';
 
@@ -107,13 +108,13 @@ async function wake(stage: Stage, uuid: string): Promise<number> {
 }
 
 /** How long live users wait, and how late live sessions fall asleep (p99, ms), beside so many broken pods. */
-async function beside(redis: RedisServer, broken: number, prefix: string, seconds: number) {
+async function beside(redis: RedisServer, broken: number, sessions: number, prefix: string, seconds: number) {
   const stage = await Stage.open(redis, prefix);
   try {
     const samples = seconds * PER_SECOND;
     const sleepers = await asleep(stage, samples);
     const others: string[] = [];
-    await each(Array.from({ length: Math.max(samples + broken, SESSIONS - samples) }), async () => {
+    await each(Array.from({ length: Math.max(samples + broken, sessions - samples) }), async () => {
       others.push((await stage.call('POST', '/sessions', { userId: 'bob', policy: 'conservative' })).uuid);
     });
     const dead = others.splice(0, broken);
@@ -147,14 +148,14 @@ async function beside(redis: RedisServer, broken: number, prefix: string, second
 }
 
 /** How long after a session-manager that was down answers again its users are served (the last of them), in ms. */
-async function afterOutage(redis: RedisServer, prefix: string): Promise<number> {
+async function afterOutage(redis: RedisServer, prefix: string, down: number): Promise<number> {
   const stage = await Stage.open(redis, prefix);
   try {
     const sleepers = await asleep(stage, 100);
     const { id } = await stage.sim<{ id: number }>('POST', '/sim/faults', { fault: { status: 503 } });
     const waits = sleepers.map((uuid) => wake(stage, uuid));
     const from = performance.now();
-    await pause(DOWN_MS);
+    await pause(down);
     await stage.sim('DELETE', `/sim/faults/${id}`);
     const back = performance.now() - from;
     return Math.max(...(await Promise.all(waits))) - back;
@@ -164,12 +165,12 @@ async function afterOutage(redis: RedisServer, prefix: string): Promise<number> 
 }
 
 /** How long users wait (p99, ms) for a session-manager that is down for 2 s and up for 2 s in turn. */
-async function comingAndGoing(redis: RedisServer, prefix: string): Promise<number> {
+async function comingAndGoing(redis: RedisServer, prefix: string, turns: number): Promise<number> {
   const stage = await Stage.open(redis, prefix);
   try {
     const sleepers = await asleep(stage, 100);
     const waits: Promise<number>[] = [];
-    for (let turn = 0; turn < 5; turn++) {
+    for (let turn = 0; turn < turns; turn++) {
       const { id } = await stage.sim<{ id: number }>('POST', '/sim/faults', { fault: { status: 503 } });
       for (const uuid of sleepers.splice(0, 10)) waits.push(wake(stage, uuid));
       await pause(TURN_MS);
@@ -186,13 +187,16 @@ async function comingAndGoing(redis: RedisServer, prefix: string): Promise<numbe
 export const brokenPods: Benchmark = {
   name: 'broken',
   about: 'What broken pods, or a session-manager that is down, cost users who come back and sessions that fall asleep',
-  async run({ scale: { rounds, seconds }, progress }: Context): Promise<Figure[]> {
+  async run({ scale: { rounds, seconds, small }, progress }: Context): Promise<Figure[]> {
+    const sessions = Math.min(SESSIONS, small);
+    const counts = BROKEN.filter((count) => Number(count) <= 0.3 * sessions);
+    const down = Math.min(DOWN_MS, 2_000 * seconds);
     const redis = await startRedis();
     try {
       let stages = 0;
       const prefix = () => `broken-${++stages}`;
-      const measured = await interleave(BROKEN, rounds, async (count, round) => {
-        const found = await beside(redis, Number(count), prefix(), seconds);
+      const measured = await interleave(counts, rounds, async (count, round) => {
+        const found = await beside(redis, Number(count), sessions, prefix(), seconds);
         progress(
           `${count} broken, round ${round + 1} of ${rounds}: wakes ${Math.round(found.wake)} ms, sleeps ${Math.round(found.late)} ms late`,
         );
@@ -201,13 +205,13 @@ export const brokenPods: Benchmark = {
       const back: number[] = [];
       const turns: number[] = [];
       for (let round = 0; round < rounds; round++) {
-        back.push(await afterOutage(redis, prefix()));
-        turns.push(await comingAndGoing(redis, prefix()));
+        back.push(await afterOutage(redis, prefix(), down));
+        turns.push(await comingAndGoing(redis, prefix(), Math.min(TURNS, seconds)));
         progress(`round ${round + 1} of ${rounds}: down ${Math.round(back.at(-1)!)} ms, coming and going ${Math.round(turns.at(-1)!)} ms`);
       }
       return [
-        ...BROKEN.flatMap((count) => {
-          const group = `${count} of 1,000 pods answer 500`;
+        ...counts.flatMap((count) => {
+          const group = `${count} of ${sessions.toLocaleString('en')} pods answer 500`;
           return [
             figure(
               group,
@@ -223,7 +227,7 @@ export const brokenPods: Benchmark = {
             ),
           ];
         }),
-        figure('the session-manager was down for 10 s', 'the last of 100 users is served after its return', 'ms', back),
+        figure(`the session-manager was down for ${down / 1_000} s`, 'the last of 100 users is served after its return', 'ms', back),
         figure('the session-manager is down for 2 s, up for 2 s', 'a user waits for the wake: p99', 'ms', turns),
       ];
     } finally {
