@@ -302,9 +302,9 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await page.getByText('No worker is alive').waitFor();
     expect(await verdict.textContent()).toBe('In trouble');
 
-    const fault = await stack.fault({ call: 'sleep', fault: { status: 500 } });
     await stack.addWorker();
     const failing = await Promise.all(Array.from({ length: 6 }, (_, i) => stack.create(`unlucky-${i}`, 'balanced')));
+    const fault = await stack.fault({ fault: { status: 500 } });
     for (const { uuid } of failing) await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
     await page.getByText(/for the session-manager since \d+ s: it fails/).waitFor();
     await rowOf(page, failing[0]!)
