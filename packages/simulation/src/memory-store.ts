@@ -39,6 +39,8 @@ export interface ShardState {
   records: Map<string, Stored>;
   unarmed: Map<string, number>;
   ingest: Ingest;
+  /** When a heartbeat was found that was from the future, ms; 0: an API has beaten since. */
+  unheard: number;
   walk: string;
   /** Where the patrol is, and when each session had its turn, ms. */
   patrolAt: { readonly index: number; readonly place: string };
@@ -51,6 +53,7 @@ export function emptyShard(): ShardState {
     records: new Map(),
     unarmed: new Map(),
     ingest: { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 },
+    unheard: 0,
     walk: '',
     patrolAt: { index: 0, place: '' },
     patrolled: new Map(),
@@ -267,11 +270,14 @@ export class MemoryStore implements SessionStore {
     const { now } = clock();
     const fromTheFuture = state.ingest.beat > now;
     const { lost, rewound: before, warning } = state.ingest;
-    const [beat, floor] = fromTheFuture ? [now - GAP_MS - 1, now] : [state.ingest.beat, state.ingest.floor];
+    const [beat, floor] = fromTheFuture ? [0, now] : [state.ingest.beat, state.ingest.floor];
+    if (fromTheFuture) state.unheard = now;
     const stored = state.records.get(uuid);
     const rewound = (stored?.rev ?? 0) < rev || (stored?.n ?? 0) < n || (rev > 0 && stored?.rev === rev && stored.n !== n);
     const open = now - sentAt <= BEAT_STALE_MS;
-    const gap = open && beat > 0 && now - beat > GAP_MS ? now - beat : 0;
+    const silence = beat > 0 && now - beat > GAP_MS ? now - beat : 0;
+    const gap = !open ? 0 : state.unheard > 0 ? Math.max(now - state.unheard, GAP_MS + 1) : silence;
+    if (open) state.unheard = 0;
     state.ingest = {
       beat: open ? Math.max(beat, Math.min(now, sentAt)) : beat,
       floor: gap > 0 || rewound ? now : floor,

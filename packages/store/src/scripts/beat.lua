@@ -12,14 +12,20 @@ local rev, n = tonumber(witness[1]) or 0, tonumber(witness[2]) or 0
 local rewound = rev < tonumber(ARGV[1]) or n < tonumber(ARGV[2]) or (ARGV[1] ~= '0' and rev == tonumber(ARGV[1]) and n ~= tonumber(ARGV[2]))
 local beat = tonumber(redis.call('HGET', KEYS[1], 'beat'))
 if beat and beat > now then
-  -- The clock was set back since, by however little: Redis may have been away meanwhile. For how long nobody could ping cannot
-  -- be told, so it was a gap, and up to now counts as activity.
-  beat = now - ARGV[5] - 1
-  redis.call('HSET', KEYS[1], 'beat', beat, 'floor', now)
+  -- The clock was set back since, by however little: Redis may have been away meanwhile. Since when nobody could ping cannot be
+  -- told. So nothing is decided on silence until the next API beats, which ends a gap.
+  beat = nil
+  redis.call('HDEL', KEYS[1], 'beat')
+  redis.call('HSET', KEYS[1], 'unheard', now, 'floor', now)
 end
 -- What lay in the socket of a frozen Redis says nothing of now: its sender may be long gone.
 if now - ARGV[3] <= tonumber(ARGV[4]) then
   if beat and now - beat > tonumber(ARGV[5]) then gap = now - beat end
+  local unheard = tonumber(redis.call('HGET', KEYS[1], 'unheard'))
+  if unheard then
+    gap = math.max(now - unheard, ARGV[5] + 1)
+    redis.call('HDEL', KEYS[1], 'unheard')
+  end
   -- It vouches for when it was sent: between then and now its sender may have died.
   redis.call('HSET', KEYS[1], 'beat', math.max(beat or 0, math.min(now, ARGV[3])))
 end
