@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type AppProcess, freePort, startApp, waitFor } from '@sandman/testing';
 
 /** How long a process may take to answer for the first time, in ms: on a busy machine its start takes a while. */
-export const START_MS = 30_000;
+export const START_MS = 55_000;
 
 export const API_KEY = 'test-api-key-0123456789';
 const SIM_KEY = 'test-session-manager-key';
