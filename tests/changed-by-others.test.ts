@@ -4,6 +4,8 @@ import { TestStack, type View } from './stack.ts';
 
 /** A patrol comes to a session every 15 s; and what a busy machine adds. In ms. */
 const PATROLLED = 30_000;
+/** How much longer one read may be on its way than another, on a busy machine, in ms. */
+const JOURNEY = 5_000;
 
 let redis: FoundRedis;
 /** Without a patrol: what is found is found by what users do. */
@@ -134,7 +136,7 @@ describe.concurrent('a patrol finds, though nobody comes', { timeout: 2 * PATROL
     for (const { uuid } of sessions) {
       const times = reads.filter((read) => read.uuid === uuid).map(({ at }) => at);
       expect(times.length).toBeGreaterThan(0);
-      for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThan(14_500);
+      for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThan(15_000 - JOURNEY);
     }
   });
 });
