@@ -39,7 +39,7 @@ export function deadlines(record: SessionRecord, ingest = record.ingest): Deadli
   if (record.wanted === 'asleep') {
     const from = record.pod === 'asleep' ? record.sleptAt : record.cause === 'idle' ? (sleepAt ?? 0) : record.manualSleepAt;
     const lost = ingest.lost - record.lostBefore;
-    return { sleepAt, deleteAt: Math.max(from, record.lastActivity, ingest.rewound) + deleteAfter + lost };
+    return { sleepAt, deleteAt: Math.max(from, record.lastActivity, record.wokenAt, ingest.rewound) + deleteAfter + lost };
   }
   return { sleepAt, deleteAt: sleepAt === null ? idleEnd(record, ingest, deleteAfter) : sleepAt + deleteAfter };
 }
