@@ -80,7 +80,7 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: unknow
   // A caller who hung up does not cut the pod's work: it goes on as background activity, which has its bound.
   const bound = new AbortController();
   const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, spent: () => bound.abort() });
-  // The pod does not answer as one that is awake does: somebody else may have put it to sleep.
+  // An awake pod would have answered. Somebody else may have scaled it down.
   const check = () => service.check(uuid).catch(() => {});
   try {
     const found = isBeingChecked(record, reading.now) ? await checked(deps, reading) : reading;
@@ -114,7 +114,7 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: unknow
     raw.on('error', () => {});
     try {
       for await (const chunk of answer.body) {
-        // Nobody reads it any more; the pod's work is not cut short for that.
+        // After the caller hung up, the answer is read on and dropped, so that the pod can finish its work.
         if (!raw.destroyed && !raw.write(chunk)) await writable(raw, timeout);
       }
       raw.end();

@@ -108,7 +108,7 @@ function restored(record: SessionRecord, found: Pod | undefined, now: number): P
 export function end(record: SessionRecord, { action, outcome, sentAt, podBefore, chance }: Ended, now: number, bounds: Bounds): Patch {
   if (outcome.kind === 'done') {
     if (action === 'status') {
-      // A status read, and nothing else, ends the doubt; not one that somebody raised while it was being read.
+      // Only a status read ends a doubt, and only if it was sent after the doubt was due.
       const verifyAt = sentAt >= record.verifyAt ? 0 : record.verifyAt;
       return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt };
     }

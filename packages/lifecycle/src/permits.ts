@@ -33,7 +33,7 @@ export class Permits {
     this.#surroundings = surroundings;
   }
 
-  /** @returns null to a retry where as many are under way as may be; it comes again */
+  /** @returns null for a retry when half of the permits are held by retries; the caller tries again later */
   acquire(purpose: Purpose): Promise<Release | null> {
     const isFull = this.#held.retry + this.#lines.retry.length >= this.#limits.retry;
     if (purpose === 'retry' && isFull) return Promise.resolve(null);

@@ -21,7 +21,7 @@ export interface Finding {
   readonly fault: Fault;
 }
 
-/** Whoever fell asleep, or awoke, so shortly ago may be about to change again, in ms. */
+/** A session that changed its status within this time, in ms, may be changing again: it is no finding yet. */
 const JUST_SO_MS = 60_000;
 
 /**
