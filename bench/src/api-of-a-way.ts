@@ -41,6 +41,8 @@ const app = await buildApi({
   apiKeys: env.API_KEYS,
   rateLimit: null,
   timeout,
+  chatTimeout: timeout,
+  chatBodyLimit: 1_048_576,
   metrics: createMetrics(),
   logger,
   requestSpans: null,

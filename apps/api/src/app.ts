@@ -12,10 +12,12 @@ import { shedOverload } from './overload.ts';
 import { answerError, answerUnreadable } from './problems.ts';
 import { limitRate } from './rate-limit.ts';
 import { Readiness } from './readiness.ts';
+import { chatRoutes } from './routes/chat.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { measure, probes } from './routes/probes.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signalRoutes } from './routes/signals.ts';
+import { boundUnauthenticated } from './unauthenticated.ts';
 
 const BODY_LIMIT_BYTES = 1_048_576;
 /** A user's id of 255 characters, each of up to four bytes written as `%XX`. */
@@ -26,10 +28,6 @@ const RECEIVE_MS = 30_000;
 const HEADERS_MS = 10_000;
 /** How often connections are looked through for those that are too slow, in ms. */
 const LOOK_MS = 1_000;
-
-function noSuchRoute(): never {
-  throw new SandmanError('not-found', 'There is no such route');
-}
 
 /** The API, ready to listen or to be injected into. */
 export async function buildApi(deps: ApiDeps) {
@@ -50,10 +48,12 @@ export async function buildApi(deps: ApiDeps) {
     clientErrorHandler: answerUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  secure(app, 'data');
+  boundUnauthenticated(app, keyCheck(deps.apiKeys));
   await shedOverload(app);
 
   // A connection that is kept alive keeps a process that is told to stop, and its next request may find it gone.
-  const readiness = new Readiness(deps.ready);
+  const readiness = new Readiness(async () => !app.isFull() && (await deps.ready()));
   app.decorate('readiness', readiness);
   app.addHook('preClose', () => readiness.leave());
   app.addHook('onSend', (_, reply, payload, done) => {
@@ -66,7 +66,6 @@ export async function buildApi(deps: ApiDeps) {
   const lenient = new Ajv({ useDefaults: true, strict: false, coerceTypes: true });
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'querystring' ? lenient : strict).compile(schema as object));
   app.setErrorHandler<FastifyError>(answerError);
-  app.setNotFoundHandler(noSuchRoute);
   // A body is optional where all its fields are: nothing at all then means the empty object.
   // A message may hold any JSON; what is ours refuses every key it does not know.
   const parseJson = app.getDefaultJsonParser('ignore', 'ignore');
@@ -84,7 +83,6 @@ export async function buildApi(deps: ApiDeps) {
     done();
   });
 
-  secure(app, 'data');
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -107,23 +105,22 @@ export async function buildApi(deps: ApiDeps) {
       },
     },
   });
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  app.get('/openapi.json', { schema: { hide: true }, config: { withoutKey: 'large' } }, () => app.swagger());
   serveDocs(app);
 
   measure(app, deps.metrics.registry);
   await app.register(probes, deps);
   await app.register(
     async (v1) => {
-      v1.addHook('onRequest', keyCheck(deps.apiKeys));
       v1.addHook('onRequest', async () => {
         if (!deps.admitted()) throw new SandmanError('not-ready', 'Redis cannot be reached');
       });
-      // After the key: a trace costs, and its callers may ask for it.
+      // Behind the check of the key: a trace costs, and its callers may ask for it.
       if (deps.requestSpans) await v1.register(deps.requestSpans);
       if (deps.rateLimit) await limitRate(v1, deps.rateLimit);
-      v1.setNotFoundHandler(noSuchRoute);
       await v1.register(sessionRoutes, deps);
       await v1.register(signalRoutes, deps);
+      await v1.register(chatRoutes, deps);
       await v1.register(journalRoutes, deps);
     },
     { prefix: '/v1' },

@@ -9,12 +9,24 @@ import { keepAwake } from './keep-awake.ts';
 export interface ChatDeps {
   readonly service: SessionService;
   readonly sessionManager: SessionManagerClient;
-  /** `SESSION_MANAGER_TIMEOUT`, ms. */
+  /** `SESSION_MANAGER_TIMEOUT`, ms: bounds the wait for the wake. */
   readonly timeout: number;
+  /** `CHAT_TIMEOUT`, ms: bounds how long a message is sent again to a pod that starts. */
+  readonly chatTimeout: number;
 }
 
-/** What a pod's answer says of its own body. */
-const FORWARDED = ['content-type', 'content-encoding', 'content-language', 'content-length', 'cache-control', 'retry-after'];
+/** The headers of a pod's answer that are passed on: those that describe its body, and how to treat it. */
+const FORWARDED = [
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-disposition',
+  'cache-control',
+  'location',
+  'retry-after',
+  'x-accel-buffering',
+];
 
 /** How long a message waits at most until a status that is about to be read was, in ms. */
 const CHECK_MS = 2_000;
@@ -45,13 +57,13 @@ const UNANSWERED = new Set([502, 503, 504]);
 
 /** Sends a message until the pod has it. Only what the pod surely does not have is sent again, and only while it may be starting. */
 async function send(
-  { sessionManager, timeout }: ChatDeps,
+  { sessionManager, chatTimeout }: ChatDeps,
   { record, now }: LiveReading,
-  message: unknown,
+  message: Buffer,
   signal: AbortSignal,
 ): Promise<ChatAnswer> {
   const started = record.wokenAt === 0 ? Number.POSITIVE_INFINITY : now - record.wokenAt;
-  const end = performance.now() + Math.min(timeout, STARTING_MS - started);
+  const end = performance.now() + Math.min(chatTimeout, STARTING_MS - started);
   for (let pause = FIRST_TRY_MS; ; pause = Math.min(2 * pause, LONGEST_TRY_MS)) {
     const isLast = signal.aborted || !(performance.now() + pause < end);
     try {
@@ -67,12 +79,16 @@ async function send(
 
 /** A session whose pod did not answer the message before: how it is once its status was read, or after a moment. */
 async function checked({ service, timeout }: ChatDeps, { record }: LiveReading): Promise<LiveReading> {
-  const found = await service.untilAwake(record.uuid, Math.min(timeout, CHECK_MS), record.verifyAt);
+  const found = await service.untilAwake(record.uuid, { timeout: Math.min(timeout, CHECK_MS) }, record.verifyAt);
   return found ?? service.get(record.uuid);
 }
 
-/** After its activity: a wake if need be, then the message goes to the pod, and its answer streams back. */
-export async function chat(deps: ChatDeps, reading: LiveReading, message: unknown, reply: FastifyReply): Promise<void> {
+/**
+ * Wakes the session if need be, then sends the message to the pod and streams its answer back. Its activity was recorded before.
+ *
+ * @param message the body of the request, `{"message": …}`, as the session-manager takes it, too
+ */
+export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer, reply: FastifyReply): Promise<void> {
   const { service, timeout } = deps;
   const { record } = reading;
   const { uuid } = record;
@@ -84,7 +100,7 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: unknow
   const check = () => service.check(uuid).catch(() => {});
   try {
     const found = isBeingChecked(record, reading.now) ? await checked(deps, reading) : reading;
-    const awake = statusOf(found.record) === 'active' ? found : await service.untilAwake(uuid, timeout);
+    const awake = statusOf(found.record) === 'active' ? found : await service.untilAwake(uuid, { timeout });
     if (!awake) throw new SandmanError('session-manager-timeout', `Session ${uuid} was not awake within ${timeout} ms`);
     let answer: ChatAnswer;
     try {
@@ -101,7 +117,12 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: unknow
     if (UNANSWERED.has(answer.status)) await check();
     // Rare, and the answer need not wait for it: where it fails, one 404 more may count than should.
     else if (record.missingSince > 0 && answer.status < 400) service.found(uuid).catch(() => {});
+    if (answer.status < 200 || answer.status > 599) {
+      answer.body.destroy();
+      throw new SandmanError('session-manager-error', `The session-manager answered a chat with HTTP ${answer.status}`);
+    }
     reply.hijack();
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
     for (const name of FORWARDED) {
       const value = answer.headers[name];
       if (value !== undefined) raw.setHeader(name, value);

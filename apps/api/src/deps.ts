@@ -16,8 +16,12 @@ export interface ApiDeps {
   readonly rateLimit: RateLimit | null;
   /** `POD_PRICE_PER_HOUR`; null where none is set. */
   readonly podPrice: number | null;
-  /** `SESSION_MANAGER_TIMEOUT`, ms. */
+  /** `SESSION_MANAGER_TIMEOUT`, ms: how long a chat waits for the wake of its session. */
   readonly timeout: number;
+  /** `CHAT_TIMEOUT`, ms. */
+  readonly chatTimeout: number;
+  /** `CHAT_BODY_LIMIT`, bytes. */
+  readonly chatBodyLimit: number;
   readonly metrics: Metrics;
   readonly fleet: Fleet;
   readonly logger: Logger;

@@ -1,10 +1,17 @@
-import Fastify, { type FastifyInstance } from 'fastify';
+import { InvalidInput } from '@sandman/core';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { secure } from './headers.ts';
+import { answerError, noSuchRoute } from './problems.ts';
 
 async function build(): Promise<FastifyInstance> {
   const { default: scalar } = await import('@scalar/fastify-api-reference');
   const pages = Fastify();
   secure(pages, 'pages');
+  pages.setErrorHandler<FastifyError>((error, request, reply) =>
+    // The page is asked for by its whole address.
+    answerError(error.code === 'ERR_INVALID_URL' ? new InvalidInput('host', 'must be the name of a host') : error, request, reply),
+  );
+  pages.setNotFoundHandler((request, reply) => answerError(noSuchRoute(), request, reply));
   await pages.register(scalar, {
     routePrefix: '/docs',
     configuration: { url: '/openapi.json', withDefaultFonts: false, telemetry: false },
@@ -13,11 +20,11 @@ async function build(): Promise<FastifyInstance> {
   return pages;
 }
 
-/** The readable docs. They are built when somebody first asks: to load them takes longer than all the rest of a start. */
+/** The readable docs. They are built for the first request: to load them takes longer than all the rest of a start. */
 export function serveDocs(app: Pick<FastifyInstance, 'get'>): void {
   let pages: Promise<FastifyInstance> | null = null;
   for (const url of ['/docs', '/docs/*']) {
-    app.get(url, { schema: { hide: true } }, async (request, reply) => {
+    app.get(url, { schema: { hide: true }, config: { withoutKey: 'large' } }, async (request, reply) => {
       pages ??= build();
       const { routing } = await pages;
       reply.hijack();

@@ -39,11 +39,10 @@ function deeper(value: unknown, than: number): boolean {
 }
 
 /**
- * JSON is read at any depth, and cannot be written at every one: what goes on to the pod is bounded.
+ * Checks that a message is not nested too deep: JSON can be read at any depth, and not every reader can write it again.
  *
  * @throws InvalidInput naming `message`
  */
-export function parseMessage(message: unknown): unknown {
+export function checkMessage(message: unknown): void {
   if (deeper(message, DEEPEST)) throw new InvalidInput('message', `must be nested at most ${DEEPEST} deep`);
-  return message;
 }

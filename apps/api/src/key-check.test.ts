@@ -1,5 +1,4 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { keyCheck } from './key-check.ts';
 
@@ -10,14 +9,7 @@ vi.mock(import('node:crypto'), async (original) => {
 const compared = vi.mocked(timingSafeEqual);
 
 const KEYS = ['the-first-key-of-all', 'another-key-that-is-longer-than-that', 'and-a-third-one-here'];
-const hook = keyCheck(KEYS);
-/** Settles as the hook has it. */
-const check = (headers: Record<string, string>) =>
-  new Promise<void>((resolve, reject) => {
-    hook.call({} as FastifyInstance, { headers } as unknown as FastifyRequest, {} as FastifyReply, (error) =>
-      error ? reject(error) : resolve(),
-    );
-  });
+const check = keyCheck(KEYS);
 
 beforeEach(() => {
   compared.mockClear();
@@ -28,7 +20,7 @@ afterEach(() => {
   for (const [known, given] of compared.mock.calls) expect([known.byteLength, given.byteLength]).toEqual([32, 32]);
 });
 
-test.each(KEYS)('%s is right', (key) => expect(check({ 'x-api-key': key })).resolves.toBeUndefined());
+test.each(KEYS)('%s is right', (key) => expect(check({ 'x-api-key': key })).toBe(true));
 
 test.each([
   ['no key', {}],
@@ -40,4 +32,4 @@ test.each([
   ['a key by another scheme', { authorization: `Basic ${KEYS[0]}` }],
   ['a wrong key before a right one', { 'x-api-key': 'wrong', authorization: `Bearer ${KEYS[0]}` }],
   ['a very long key', { 'x-api-key': 'x'.repeat(10_000) }],
-])('%s is wrong', (_, headers) => expect(check(headers)).rejects.toMatchObject({ code: 'unauthorized' }));
+])('%s is wrong', (_, headers: Record<string, string>) => expect(check(headers)).toBe(false));

@@ -34,10 +34,13 @@ await runProcess('api', async (fail) => {
     'ALARM_SLACK',
     'PORT',
     'API_KEYS',
+    'CHAT_TIMEOUT',
+    'CHAT_BODY_LIMIT',
     'RATE_LIMIT',
     'POD_PRICE_PER_HOUR',
   ]);
   const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
+  const chatTimeout = env.CHAT_TIMEOUT ?? env.SESSION_MANAGER_TIMEOUT;
   const logger = createLogger(env.LOG_LEVEL, 'api');
   const tracing = await startTracing('api', logger);
   const metrics = createMetrics();
@@ -47,6 +50,7 @@ await runProcess('api', async (fail) => {
     url: env.SESSION_MANAGER_URL,
     apiKey: env.SESSION_MANAGER_API_KEY,
     timeout: env.SESSION_MANAGER_TIMEOUT,
+    chatTimeout,
     onResult: (call, status) => metrics.sessionManagerRequests.inc({ call, status }),
   });
   const admission = new Admission({
@@ -111,6 +115,8 @@ await runProcess('api', async (fail) => {
     apiKeys: env.API_KEYS,
     rateLimit: env.RATE_LIMIT === null ? null : { perSecond: env.RATE_LIMIT, redis, prefix: env.KEY_PREFIX },
     timeout: env.SESSION_MANAGER_TIMEOUT,
+    chatTimeout,
+    chatBodyLimit: env.CHAT_BODY_LIMIT,
     metrics,
     logger,
     requestSpans: tracing.requests,

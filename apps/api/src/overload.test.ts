@@ -1,23 +1,28 @@
-import { SandmanError } from '@sandman/core';
 import Fastify, { type FastifyInstance, type InjectOptions } from 'fastify';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { shedOverload } from './overload.ts';
 
+const MEMORY_BYTES = 10_000_000;
+
 let app: FastifyInstance;
 let finish: () => void;
+let kept: number;
 
 beforeEach(async () => {
+  kept = 0;
   const finished = new Promise<void>((resolve) => {
     finish = resolve;
   });
   app = Fastify();
-  await shedOverload(app);
-  app.addHook('onRequest', async ({ headers }) => {
-    if (headers['x-api-key'] === 'wrong') throw new SandmanError('unauthorized', 'no');
-  });
+  await shedOverload(app, MEMORY_BYTES);
   app.post('/ping', () => finished);
   app.post('/chat', { config: { waits: true } }, () => finished);
-  app.get('/healthz', { config: { probe: true } }, () => ({}));
+  app.post('/kept', { config: { waits: true } }, (request) => {
+    request.holdOnly(1_000_000);
+    kept += 1;
+    return finished;
+  });
+  app.get('/healthz', { config: { withoutKey: 'small' } }, () => ({}));
 });
 afterEach(async () => {
   finish();
@@ -26,12 +31,12 @@ afterEach(async () => {
 
 // An inject that nobody awaits would not even begin.
 const post = async (url: string, more: InjectOptions = {}) => app.inject({ method: 'POST', url, ...more });
-const ping = (headers = {}) => post('/ping', { headers });
+const ping = () => post('/ping');
 const many = <T>(n: number, call: () => T) => Array.from({ length: n }, call);
 
-test('what is more than 1,000 at once is refused before its key is looked at, and nothing is once they are answered', async () => {
+test('what is more than 1,000 at once is refused, and nothing is once they are answered', async () => {
   const taken = many(1_000, () => ping());
-  const refused = await ping({ 'x-api-key': 'wrong' });
+  const refused = await ping();
   expect(refused.statusCode).toBe(503);
   expect(refused.headers).toMatchObject({ 'content-type': expect.stringContaining('application/problem+json'), 'retry-after': '1' });
   expect(refused.json()).toMatchObject({ status: 503, code: 'not-ready' });
@@ -56,7 +61,7 @@ test('a body weighs by its size', async () => {
 });
 
 test('one that is said to be long keeps nobody out', async () => {
-  const taken = many(9, () => post('/ping', { payload: { text: 'x'.repeat(1_000_000) } }));
+  const taken = many(3, () => post('/ping', { payload: { text: 'x'.repeat(1_000_000) } }));
   const pinged = ping();
   expect(app.isShedding()).toBe(false);
   finish();
@@ -64,9 +69,50 @@ test('one that is said to be long keeps nobody out', async () => {
 });
 
 test('what waits for others keeps no ping out', async () => {
-  const waiting = many(1_500, () => post('/chat'));
+  const waiting = many(60, () => post('/chat'));
   const pinged = ping();
   expect(app.isShedding()).toBe(false);
   finish();
   for (const { statusCode } of [await pinged, ...(await Promise.all(waiting))]) expect(statusCode).toBe(200);
+});
+
+const statuses = async (answers: readonly Promise<{ statusCode: number }>[]) => (await Promise.all(answers)).map(({ statusCode }) => statusCode);
+const megabyte = { payload: { text: 'x'.repeat(1_000_000) } };
+
+test('long bodies and waiting callers have the memory that there is; more are told to come back, and pings are taken', async () => {
+  // Each is read in pieces that are joined: 2 MB, and 64 KB for what waits.
+  const taken = many(4, () => post('/chat', megabyte));
+  const refused = await post('/chat', megabyte);
+  expect(refused.statusCode).toBe(503);
+  expect(refused.headers['retry-after']).toBe('1');
+  // What waits without a body needs little.
+  taken.push(post('/chat'), ping());
+  expect(app.isFull()).toBe(false);
+  expect(app.isShedding()).toBe(false);
+  finish();
+  expect(await statuses(taken)).toEqual([200, 200, 200, 200, 200, 200]);
+  expect((await post('/chat', megabyte)).statusCode).toBe(200);
+});
+
+test('once a body is read only what is kept of it counts', async () => {
+  const read: ReturnType<typeof post>[] = [];
+  for (let count = 1; count <= 8; count++) {
+    read.push(post('/kept', megabyte));
+    await vi.waitFor(() => expect(kept).toBe(count));
+  }
+  // Over 8 MB of 10 are kept: another one finds no 2 MB to be read in.
+  expect((await post('/kept', megabyte)).statusCode).toBe(503);
+  finish();
+  expect(new Set(await statuses(read))).toEqual(new Set([200]));
+});
+
+test('bodies that do not say how long they are have half of the memory, and one of them is always taken', async () => {
+  const drip = () => post('/ping', { headers: { 'transfer-encoding': 'chunked', 'content-type': 'application/json' }, payload: '{}' });
+  const taken = many(1, drip);
+  // Each could be 1 MB: two fit into the half.
+  taken.push(drip());
+  expect((await drip()).statusCode).toBe(503);
+  taken.push(post('/ping', megabyte), ping());
+  finish();
+  expect(await statuses(taken)).toEqual([200, 200, 200, 200]);
 });

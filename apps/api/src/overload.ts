@@ -1,19 +1,28 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { totalmem } from 'node:os';
 import { getHeapStatistics } from 'node:v8';
 import underPressure from '@fastify/under-pressure';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Places, whenOver } from '@sandman/runtime';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { overloaded } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Never shed: who watches the process must get through. */
-    readonly probe?: true;
-    /** Waits for others than Redis, for as long as they take: says nothing of how busy this process is. */
+    /**
+     * Waits for others than Redis, for as long as they take: it says nothing of how busy this process is, and is bounded by
+     * the memory that it holds meanwhile.
+     */
     readonly waits?: true;
   }
   interface FastifyInstance {
-    /** Whether calls are being refused for overload: one was within the last second, or the next would be. */
+    /** Whether every call would be refused for overload now. */
+    isFull(): boolean;
+    /** Whether calls are being refused for overload: one was within the last 2 s, or the next would be. */
     isShedding(): boolean;
+  }
+  interface FastifyRequest {
+    /** Gives back what was reserved for reading the body, but for so many bytes, which are held until the answer is over. */
+    holdOnly: (bytes: number) => void;
   }
 }
 
@@ -24,18 +33,29 @@ declare module 'fastify' {
  */
 const MOST_IN_FLIGHT = 1_000;
 
-/**
- * A body weighs as one more request for each so many bytes: a batch of 1,000 events makes as much work as many a
- * request, and 1,000 bodies of 1 MB would not fit into the heap.
- */
+/** A body weighs as one more request for each so many bytes: a batch makes as much work as many a request. */
 const BYTES_OF_ONE = 1_024;
 /** However long it is said to be: one slow upload must not keep all others out. */
 const HEAVIEST = 100;
 
-function weightOf({ 'content-length': length = '0', 'transfer-encoding': chunked }: IncomingHttpHeaders): number {
-  // How long it will be nobody knows.
-  if (chunked !== undefined) return HEAVIEST;
-  return Math.min(HEAVIEST, 1 + Math.floor(Number(length) / BYTES_OF_ONE));
+/** A body longer than this, in bytes, must find memory free; shorter ones are bounded by how many are in flight. */
+const LONG_BODY = BYTES_OF_ONE * HEAVIEST;
+/** What a request that waits holds beside its body, in bytes: sockets, buffers and timers. */
+const WAITING_BYTES = 65_536;
+
+/** The share of its memory that a process gives to long bodies and to requests that wait; the rest is for the heap and for parsing. */
+const MEMORY_SHARE = 1 / 4;
+
+/** How many bytes this process may hold for its callers: by its container's memory, and by the heap that it is given. */
+function bytesToHold(): number {
+  const memory = process.constrainedMemory() || totalmem();
+  // Bodies are outside of the heap, but a heap that was given a bound says how small the process is meant to be.
+  return MEMORY_SHARE * Math.min(memory, totalmem(), 2 * getHeapStatistics().heap_size_limit);
+}
+
+/** The length of a request's body in bytes; where it does not say, the longest that is taken. */
+function lengthOf({ 'content-length': length = '0', 'transfer-encoding': chunked }: IncomingHttpHeaders, longest: number): number {
+  return chunked === undefined ? Math.min(Number(length), longest) : longest;
 }
 
 /**
@@ -67,13 +87,16 @@ const MOST_PAUSED = 10_000;
 /** For how long a refused call counts as shedding, in ms: by then its caller should have tried again. */
 const SHEDDING_MS = 2_000;
 
-/** Refuses what is too much, before key, body and all else have cost anything: its hook must be the first. */
-export async function shedOverload(app: FastifyInstance): Promise<void> {
+/** Refuses what is too much of those that have a key, before body and all else have cost anything. */
+export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()): Promise<void> {
   /** Weights of all that is being answered, and of what waits for others among them. */
   let taken = 0;
   let waiting = 0;
-  let paused = 0;
   let lastShedAt = Number.NEGATIVE_INFINITY;
+  const paused = new Places(MOST_PAUSED);
+  const held = new Places(bytes);
+  /** A body that does not say its length is charged for the longest, and such bodies have half of the memory. */
+  const heldByUnknown = new Places(bytes / 2);
 
   await app.register(underPressure, {
     sampleInterval: SAMPLE_MS,
@@ -82,28 +105,59 @@ export async function shedOverload(app: FastifyInstance): Promise<void> {
     // It only measures: the hook below acts on its figures and on the count alike.
     pressureHandler: () => {},
   });
-  const full = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_TAKEN && app.isUnderPressure());
-  app.decorate('isShedding', () => full() || performance.now() - lastShedAt < SHEDDING_MS);
+  const isFull = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_TAKEN && app.isUnderPressure());
+  app.decorate('isFull', isFull);
+  app.decorate('isShedding', () => isFull() || performance.now() - lastShedAt < SHEDDING_MS);
+  app.decorateRequest('holdOnly', () => {});
 
   const refuse = (reply: FastifyReply) => {
-    lastShedAt = performance.now();
-    if (paused >= MOST_PAUSED) return void reply.send(overloaded(reply));
-    paused += 1;
+    const resume = paused.take();
+    if (!resume) return void reply.send(overloaded(reply));
     setTimeout(() => {
-      paused -= 1;
+      resume();
       reply.send(overloaded(reply));
     }, PAUSE_MS);
   };
 
+  /** Reserves the memory that a request needs until it is over; false where there is none. */
+  const reserve = (request: FastifyRequest, reply: FastifyReply, length: number): boolean => {
+    const { waits } = request.routeOptions.config;
+    const beside = waits ? WAITING_BYTES : 0;
+    // It is read in pieces, which are joined. The longest of all is served, too, alone.
+    const reading = Math.min(2 * length + beside, bytes);
+    const isUnknown = request.headers['transfer-encoding'] !== undefined;
+    const unknown = isUnknown ? heldByUnknown.take(Math.min(reading, heldByUnknown.most)) : () => {};
+    let release = unknown && held.take(reading);
+    if (!unknown || !release) {
+      unknown?.();
+      return false;
+    }
+    request.holdOnly = (kept) => {
+      unknown();
+      release?.();
+      release = held.take(Math.min(kept + beside, reading));
+    };
+    whenOver(reply.raw, () => {
+      unknown();
+      release?.();
+    });
+    return true;
+  };
+
   app.addHook('onRequest', (request, reply, done) => {
-    const { probe, waits } = request.routeOptions.config;
-    if (probe) return done();
-    if (full()) return refuse(reply);
-    const weight = weightOf(request.headers);
+    const { withoutKey, waits } = request.routeOptions.config;
+    if (withoutKey) return done();
+    if (isFull()) {
+      lastShedAt = performance.now();
+      return refuse(reply);
+    }
+    const length = lengthOf(request.headers, request.routeOptions.bodyLimit);
+    if ((waits || length > LONG_BODY) && !reserve(request, reply, length)) return refuse(reply);
+    // How long a body is that does not say so nobody knows: its memory is reserved, its work is not.
+    const weight = request.headers['transfer-encoding'] ? 1 : Math.min(HEAVIEST, 1 + Math.floor(length / BYTES_OF_ONE));
     taken += weight;
     if (waits) waiting += weight;
-    // Whether it was answered, or its caller has gone.
-    reply.raw.once('close', () => {
+    whenOver(reply.raw, () => {
       taken -= weight;
       if (waits) waiting -= weight;
     });

@@ -1,6 +1,6 @@
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { PROBLEM_TYPE, problem, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
+import { isRefusedByRedis, PROBLEM_TYPE, problem, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
 import { type ErrorCode, SandmanError } from '@sandman/core';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 
@@ -8,6 +8,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const answer = problemOf(error);
   if (answer.code === 'internal') request.log.error({ err: error }, 'unexpected error');
+  if (isRefusedByRedis(error)) request.log.error({ err: error }, 'Redis refuses a command: check its user and permissions');
   if (answer.code === 'not-ready' || answer.code === 'rate-limited') reply.header('retry-after', RETRY_AFTER_S);
   return reply.code(answer.status).type(PROBLEM_TYPE).send(JSON.stringify(answer));
 }
@@ -29,12 +30,20 @@ const UNREADABLE: Record<string, { status: number; detail: string }> = {
   HPE_HEADER_OVERFLOW: { status: 431, detail: 'The address and headers together are longer than 16 KB' },
 };
 
+/** The answer to a path that has no route. */
+export function noSuchRoute(): SandmanError {
+  return new SandmanError('not-found', 'There is no such route');
+}
+
 /**
- * Answers what is no request, or none in time, and closes. Nothing of it is logged: Node's error holds the raw bytes,
- * the key among them.
+ * Answers what is no request, or none in time, and closes. It writes nothing where the connection's next answer is another
+ * request's: that one may have begun, and would be taken for it. Nothing is logged: Node's error holds the raw bytes, the key
+ * among them.
  */
-export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (socket.writable) {
+export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: ServerResponse | null }): void {
+  // Undocumented; Node's own handler goes by it, too. A body that breaks off is its own request's.
+  const next = socket._httpMessage;
+  if (socket.writable && (!next || !(next.headersSent || next.req.complete))) {
     const { status, detail } = UNREADABLE[error.code ?? ''] ?? { status: 400, detail: 'This is not HTTP/1.1' };
     const body = JSON.stringify({ ...problem('invalid-request', detail), status });
     const head = [

@@ -31,6 +31,8 @@ beforeAll(async () => {
     apiKeys: ['another-key-entirely', KEY],
     rateLimit: null,
     timeout: 1_000,
+    chatTimeout: 1_000,
+    chatBodyLimit: 1_048_576,
     metrics: createMetrics(),
     logger: createLogger('silent', 'api'),
     requestSpans: null,

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { sessionView } from '@sandman/contracts';
 import { InvalidInput, type LiveReading, parseDuration, SandmanError, STATUSES, UUID } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
+import { Places, whenOver } from '@sandman/runtime';
 import type { RedisTrend } from '@sandman/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { livePicture } from './live.ts';
@@ -52,8 +53,8 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
   const { store, service, trend } = sources;
   const overview = shared(OVERVIEW_MS, () => overviewOf(sources));
 
-  const streams = new Map<string, number>();
-  const count = (user: string, by: 1 | -1) => streams.set(user, (streams.get(user) ?? 0) + by);
+  const streams = new Places(MOST_STREAMS);
+  const streamsOf = new Map<string, Places>();
   const closing = new AbortController();
   app.addHook('preClose', async () => closing.abort());
   app.get<{ Querystring: Query }>('/api/live', (request, reply) => {
@@ -62,14 +63,19 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
     const opened = text(query, 'session');
     if (opened !== '') uuidOf(opened, 'session');
     const { user, until } = identity!;
-    const all = [...streams.values()].reduce((sum, one) => sum + one, 0);
-    if (all >= MOST_STREAMS || (streams.get(user) ?? 0) >= MOST_STREAMS_EACH) {
+    const own = streamsOf.get(user) ?? new Places(MOST_STREAMS_EACH);
+    streamsOf.set(user, own);
+    const releases = [own.take(), streams.take()];
+    const release = () => {
+      for (const one of releases) one?.();
+    };
+    if (releases.includes(null)) {
+      release();
       throw new SandmanError('rate-limited', 'Too many pages are open: close one');
     }
     const left = new AbortController();
-    count(user, 1);
-    reply.raw.once('close', () => {
-      count(user, -1);
+    whenOver(reply.raw, () => {
+      release();
       left.abort();
     });
     // Node then closes the connection, unless something went over it.

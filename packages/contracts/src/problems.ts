@@ -26,9 +26,12 @@ export const PROBLEM_TYPE = 'application/problem+json';
 /** How long a caller should wait while Redis is away, a process has too much to do, or the caller has, in s. */
 export const RETRY_AFTER_S = 1;
 
+/** What Redis says of a user who may not do what is asked. Waiting mends nothing, an operator does. */
+const REDIS_REFUSES = /^(NOPERM|NOAUTH|WRONGPASS)\b|ACL failure in script/;
+
 /** What ioredis and Redis say when the one cannot reach the other, or the other cannot serve. */
 const REDIS_AWAY =
-  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|startup nodes|Cluster redirections|slots allocation group|^(LOADING|READONLY|CLUSTERDOWN|MOVED|ASK|MASTERDOWN|TRYAGAIN|MISCONF|OOM|NOREPLICAS)/i;
+  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|startup nodes|Cluster redirections|slots allocation group|^(LOADING|READONLY|CLUSTERDOWN|MOVED|ASK|MASTERDOWN|TRYAGAIN|MISCONF|OOM|NOREPLICAS|BUSY|UNBLOCKED)\b/i;
 
 /** A web framework's errors, as far as they say what was wrong. */
 interface HttpError extends Error {
@@ -52,6 +55,11 @@ function invalid({ message, validation, validationContext }: HttpError): Problem
   return problem('invalid-request', `${field}: ${first.message}`);
 }
 
+/** Whether Redis does not let this process do what it needs to: its user lacks permissions, or its password is wrong. */
+export function isRefusedByRedis({ message }: Error): boolean {
+  return REDIS_REFUSES.test(message);
+}
+
 /** The one place where errors become what callers are told. */
 export function problemOf(error: HttpError): Problem {
   if (error instanceof SandmanError) return problem(error.code, error.message);
@@ -59,6 +67,7 @@ export function problemOf(error: HttpError): Problem {
   if (error.statusCode === 413) return problem('payload-too-large', error.message);
   if (error.statusCode !== undefined && error.statusCode < 500) return problem('invalid-request', error.message);
   const text = `${error.message} ${error.code ?? ''} ${error.cause instanceof Error ? error.cause.message : ''}`;
+  if (isRefusedByRedis(error)) return problem('not-ready', 'Redis refuses what this process asks of it');
   if (REDIS_AWAY.test(text)) return problem('not-ready', 'Redis cannot be reached');
   return problem('internal', 'Something went wrong here');
 }

@@ -29,9 +29,7 @@ import {
 } from '@sandman/core';
 import { Arming } from './arming.ts';
 import type { Policies } from './policies-in-use.ts';
-
-/** How often a caller who waits for a wake looks, in ms. */
-const POLL_MS = 50;
+import { SessionWatch } from './session-watch.ts';
 
 /** What callers ask for that changes what is wanted, or for how long, and why they do. */
 export interface Asked {
@@ -65,6 +63,7 @@ export type Taken = LiveReading & {
  */
 export class SessionService {
   readonly #store: SessionStore;
+  readonly #watch: SessionWatch;
   readonly #arming: Arming;
   readonly #policies: Policies;
   readonly #unarmed: (error: unknown) => void;
@@ -72,6 +71,7 @@ export class SessionService {
 
   constructor({ store, alarms, policies, unarmed, asked = () => {} }: SessionServiceOptions) {
     this.#store = store;
+    this.#watch = new SessionWatch(store);
     this.#arming = new Arming(store, alarms);
     this.#policies = policies;
     this.#unarmed = unarmed;
@@ -251,7 +251,7 @@ export class SessionService {
    */
   async verify(uuid: string, timeout: number): Promise<void> {
     await this.#change(uuid, verify, null);
-    await this.#until(uuid, timeout, ({ verifyAt, missingSince }) => verifyAt === 0 || missingSince > 0);
+    await this.#watch.until(uuid, ({ verifyAt, missingSince }) => verifyAt === 0 || missingSince > 0, { timeout });
   }
 
   /** The session-manager answered a call of the user's for the session: it knows it. */
@@ -267,24 +267,12 @@ export class SessionService {
   /**
    * Waits until the pod is awake.
    *
-   * @param timeout ms
+   * @param wait `timeout` in ms; `signal` ends the wait when its caller has gone
    * @param since it must have been found awake, or woken, since this instant, in ms of Redis' clock
-   * @returns null when it was not within `timeout`
+   * @returns null when it was not within `timeout`, or `signal` came first
    */
-  untilAwake(uuid: string, timeout: number, since = 0): Promise<LiveReading | null> {
-    return this.#until(uuid, timeout, (record) => (since > 0 ? isAwakeSince(record, since) : statusOf(record) === 'active'));
-  }
-
-  async #until(uuid: string, timeout: number, isSo: (record: SessionRecord) => boolean): Promise<LiveReading | null> {
-    const deadline = performance.now() + timeout;
-    for (;;) {
-      const { record, now } = await this.#store.read(uuid);
-      assertLive(record, uuid, now);
-      if (isSo(record)) return { record, now };
-      const left = deadline - performance.now();
-      if (left <= 0) return null;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(POLL_MS, left)));
-    }
+  untilAwake(uuid: string, wait: { readonly timeout: number; readonly signal?: AbortSignal }, since = 0): Promise<LiveReading | null> {
+    return this.#watch.until(uuid, (record) => (since > 0 ? isAwakeSince(record, since) : statusOf(record) === 'active'), wait);
   }
 
   /** Decides on the record as it is and writes that, again and again until nobody came in between. */

@@ -85,6 +85,17 @@ function price(text: string): number | null {
   return text === '' ? null : /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : refuse();
 }
 
+const BYTES: Readonly<Record<string, number>> = { KB: 1_024, MB: 1_048_576 };
+
+/** A size in bytes, from 1 KB up. */
+function size(most: number): (text: string) => number {
+  return (text) => {
+    const [, count, unit] = /^(\d{1,9})(KB|MB)$/.exec(text) ?? refuse();
+    const bytes = Number(count) * BYTES[unit!]!;
+    return bytes >= BYTES.KB! && bytes <= most ? bytes : refuse();
+  };
+}
+
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 /** Every variable that a process of ours reads. Which process reads which stands in its main.ts. */
@@ -116,6 +127,8 @@ const VARIABLES = {
   ALARM_SLACK: { expected: 'must be a percentage such as 1%, 0% to 100%', standard: '1%', parse: percent },
   PORT: port('3000'),
   API_KEYS: { expected: `must be comma-separated keys of at least ${MIN_KEY_LENGTH} characters each`, parse: keys },
+  CHAT_TIMEOUT: { ...duration(''), parse: (text: string) => (text === '' ? null : parseDuration(text, '')) },
+  CHAT_BODY_LIMIT: { expected: 'must be a size such as 64KB or 1MB, 1KB to 50MB', standard: '1MB', parse: size(50 * 1_048_576) },
   RATE_LIMIT: { expected: 'must be a whole number of requests per second, 1 to 1000000', standard: '', parse: rate },
   POD_PRICE_PER_HOUR: { expected: 'must be a number such as 0.12', standard: '', parse: price },
   LATE_EFFECT_BOUND: duration('30s'),

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { SessionManagerClient, type SessionManagerOptions } from './client.ts';
 
 const KEY = 'a-secret-key';
+const HELLO = Buffer.from('{"message":"hello"}');
 /** The time-out where a test waits for it, in ms. */
 const TIMEOUT = 300;
 /** The time-out of all other tests, in ms: a busy machine is slow, too. */
@@ -322,13 +323,13 @@ describe.concurrent('chat', () => {
     await using on = await Place.start();
     const early = new AbortController();
     on.answer = () => early.abort();
-    await expect(on.client.chat('a', 'hello', { signal: early.signal })).rejects.toMatchObject({ code: 'session-manager-error' });
+    await expect(on.client.chat('a', HELLO, { signal: early.signal })).rejects.toMatchObject({ code: 'session-manager-error' });
 
     const late = new AbortController();
     on.answer = (_, response) => {
       response.writeHead(200).write('one');
     };
-    const { body } = await on.client.chat('a', 'hello', { signal: late.signal });
+    const { body } = await on.client.chat('a', HELLO, { signal: late.signal });
     late.abort();
     await expect(body.toArray()).rejects.toThrow();
   });
@@ -339,7 +340,7 @@ describe.concurrent('chat', () => {
       if (request.url?.endsWith('/chat')) response.writeHead(200).write('one');
       else response.end('{}');
     };
-    const chats = await Promise.all(Array.from({ length: 12 }, (_, i) => on.client.chat(`a${i}`, 'hello')));
+    const chats = await Promise.all(Array.from({ length: 12 }, (_, i) => on.client.chat(`a${i}`, HELLO)));
     expect(await on.client.call('sleep', 'a', 'key')).toEqual({ kind: 'done' });
     await Promise.all(chats.map(({ body }) => expect(body.toArray()).rejects.toThrow()));
   });
@@ -347,7 +348,7 @@ describe.concurrent('chat', () => {
   it('a session-manager that cannot be reached', async ({ expect }) => {
     await using on = await Place.start();
     await new Promise((resolve) => on.server.close(resolve));
-    await expect(on.client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-error' });
+    await expect(on.client.chat('a', HELLO)).rejects.toMatchObject({ code: 'session-manager-error' });
   });
 
   it('a gap longer than the time-out breaks the stream', async ({ expect }) => {
@@ -355,7 +356,7 @@ describe.concurrent('chat', () => {
     on.answer = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/plain' }).write('one');
     };
-    const { body, headers } = await on.client.chat('a', 'hello');
+    const { body, headers } = await on.client.chat('a', HELLO);
     expect(headers['content-type']).toBe('text/plain');
     await expect(body.toArray()).rejects.toThrow();
   });
@@ -363,6 +364,6 @@ describe.concurrent('chat', () => {
   it('no headers in time', async ({ expect }) => {
     await using on = await Place.start(TIMEOUT);
     on.answer = () => {};
-    await expect(on.client.chat('a', 'hello')).rejects.toMatchObject({ code: 'session-manager-timeout' });
+    await expect(on.client.chat('a', HELLO)).rejects.toMatchObject({ code: 'session-manager-timeout' });
   });
 });

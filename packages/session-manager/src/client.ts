@@ -30,11 +30,13 @@ function lifecycleCall(action: Action, uuid: string, idempotencyKey: string): Ca
 /** The session-manager over HTTP. It never retries by itself: the record does. */
 export class SessionManagerClient implements PodControl {
   readonly #timeout: number;
+  readonly #chatTimeout: number;
   readonly #transport: Transport;
 
   /** @throws TypeError on a malformed `url` */
   constructor(options: SessionManagerOptions) {
     this.#timeout = options.timeout;
+    this.#chatTimeout = options.chatTimeout ?? options.timeout;
     this.#transport = new Transport(options);
   }
 
@@ -73,7 +75,7 @@ export class SessionManagerClient implements PodControl {
       if (!line) throw new SandmanError('session-manager-error', 'This process is told to stop');
       answer = await line.send(call, signal);
     } catch (error) {
-      throw this.#unanswered(error);
+      throw unanswered(error, this.#timeout);
     }
     if (answer.status < 200 || answer.status >= 300) {
       throw new SandmanError('session-manager-error', `The session-manager answered create with HTTP ${answer.status}`);
@@ -88,17 +90,17 @@ export class SessionManagerClient implements PodControl {
   }
 
   /**
-   * Forwards a message, once. The answer's body is the pod's stream; a gap in it longer than the time-out destroys it,
+   * Forwards a message, once. `body` is JSON, `{"message": …}`. The answer's body is the pod's stream; a gap in it longer than the time-out destroys it,
    * and so does `signal`.
    *
    * @throws SandmanError `session-manager-timeout`, `session-manager-error`
    */
-  async chat(uuid: string, message: unknown, { signal }: { signal?: AbortSignal } = {}): Promise<ChatAnswer> {
+  async chat(uuid: string, body: Buffer, { signal }: { signal?: AbortSignal } = {}): Promise<ChatAnswer> {
     const path = `/session/${encodeURIComponent(uuid)}/chat`;
     try {
-      return await this.#transport.stream({ name: 'chat', method: 'POST', path, body: { message }, idempotencyKey: randomUUID() }, signal);
+      return await this.#transport.stream({ name: 'chat', method: 'POST', path, body, idempotencyKey: randomUUID() }, signal);
     } catch (error) {
-      throw this.#unanswered(error);
+      throw unanswered(error, this.#chatTimeout);
     }
   }
 
@@ -111,12 +113,13 @@ export class SessionManagerClient implements PodControl {
   close(): Promise<void> {
     return this.#transport.close();
   }
+}
 
-  #unanswered(error: unknown): unknown {
-    if (!(error instanceof Unanswered)) return error;
-    const code = error.timedOut ? 'session-manager-timeout' : 'session-manager-error';
-    return new SandmanError(code, `The session-manager gave no answer: ${describe(error, this.#timeout)}`, { cause: error });
-  }
+/** What a caller is told of a call that was not answered. @param timeout the one that bounded it, ms */
+function unanswered(error: unknown, timeout: number): unknown {
+  if (!(error instanceof Unanswered)) return error;
+  const code = error.timedOut ? 'session-manager-timeout' : 'session-manager-error';
+  return new SandmanError(code, `The session-manager gave no answer: ${describe(error, timeout)}`, { cause: error });
 }
 
 /** Whether a call that failed may have reached the session-manager. */

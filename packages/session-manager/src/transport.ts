@@ -7,8 +7,10 @@ export interface TransportOptions {
   /** Where the session-manager is; a path in it precedes every call's. */
   readonly url: string;
   readonly apiKey: string;
-  /** `SESSION_MANAGER_TIMEOUT`, ms: bounds a lifecycle call as a whole, of a chat the headers and each gap. */
+  /** `SESSION_MANAGER_TIMEOUT`, ms: bounds a lifecycle call as a whole. */
   readonly timeout: number;
+  /** `CHAT_TIMEOUT`, ms: bounds the time until a chat's headers, and each gap in its answer; by default `timeout`. */
+  readonly chatTimeout?: number;
   /** Told of every call once: its name, the HTTP status or `timeout` or `error`, and how long it took (of a chat: until the headers). */
   readonly onResult?: (call: string, status: number | string, seconds: number) => void;
 }
@@ -17,6 +19,7 @@ export interface Call {
   readonly name: string;
   readonly method: Dispatcher.HttpMethod;
   readonly path: string;
+  /** Sent as JSON; a Buffer is JSON already. */
   readonly body?: unknown;
   readonly idempotencyKey: string;
 }
@@ -101,10 +104,11 @@ export class Transport {
     this.#prefix = url.pathname.replace(/\/+$/, '');
     this.#timeout = Math.min(options.timeout, LONGEST_TIMER_MS);
     this.#lifecycle = new Connections(url, this.#timeout);
+    const chatTimeout = Math.min(options.chatTimeout ?? options.timeout, LONGEST_TIMER_MS);
     const bounds = {
-      headersTimeout: this.#timeout,
-      bodyTimeout: this.#timeout,
-      connect: { timeout: this.#timeout, lookup: sharedLookup() },
+      headersTimeout: chatTimeout,
+      bodyTimeout: chatTimeout,
+      connect: { timeout: chatTimeout, lookup: sharedLookup() },
     };
     // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
     this.#chats = new Agent({ allowH2: false, pipelining: 1, ...bounds }).compose(watch);
@@ -182,7 +186,7 @@ export class Transport {
   }
 
   #request(agent: Dispatcher, call: Call, onSent: () => void, signal?: AbortSignal): Promise<Dispatcher.ResponseData<Watched>> {
-    const json = call.body === undefined ? null : JSON.stringify(call.body);
+    const json = call.body === undefined ? null : Buffer.isBuffer(call.body) ? call.body : JSON.stringify(call.body);
     const watched: Watched = { onSent };
     const request = agent.request({
       opaque: watched,

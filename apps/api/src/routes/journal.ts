@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { HistoryAnswer, ProblemSchema, SavingsSchema, savingsView, UuidParams } from '@sandman/contracts';
+import { Places, whenOver } from '@sandman/runtime';
 import type { ApiDeps } from '../deps.ts';
 import { eventStream } from '../event-stream.ts';
 import { overloaded } from '../problems.ts';
@@ -27,7 +28,7 @@ export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     return savingsView(books, podPrice, tried);
   });
 
-  let streams = 0;
+  const streams = new Places(MOST_STREAMS);
   const closing = new AbortController();
   app.addHook('preClose', async () => closing.abort());
   app.get(
@@ -43,15 +44,15 @@ export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     async (request, reply) => {
       const last = request.headers['last-event-id'];
       const from = typeof last === 'string' && last !== '' ? journal.decodePosition(last, 'last-event-id') : null;
-      if (streams >= MOST_STREAMS) return reply.send(overloaded(reply));
-      // Where Redis is away that is told now, and not by an empty stream.
-      const position = from ?? (await journal.end());
+      const release = streams.take();
+      if (!release) return reply.send(overloaded(reply));
       const left = new AbortController();
-      streams += 1;
-      reply.raw.once('close', () => {
-        streams -= 1;
+      whenOver(reply.raw, () => {
+        release();
         left.abort();
       });
+      // Where Redis is away that is told now, and not by an empty stream.
+      const position = from ?? (await journal.end());
       const text = eventStream(journal, position, AbortSignal.any([left.signal, closing.signal]));
       return reply
         .headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' })

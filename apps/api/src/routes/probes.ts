@@ -21,13 +21,14 @@ export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registr
 
 /** Liveness, readiness and metrics: open to whoever can reach the port. */
 export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { metrics, fleet }) => {
-  const open = { schema: { hide: true }, config: { probe: true } } as const;
-  app.get('/healthz', open, () => ({ status: 'ok' }));
-  app.get('/readyz', open, async (_, reply) => {
+  const small = { schema: { hide: true }, config: { withoutKey: 'small' } } as const;
+  const large = { schema: { hide: true }, config: { withoutKey: 'large' } } as const;
+  app.get('/healthz', small, () => ({ status: 'ok' }));
+  app.get('/readyz', small, async (_, reply) => {
     const up = await app.readiness.tell();
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
-  app.get('/metrics', open, async (_, reply) => {
+  app.get('/metrics', large, async (_, reply) => {
     // While Redis is away the last figures stand.
     await collectFleet(metrics, fleet).catch(() => {});
     return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());

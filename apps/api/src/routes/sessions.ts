@@ -15,6 +15,7 @@ import {
   WakeQuery,
 } from '@sandman/contracts';
 import { describePolicy, type LiveReading, SandmanError } from '@sandman/core';
+import { whenOver } from '@sandman/runtime';
 import type { ApiDeps } from '../deps.ts';
 import { parseHold, parseWait } from '../inputs.ts';
 import { keepAwake } from '../keep-awake.ts';
@@ -97,11 +98,13 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     if (wait === 0) return reply.code(202).send(view(reading));
     // A caller who waits is active.
     const letGo = keepAwake(service, reading, { connected: () => !reply.raw.destroyed });
-    reply.raw.once('close', letGo);
-    // The caller had hung up before.
-    if (reply.raw.destroyed) letGo();
+    const left = new AbortController();
+    whenOver(reply.raw, () => {
+      letGo();
+      left.abort();
+    });
     try {
-      const awake = await service.untilAwake(params.uuid, wait, reading.now);
+      const awake = await service.untilAwake(params.uuid, { timeout: wait, signal: left.signal }, reading.now);
       return awake ? view(awake) : reply.code(202).send(view(await service.get(params.uuid)));
     } finally {
       letGo();

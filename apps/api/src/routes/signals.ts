@@ -3,7 +3,6 @@ import {
   ActivityBody,
   BatchAnswer,
   BatchBody,
-  ChatBody,
   EventSchema,
   ItemsAnswer,
   ProblemSchema,
@@ -12,37 +11,24 @@ import {
   UserParams,
   UuidParams,
 } from '@sandman/contracts';
-import { type ActivityKind, InvalidInput, type LiveReading } from '@sandman/core';
-import type { Taken } from '@sandman/lifecycle';
+import { InvalidInput, type LiveReading } from '@sandman/core';
 import { Ajv } from 'ajv';
 import type { Static } from 'typebox';
-import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
-import { parseAt, parseMessage } from '../inputs.ts';
+import { parseAt } from '../inputs.ts';
 import { rejection } from '../problems.ts';
+import { countSignals } from '../signal-counts.ts';
 
 type Event = Static<typeof EventSchema>;
 
-/** What chat services send: activity, messages, logout. */
+/** What chat services send beside messages: activity and logout. */
 export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
   const isEvent = new Ajv().compile<Event>(EventSchema);
   const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
-  /** Counts a signal by what became of it. */
-  const counted = async <T extends Taken | Taken[]>(kind: ActivityKind, signal: Promise<T>): Promise<T> => {
-    try {
-      const taken = await signal;
-      for (const { woke } of [taken].flat()) metrics.activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
-      return taken;
-    } catch (error) {
-      const code = rejection(error);
-      if (code === 'session-not-found') metrics.activity.inc({ kind, result: 'not-found' });
-      if (code === 'session-deleted') metrics.activity.inc({ kind, result: 'deleted' });
-      throw error;
-    }
-  };
+  const counted = countSignals(metrics);
 
   app.post(
     '/sessions/:uuid/activity',
@@ -93,25 +79,6 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
       );
       const rejected = codes.flatMap((code, index) => (code === null ? [] : [{ index, code }]));
       return reply.code(202).send({ accepted: codes.length - rejected.length, rejected });
-    },
-  );
-
-  // Fastify waits for its callers; a pod's answer is read to its end even when the caller has gone.
-  const chats = new Set<Promise<void>>();
-  app.addHook('onClose', async () => {
-    await Promise.allSettled(chats);
-  });
-  app.post(
-    '/sessions/:uuid/chat',
-    { schema: { params: UuidParams, body: ChatBody }, config: { waits: true } },
-    async ({ params, body }, reply) => {
-      const message = parseMessage(body.message);
-      // The message does not wait until the alarms have moved; the end of the chat does.
-      const taken = await counted('user', service.activityAhead(params.uuid, 'user', null));
-      const running = chat(deps, taken, message, reply).finally(() => taken.armed);
-      chats.add(running);
-      await running.finally(() => chats.delete(running));
-      return reply;
     },
   );
 };

@@ -1,0 +1,102 @@
+import type { Socket } from 'node:net';
+import { SandmanError } from '@sandman/core';
+import { Places, whenOver } from '@sandman/runtime';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { noSuchRoute, overloaded } from './problems.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answered without a key. A `large` answer is some MB, or takes work. Every other route needs a key. */
+    readonly withoutKey?: 'small' | 'large';
+  }
+}
+
+/** Connections without a valid key so far. Beyond this the oldest is closed, so that they hold 50 MB at most. */
+const MOST_CONNECTIONS = 2_000;
+/** Requests without a key that are answered at once, per second; those beyond wait, one for each connection. */
+const MOST_PER_SECOND = 500;
+/** How long a request beyond that waits, in ms. */
+const WAIT_MS = 500;
+/** Large answers without a key at once. */
+const MOST_LARGE = 8;
+/** How long a caller without a key may take to read a large answer, in ms. */
+const READ_MS = 10_000;
+
+/**
+ * Bounds what callers without a valid key can cost, so that neither their number nor their slowness keeps callers with a
+ * key out. They have a share of their own, are answered before a body is read, and one request at a time; a refusal
+ * closes their connection.
+ *
+ * Every route that is not `withoutKey` is refused without a key: SandmanError `unauthorized`. An unknown path outside `/v1` is
+ * `not-found`, also with a key, before its body is read.
+ *
+ * @param isKnown whether a request's headers carry a valid key
+ */
+export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: FastifyRequest['headers']) => boolean): void {
+  /** Oldest first. */
+  const connections = new Set<Socket>();
+  /** Those that have a request in hand, and those that were refused one and close. */
+  const busy = new WeakSet<Socket>();
+  const refused = new WeakSet<Socket>();
+  const large = new Places(MOST_LARGE);
+  let second = 0;
+  let answered = 0;
+
+  app.server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+    const [oldest] = connections;
+    if (connections.size > MOST_CONNECTIONS) oldest?.destroy();
+  });
+
+  /** Calls `go` now or, beyond the share of this second, later. */
+  const inTurn = (go: () => void) => {
+    const now = Math.floor(performance.now() / 1_000);
+    if (now !== second) [second, answered] = [now, 0];
+    answered += 1;
+    if (answered <= MOST_PER_SECOND) go();
+    else setTimeout(go, WAIT_MS);
+  };
+
+  /** Whether a large answer may begin: it is given a place, and a time until which it must be read. */
+  const mayBeLarge = ({ raw }: FastifyReply): boolean => {
+    const release = large.take();
+    if (!release) return false;
+    const slow = setTimeout(() => raw.destroy(), READ_MS);
+    whenOver(raw, () => {
+      clearTimeout(slow);
+      release();
+    });
+    return true;
+  };
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const { socket } = request.raw;
+    if (isKnown(request.headers)) {
+      connections.delete(socket);
+      return done(request.is404 ? noSuchRoute() : undefined);
+    }
+    // What was sent behind a refused request is dropped with its connection.
+    if (refused.has(socket)) return;
+    // Only a flood sends the next request before it has an answer.
+    if (busy.has(socket)) return void socket.destroy();
+    busy.add(socket);
+    whenOver(reply.raw, () => busy.delete(socket));
+
+    const { withoutKey } = request.routeOptions.config;
+    if (!withoutKey) {
+      refused.add(socket);
+      reply.header('connection', 'close');
+      const error = request.is404 && !/^\/v1(?![^/?])/.test(request.url) ? noSuchRoute() : unauthorized();
+      return inTurn(() => done(error));
+    }
+    inTurn(() => {
+      if (withoutKey === 'small' || mayBeLarge(reply)) done();
+      else reply.header('connection', 'close').send(overloaded(reply));
+    });
+  });
+}
+
+function unauthorized(): SandmanError {
+  return new SandmanError('unauthorized', 'Give a key as X-API-Key or as Authorization: Bearer');
+}
