@@ -1,7 +1,7 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { API_KEY, TestStack, type View } from './stack.ts';
 
 const CONNECTIONS = 3_000;
 const FLOOD_MS = 4_000;
@@ -92,5 +92,77 @@ it('more pings than can be taken: the rest is told to come back, and the process
   expect(new Set(probes)).toEqual(new Set([200]));
   expect(Math.max(...memory)).toBeLessThan(RESIDENT_BYTES);
   await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${session.uuid}/activity`)).status === 202);
+  await stack.ping(session.uuid);
+}, 60_000);
+
+/** Sends a ping every 20 ms for as long as `isOver` does not say so, and counts its statuses. */
+async function pings(isOver: () => boolean): Promise<Set<number>> {
+  const statuses = new Set<number>();
+  const all: Promise<unknown>[] = [];
+  while (!isOver()) {
+    all.push(stack.call('POST', `/v1/sessions/${session.uuid}/activity`).then(({ status }) => statuses.add(status)));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await Promise.all(all);
+  return statuses;
+}
+
+it('callers without a key, many and slow or few and fast, keep no ping out and stop no heartbeat', async () => {
+  const port = Number(new URL(stack.apiUrls[0]!).port);
+  const sockets = new Set<Socket>();
+  let over = false;
+  /** Keeps a connection, and sends this over it every 100 ms. */
+  const keep = (first: string, next: string) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(first));
+    const timer = setInterval(() => socket.write(next), 100);
+    sockets.add(socket);
+    socket.resume().on('error', () => {});
+    socket.on('close', () => {
+      clearInterval(timer);
+      sockets.delete(socket);
+      if (!over) setTimeout(keep, 500, first, next);
+    });
+  };
+  const drip = 'POST /v1/activity HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
+  for (let i = 0; i < 500; i++) keep(drip, '1\r\n \r\n');
+  // 220 kB a second.
+  const flood = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(800);
+  keep(flood, flood);
+  const until = performance.now() + FLOOD_MS;
+  const pinging = pings(() => performance.now() > until);
+  const ready = new Set<number>();
+  while (performance.now() < until) ready.add((await fetch(`${stack.apiUrls[0]}/readyz`)).status);
+  const taken = await pinging;
+  over = true;
+  for (const socket of sockets) socket.destroy();
+  expect(taken).toEqual(new Set([202]));
+  expect(ready).toEqual(new Set([200]));
+  expect(stack.apis[0]!.stdout()).not.toContain('no API could take pings');
+}, 60_000);
+
+it('more chats than there is memory for, to a session-manager that hangs: the rest is told to come back, and pings are taken', async () => {
+  const { id } = await stack.fault({ call: 'chat', fault: { hang: true } });
+  const message = 'x'.repeat(1_000_000);
+  const hungUp = new AbortController();
+  const refused: Response[] = [];
+  const chats = Array.from({ length: 300 }, async () => {
+    const answer = await fetch(`${stack.apiUrls[0]}/v1/sessions/${session.uuid}/chat`, {
+      method: 'POST',
+      headers: { 'x-api-key': API_KEY, 'content-type': 'application/json' },
+      body: JSON.stringify({ message }),
+      signal: hungUp.signal,
+    });
+    refused.push(answer);
+  });
+  const all = Promise.allSettled(chats);
+  await waitFor('some are refused, and the rest waits', () => refused.length > 50, 30_000);
+  expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]));
+  expect(new Set(refused.map(({ headers }) => headers.get('retry-after')))).toEqual(new Set(['1']));
+  const until = performance.now() + 1_000;
+  expect(await pings(() => performance.now() > until)).toEqual(new Set([202]));
+  expect(await resident()).toBeLessThan(RESIDENT_BYTES);
+  hungUp.abort();
+  await all;
+  await stack.sim('DELETE', `/sim/faults/${id}`);
   await stack.ping(session.uuid);
 }, 60_000);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { numberOption, runCommand, WrongArgument } from '@sandman/testing';
+import { attacks } from './attacks.ts';
 import { batches } from './batches.ts';
 import type { Benchmark, Scale } from './benchmark.ts';
 import { brokenPods } from './broken.ts';
@@ -15,7 +16,7 @@ import { table, writeResult } from './report.ts';
 import { start } from './start.ts';
 
 /** Memory comes first: it wants its fleets as they were made. */
-const BENCHMARKS: readonly Benchmark[] = [memory, pings, batches, lateness, burst, growth, chats, start, brokenPods];
+const BENCHMARKS: readonly Benchmark[] = [memory, pings, batches, lateness, burst, growth, chats, start, brokenPods, attacks];
 
 /** As it is published. */
 const WHOLE: Scale = { rounds: 5, seconds: 8, small: 20_000, large: 1_000_000, due: 20_000, scan: 300 };

@@ -150,6 +150,18 @@ test('probes and docs ask for no key, and readiness tells the truth', async () =
   expect((await app.inject('/readyz')).statusCode).toBe(503);
 });
 
+test.each(['a b', '[::1', 'a:99999'])('the docs under the host "%s" are an invalid request', async (host) => {
+  const answer = await app.inject({ url: '/docs/', headers: { host } });
+  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+  expect(answer.json()).toMatchObject({ status: 400, code: 'invalid-request', detail: expect.stringMatching(/^host /) });
+});
+
+test('what is not there below the docs is a problem, too', async () => {
+  const answer = await app.inject('/docs/nothing');
+  expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
+  expect(answer.json()).toMatchObject({ status: 404, code: 'not-found' });
+});
+
 test('the OpenAPI document is of 3.1 and declares the key', async () => {
   const document = (await app.inject('/openapi.json')).json();
   expect(document.openapi).toMatch(/^3\.1\./);
