@@ -334,6 +334,20 @@ describe.concurrent('chat', () => {
     await expect(body.toArray()).rejects.toThrow();
   });
 
+  it('an answer that nobody reads ends no process, whether it is given up or breaks', async ({ expect }) => {
+    await using on = await Place.start();
+    on.answer = (_, response) => response.writeHead(503).end('not yet');
+    const { body } = await on.client.chat('a', HELLO);
+    body.destroy();
+    on.answer = (request, response) => {
+      response.writeHead(200).write('one');
+      setTimeout(() => request.socket.destroy(), 10);
+    };
+    const broken = await on.client.chat('a', HELLO);
+    // An error that is not listened for fails the run.
+    await Promise.all([body, broken.body].map((one) => expect.poll(() => one.closed).toBe(true)));
+  });
+
   it('as many at once as there are callers, and none keeps a lifecycle call waiting', async ({ expect }) => {
     await using on = await Place.start(TIMEOUT);
     on.answer = (request, response) => {

@@ -149,10 +149,16 @@ export class Transport {
     };
   }
 
-  /** @throws Unanswered */
+  /**
+   * Makes a call whose answer is read as it comes. Its body may break, or be given up, before it is read: that is no error of
+   * the process's.
+   *
+   * @throws Unanswered
+   */
   stream(call: Call, signal: AbortSignal | undefined): Promise<{ status: number } & Pick<Dispatcher.ResponseData, 'headers' | 'body'>> {
     return this.#observed(call, async (onSent) => {
       const { statusCode, headers, body } = await this.#request(this.#chats, call, onSent, signal);
+      body.on('error', () => {});
       return { status: statusCode, headers, body };
     });
   }
