@@ -141,7 +141,7 @@ it('a Redis that is busy with a script, or refuses commands, is 503, and served 
   await redis.acl('SETUSER', 'default', '-hset', '-evalsha');
   const barred = await ping();
   expect([barred.status, barred.body.code]).toEqual([503, 'not-ready']);
-  expect(stack.apis[0]!.stdout()).toContain('Redis refuses a command');
+  await waitFor('the log says so', () => stack.apis[0]!.stdout().includes('Redis refuses a command'));
   await redis.acl('SETUSER', 'default', '+@all');
   await waitFor('pings are taken again', async () => (await ping()).status === 202);
 });

@@ -109,6 +109,7 @@ async function pings(isOver: () => boolean): Promise<Set<number>> {
 
 it('callers without a key, many and slow or few and fast, keep no ping out and stop no heartbeat', async () => {
   const port = Number(new URL(stack.apiUrls[0]!).port);
+  const logged = stack.apis[0]!.stdout().length;
   const sockets = new Set<Socket>();
   let over = false;
   /** Keeps a connection, and sends this over it every 100 ms. */
@@ -137,7 +138,7 @@ it('callers without a key, many and slow or few and fast, keep no ping out and s
   for (const socket of sockets) socket.destroy();
   expect(taken).toEqual(new Set([202]));
   expect(ready).toEqual(new Set([200]));
-  expect(stack.apis[0]!.stdout()).not.toContain('no API could take pings');
+  expect(stack.apis[0]!.stdout().slice(logged)).not.toContain('no API could take pings');
 }, 60_000);
 
 it('more chats than there is memory for, to a session-manager that hangs: the rest is told to come back, and pings are taken', async () => {
@@ -158,6 +159,8 @@ it('more chats than there is memory for, to a session-manager that hangs: the re
   await waitFor('some are refused, and the rest waits', () => refused.length > 50, 30_000);
   expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]));
   expect(new Set(refused.map(({ headers }) => headers.get('retry-after')))).toEqual(new Set(['1']));
+  // So much at once keeps the process busy for a moment.
+  await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${session.uuid}/activity`)).status === 202);
   const until = performance.now() + 1_000;
   expect(await pings(() => performance.now() > until)).toEqual(new Set([202]));
   expect(await resident()).toBeLessThan(RESIDENT_BYTES);

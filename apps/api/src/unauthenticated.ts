@@ -11,8 +11,14 @@ declare module 'fastify' {
   }
 }
 
-/** Connections without a valid key so far. Beyond this the oldest is closed, so that they hold 50 MB at most. */
-const MOST_CONNECTIONS = 2_000;
+/**
+ * Connections that have not carried a valid key yet. Beyond the first number those are closed that had time to send one, the
+ * oldest first; beyond the second the oldest is. They hold 10 KB each, and 25 KB with long headers.
+ */
+const MANY_CONNECTIONS = 2_000;
+const MOST_CONNECTIONS = 8_000;
+/** How long a connection is given to carry a key where there are many, in ms: a whole fleet may connect anew at once. */
+const CONNECTED_MS = 3_000;
 /** Requests without a key that are answered at once, per second; those beyond wait, one for each connection. */
 const MOST_PER_SECOND = 500;
 /** How long a request beyond that waits, in ms. */
@@ -33,8 +39,8 @@ const READ_MS = 10_000;
  * @param isKnown whether a request's headers carry a valid key
  */
 export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: FastifyRequest['headers']) => boolean): void {
-  /** Oldest first. */
-  const connections = new Set<Socket>();
+  /** When each was opened, the oldest first. */
+  const connections = new Map<Socket, number>();
   /** Those that have a request in hand, and those that were refused one and close. */
   const busy = new WeakSet<Socket>();
   const refused = new WeakSet<Socket>();
@@ -43,10 +49,15 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
   let answered = 0;
 
   app.server.on('connection', (socket: Socket) => {
-    connections.add(socket);
+    const now = performance.now();
+    connections.set(socket, now);
     socket.once('close', () => connections.delete(socket));
-    const [oldest] = connections;
-    if (connections.size > MOST_CONNECTIONS) oldest?.destroy();
+    for (const [oldest, openedAt] of connections) {
+      const isTooOld = connections.size > MANY_CONNECTIONS && now - openedAt > CONNECTED_MS;
+      if (!isTooOld && connections.size <= MOST_CONNECTIONS) break;
+      connections.delete(oldest);
+      oldest.destroy();
+    }
   });
 
   /** Calls `go` now or, beyond the share of this second, later. */
