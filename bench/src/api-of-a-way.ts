@@ -41,6 +41,8 @@ const app = await buildApi({
   apiKeys: env.API_KEYS,
   rateLimit: null,
   timeout,
+  keepAlive: 620_000,
+  trustedProxies: [],
   metrics: createMetrics(),
   logger,
   requestSpans: null,

@@ -18,6 +18,10 @@ export interface ApiDeps {
   readonly podPrice: number | null;
   /** `SESSION_MANAGER_TIMEOUT`, ms. */
   readonly timeout: number;
+  /** `KEEP_ALIVE_TIMEOUT`, ms. */
+  readonly keepAlive: number;
+  /** `TRUST_PROXY`: addresses and networks whose `X-Forwarded-*` headers are believed. */
+  readonly trustedProxies: readonly string[];
   readonly metrics: Metrics;
   readonly fleet: Fleet;
   readonly logger: Logger;

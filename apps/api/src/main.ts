@@ -35,6 +35,8 @@ await runProcess('api', async (fail) => {
     'PORT',
     'API_KEYS',
     'RATE_LIMIT',
+    'KEEP_ALIVE_TIMEOUT',
+    'TRUST_PROXY',
     'POD_PRICE_PER_HOUR',
   ]);
   const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
@@ -111,6 +113,8 @@ await runProcess('api', async (fail) => {
     apiKeys: env.API_KEYS,
     rateLimit: env.RATE_LIMIT === null ? null : { perSecond: env.RATE_LIMIT, redis, prefix: env.KEY_PREFIX },
     timeout: env.SESSION_MANAGER_TIMEOUT,
+    keepAlive: env.KEEP_ALIVE_TIMEOUT,
+    trustedProxies: env.TRUST_PROXY,
     metrics,
     logger,
     requestSpans: tracing.requests,

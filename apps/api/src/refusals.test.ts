@@ -31,6 +31,8 @@ beforeAll(async () => {
     apiKeys: ['another-key-entirely', KEY],
     rateLimit: null,
     timeout: 1_000,
+    keepAlive: 1_000,
+    trustedProxies: [],
     metrics: createMetrics(),
     logger: createLogger('silent', 'api'),
     requestSpans: null,
