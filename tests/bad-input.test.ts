@@ -1,6 +1,7 @@
+import { request } from 'node:http';
 import { type FoundRedis, redisForTests, startApp } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { API_KEY, TestStack, type View } from './stack.ts';
 
 let redis: FoundRedis;
 let stack: TestStack;
@@ -31,6 +32,9 @@ describe('bad input gets the contract’s error and changes nothing', () => {
     ['a broken escape', 'GET', '/v1/sessions/%E0%A4%A', undefined, 400, 'invalid-request'],
     ['a uuid of 65 characters', 'GET', `/v1/sessions/${chars(65)}`, undefined, 400, 'invalid-request'],
     ['an empty userId', 'POST', '/v1/sessions', { userId: '' }, 400, 'invalid-request'],
+    ['the userId .', 'POST', '/v1/sessions', { userId: '.' }, 400, 'invalid-request'],
+    ['the userId .., adopted', 'PUT', '/v1/sessions/dots', { userId: '..' }, 400, 'invalid-request'],
+    ['the userId .. in a list', 'GET', '/v1/sessions?userId=..', undefined, 400, 'invalid-request'],
     ['a userId of 256 characters', 'POST', '/v1/sessions', { userId: chars(256) }, 400, 'invalid-request'],
     ['a userId that is a number', 'POST', '/v1/sessions', { userId: 5 }, 400, 'invalid-request'],
     ['no userId', 'POST', '/v1/sessions', {}, 400, 'invalid-request'],
@@ -63,6 +67,21 @@ describe('bad input gets the contract’s error and changes nothing', () => {
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
     expect((await stack.call('GET', `/v1/sessions/${mine.uuid}`)).body).toEqual(before);
   });
+
+  it.each(['/v1/users/../activity', '/v1/users/%2E%2e/logout', '/v1/users/./logout', '/v1/sessions/..', '/v1/sessions/%2E/activity'])(
+    'an id that a path would lose: %s',
+    async (path) => {
+      // fetch would resolve it.
+      const status = await new Promise((resolve, reject) => {
+        const { port } = new URL(stack.apiUrls[0]!);
+        const method = path.endsWith('..') ? 'GET' : 'POST';
+        request({ port, path, method, headers: { 'x-api-key': API_KEY } }, (answer) => resolve(answer.resume().statusCode))
+          .once('error', reject)
+          .end();
+      });
+      expect(status).toBe(400);
+    },
+  );
 
   it('names the field', async () => {
     const { body } = await stack.call<{ detail: string }>('PATCH', `/v1/sessions/${mine.uuid}`, {

@@ -75,6 +75,19 @@ describe('sessions', () => {
     );
   });
 
+  it('a create that the session-manager refuses for now is repeated under the same key', async () => {
+    await stack.fault({ call: 'create', times: 1, fault: { status: 503 } });
+    const { uuid } = await client.sessions.create({ userId: 'patient' });
+    const { items } = await stack.sim<{ items: { call: string; uuid: string; status: number; idempotencyKey: string }[] }>(
+      'GET',
+      '/sim/journal',
+    );
+    const [first, second] = items.filter(({ call }) => call === 'create').slice(-2);
+    expect([first!.status, second!.status]).toEqual([503, 200]);
+    expect(second).toMatchObject({ uuid, idempotencyKey: first!.idempotencyKey });
+    await client.sessions.delete(uuid);
+  });
+
   it('what somebody else made is adopted', async () => {
     await stack.sim('POST', '/sim/pods', { uuid: 'foundling', userId: 'grace', replicas: 1 });
     const fields = { userId: 'grace', workspaceUrl: 'https://pods.example/foundling', policy: LONG };

@@ -315,6 +315,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
     expect(stderr).toBe('');
     expect(stdout.replaceAll(/\d+/g, 'N').trim().split('\n').sort()).toEqual([
       'overlays/dev: N objects, all is well',
+      'overlays/openshift: N objects, all is well',
       'overlays/production-hpa: N objects, all is well',
       'overlays/production: N objects, all is well',
     ]);
@@ -322,11 +323,27 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
   });
 
   it('holds no secret for production', () => {
-    for (const overlay of ['production', 'production-hpa']) {
+    for (const overlay of ['production', 'production-hpa', 'openshift']) {
       const kinds = rendered(overlay).map(({ kind }) => kind);
       expect(kinds).toContain('ConfigMap');
       expect(kinds).not.toContain('Secret');
     }
+  });
+
+  it('leaves user and group to OpenShift, whose DNS it reaches', () => {
+    const objects = rendered('openshift');
+    const pods = workloads(objects);
+    expect(pods.map(({ object }) => object.metadata.name).sort()).toEqual(['sandman-api', 'sandman-dashboard', 'sandman-worker']);
+    for (const pod of pods) {
+      const contexts = [pod.template.spec!.securityContext, ...containers(pod).map(({ securityContext }) => securityContext)];
+      for (const context of contexts) {
+        for (const fixed of ['runAsUser', 'runAsGroup', 'fsGroup', 'supplementalGroups']) expect(context).not.toHaveProperty(fixed);
+      }
+    }
+    const dns = objects.find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'sandman-dns');
+    expect(JSON.stringify(dns)).toContain('"openshift-dns"');
+    expect(JSON.stringify(dns)).toContain('"port":5353');
+    expect(JSON.stringify(dns)).not.toContain('kube-system');
   });
 
   it('hands each process all that it reads, but where to listen', () => {

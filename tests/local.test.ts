@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEntry, waitFor } from '@sandman/testing';
+import { freePort, startEntry, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 let folder: string;
@@ -28,6 +30,49 @@ describe('npm start', () => {
     kill('SIGINT');
     expect(await exited).toBe(0);
     for (const address of addresses) await expect(fetch(address), address).rejects.toThrow();
+  }, 60_000);
+
+  it('hands each variable to the processes that read it, calls a session-manager that is there, and shows no secret', async () => {
+    const keys: unknown[] = [];
+    const sessionManager = createServer((request, answer) => {
+      keys.push(request.headers['x-api-key']);
+      answer.end('{"uuid": "made", "workspace_url": ""}');
+    }).listen(0, '127.0.0.1');
+    await once(sessionManager, 'listening');
+    const [api, dashboard, worker] = await Promise.all([freePort(), freePort(), freePort()]);
+    const secrets = {
+      API_KEYS: 'a-key-of-their-own-1,another-key-entirely',
+      SESSION_MANAGER_API_KEY: 'their-own',
+      DASHBOARD_PASSWORD: 'their-password',
+    };
+    const { kill, exited, stdout } = start('main', {
+      ...secrets,
+      HOST: '::',
+      PORT: `${api}`,
+      DASHBOARD_PORT: `${dashboard}`,
+      METRICS_PORT: `${worker}`,
+      DASHBOARD_USER: 'olga',
+      SESSION_MANAGER_URL: `http://127.0.0.1:${(sessionManager.address() as { port: number }).port}`,
+      POLICIES: '{"long": {"sleepAfter": "1h", "deleteAfter": "1d"}}',
+      DEFAULT_POLICY: 'long',
+      KEEP_ALIVE_TIMEOUT: '7s',
+    });
+    try {
+      await waitFor('it is up', () => stdout().includes('Ctrl-C ends all of it.'), 30_000);
+      expect(stdout()).toContain(`http://127.0.0.1:${dashboard}   (olga / the one of DASHBOARD_PASSWORD)`);
+      expect(stdout()).toContain('the one of SESSION_MANAGER_URL');
+      for (const secret of Object.values(secrets)) expect(stdout()).not.toContain(secret);
+      const headers = { 'x-api-key': 'another-key-entirely', 'content-type': 'application/json' };
+      const made = await fetch(`http://127.0.0.1:${api}/v1/sessions`, { method: 'POST', headers, body: '{"userId": "ada"}' });
+      expect(made.headers.get('keep-alive')).toBe('timeout=7');
+      expect(await made.json()).toMatchObject({ uuid: 'made', policy: { name: 'long' } });
+      expect(keys[0]).toBe('their-own');
+      expect((await fetch(`http://127.0.0.1:${worker}/readyz`)).status).toBe(200);
+    } finally {
+      kill('SIGINT');
+      await exited;
+      sessionManager.close();
+    }
   }, 60_000);
 
   it('ends with 1 and says which process could not run', async () => {

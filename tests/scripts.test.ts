@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -60,6 +60,74 @@ describe('npm run check:manifests', () => {
   it('refuses a folder without manifests', () => {
     mkdirSync(join(folder, 'empty'));
     expect(check(join(folder, 'empty'))).toMatchObject({ status: 2, stderr: expect.stringContaining('has no YAML files') });
+  });
+});
+
+describe('npm run pin:images', () => {
+  const DIGESTS = { 'node:24-bookworm-slim': 'a', 'redis:7': 'b', 'haproxy:3.2': 'c', 'postgres:17': 'd' };
+  const TEXTS = [
+    'Dockerfile',
+    'docker-compose.yml',
+    'deploy/compose/production.yml',
+    'deploy/compose/ledger.yml',
+    'deploy/kustomize/overlays/dev/redis.yaml',
+  ];
+  const copy = () => join(folder, 'copy');
+  const texts = () => TEXTS.map((path) => readFileSync(join(copy(), path), 'utf8'));
+  const pin = (...args: string[]) => script('scripts/pin-images.ts', [...args, copy()], { PATH: folder });
+
+  /** A docker that knows the digests of these images alone. */
+  function registry(digests: Readonly<Record<string, string>>): void {
+    const cases = Object.entries(digests).map(([name, digit]) => `'${name}') echo '{"digest": "sha256:${digit.repeat(64)}"}' ;;`);
+    const text = `#!/bin/sh\n[ "$1 $2 $3" = 'buildx imagetools inspect' ] || exit 1\ncase "$4" in\n${cases.join('\n')}\n*) echo "$4: not found" >&2; exit 1;;\nesac\n`;
+    writeFileSync(join(folder, 'docker'), text, { mode: 0o755 });
+  }
+
+  beforeEach(() => {
+    for (const path of ['Dockerfile', 'docker-compose.yml', 'deploy']) cpSync(join(ROOT, path), join(copy(), path), { recursive: true });
+    expect(script('scripts/pin-images.ts', ['--unpin', copy()]).status).toBe(0);
+  });
+
+  it('pins each image of others and no other, renews what a tag has moved to, and can undo it', () => {
+    const before = texts();
+    registry(DIGESTS);
+    expect(pin('--check')).toMatchObject({ status: 1, stderr: expect.stringContaining(`redis:7: sha256:${'b'.repeat(64)}\n`) });
+    expect(texts()).toEqual(before);
+    expect(pin().status).toBe(0);
+    const pinned = texts();
+    expect(pinned[0]).toContain(`\nFROM node:24-bookworm-slim@sha256:${'a'.repeat(64)} AS base\n`);
+    expect(pinned[0]).toContain('\nFROM base AS manifests\n');
+    expect(pinned[1]).toContain(`    image: redis:7@sha256:${'b'.repeat(64)}\n`);
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: compose's own.
+    expect(pinned[1]).toContain('image: sandman-api:${SANDMAN_VERSION:-dev}\n');
+    expect(pinned[2]).toContain(`image: haproxy:3.2@sha256:${'c'.repeat(64)}\n`);
+    expect(pinned[3]).toContain(`image: postgres:17@sha256:${'d'.repeat(64)}\n`);
+    expect(pinned[4]).toContain(`image: redis:7@sha256:${'b'.repeat(64)}\n`);
+    expect(pin('--check')).toEqual({ status: 0, stdout: '', stderr: '' });
+
+    registry({ ...DIGESTS, 'redis:7': 'e' });
+    expect(pin('--check')).toEqual({ status: 1, stdout: '', stderr: `redis:7: sha256:${'e'.repeat(64)}\n` });
+    expect(pin()).toEqual({ status: 0, stdout: `redis:7: sha256:${'e'.repeat(64)}\n`, stderr: '' });
+    expect(pin('--list').stdout).toContain(`redis:7@sha256:${'e'.repeat(64)}\n`);
+    expect(texts()).toEqual(pinned.map((text) => text.replaceAll('b'.repeat(64), 'e'.repeat(64))));
+    expect(pin('--unpin').status).toBe(0);
+    expect(texts()).toEqual(before);
+  });
+
+  it('changes nothing where one of the images cannot be found, and says which', () => {
+    const before = texts();
+    registry({ ...DIGESTS, 'haproxy:3.2': 'x' });
+    expect(pin()).toMatchObject({ status: 1, stderr: 'haproxy:3.2: the registry gives no digest\n' });
+    registry({ 'redis:7': 'b' });
+    expect(pin()).toMatchObject({ status: 1, stderr: expect.stringContaining('postgres:17: postgres:17: not found\n') });
+    expect(texts()).toEqual(before);
+  });
+
+  it('says what it does, and refuses what it cannot do', () => {
+    expect(pin('--help')).toMatchObject({ status: 0, stdout: expect.stringContaining('usage: npm run pin:images'), stderr: '' });
+    expect(pin('--check', '--unpin')).toMatchObject({ status: 2, stderr: expect.stringMatching(/^--check, .*\n$/) });
+    expect(pin('--loud')).toMatchObject({ status: 2, stderr: expect.stringMatching(/^.*'--loud'.*\n$/) });
+    expect(pin()).toMatchObject({ status: 2, stderr: expect.stringMatching(/^docker .*\n$/) });
   });
 });
 

@@ -43,6 +43,8 @@ const app = await buildApi({
   timeout,
   chatTimeout: timeout,
   chatBodyLimit: 1_048_576,
+  keepAlive: 620_000,
+  trustedProxies: [],
   metrics: createMetrics(),
   logger,
   requestSpans: null,

@@ -36,6 +36,9 @@ export async function buildApi(deps: ApiDeps) {
     logController: new LogController({ disableRequestLogging: true }),
     // Lines are told apart by session and trace; a logger for each request costs as much as its checks.
     childLoggerFactory: (logger) => logger,
+    // Longer than a load balancer keeps it: it would send the next request into a connection that is being closed.
+    keepAliveTimeout: deps.keepAlive,
+    trustProxy: [...deps.trustedProxies],
     requestTimeout: RECEIVE_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: LOOK_MS },
     // While it drains, what still arrives is served; `/readyz` has told the balancer.

@@ -22,6 +22,10 @@ export interface ApiDeps {
   readonly chatTimeout: number;
   /** `CHAT_BODY_LIMIT`, bytes. */
   readonly chatBodyLimit: number;
+  /** `KEEP_ALIVE_TIMEOUT`, ms. */
+  readonly keepAlive: number;
+  /** `TRUST_PROXY`: addresses and networks whose `X-Forwarded-*` headers are believed. */
+  readonly trustedProxies: readonly string[];
   readonly metrics: Metrics;
   readonly fleet: Fleet;
   readonly logger: Logger;

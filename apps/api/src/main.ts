@@ -37,6 +37,8 @@ await runProcess('api', async (fail) => {
     'CHAT_TIMEOUT',
     'CHAT_BODY_LIMIT',
     'RATE_LIMIT',
+    'KEEP_ALIVE_TIMEOUT',
+    'TRUST_PROXY',
     'POD_PRICE_PER_HOUR',
   ]);
   const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
@@ -117,6 +119,8 @@ await runProcess('api', async (fail) => {
     timeout: env.SESSION_MANAGER_TIMEOUT,
     chatTimeout,
     chatBodyLimit: env.CHAT_BODY_LIMIT,
+    keepAlive: env.KEEP_ALIVE_TIMEOUT,
+    trustedProxies: env.TRUST_PROXY,
     metrics,
     logger,
     requestSpans: tracing.requests,

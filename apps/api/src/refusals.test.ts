@@ -33,6 +33,8 @@ beforeAll(async () => {
     timeout: 1_000,
     chatTimeout: 1_000,
     chatBodyLimit: 1_048_576,
+    keepAlive: 1_000,
+    trustedProxies: [],
     metrics: createMetrics(),
     logger: createLogger('silent', 'api'),
     requestSpans: null,

@@ -25,14 +25,22 @@ export interface DashboardOptions {
   readonly accounts: readonly Account[];
   /** `POD_PRICE_PER_HOUR`; null where none is set. */
   readonly podPrice: number | null;
+  /** `KEEP_ALIVE_TIMEOUT`, ms. */
+  readonly keepAlive: number;
+  /** `TRUST_PROXY`: addresses and networks whose `X-Forwarded-*` headers are believed. */
+  readonly trustedProxies: readonly string[];
   readonly logger: Logger;
 }
 
 /** The operators' page at `/` and Bull Board at `/queues`, behind one login. */
-export async function buildDashboard({ redis, prefix, shards, accounts, podPrice, logger }: DashboardOptions): Promise<FastifyInstance> {
+export async function buildDashboard(options: DashboardOptions): Promise<FastifyInstance> {
+  const { redis, prefix, shards, accounts, podPrice, keepAlive, trustedProxies, logger } = options;
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
+    // Longer than a load balancer keeps it: it would send the next request into a connection that is being closed.
+    keepAliveTimeout: keepAlive,
+    trustProxy: [...trustedProxies],
     requestTimeout: RECEIVE_MS,
     forceCloseConnections: true,
   });

@@ -8,6 +8,23 @@ import type { FastifyInstance } from 'fastify';
 
 const BASE = '/queues';
 
+/**
+ * The largest values of Bull Board's query: those that its own page offers. It takes any, and a page of 100,000 jobs is a
+ * script of half a second, during which Redis serves nothing else.
+ */
+const MOST = { jobsPerPage: 300, page: 1_000_000 };
+
+/** Names the first field of a query that is out of bounds, and says what it must be; null where there is none. */
+function outOfBounds(query: Readonly<Record<string, unknown>>): string | null {
+  for (const [field, most] of Object.entries(MOST)) {
+    // Bull Board takes an empty one as absent.
+    const given = query[field] || '1';
+    const value = typeof given === 'string' && /^\d{1,9}$/.test(given) ? Number(given) : 0;
+    if (value < 1 || value > most) return `${field} must be a whole number, 1 to ${most}`;
+  }
+  return null;
+}
+
 /** Bull Board asks another host for a font. */
 const FONT = /<link href="https:\/\/fonts\.googleapis\.com[^>]*>/g;
 
@@ -47,17 +64,27 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, read
     ),
     serverAdapter: adapter,
     options: {
-      uiConfig: { boardTitle: 'Sandman', miscLinks: [{ text: 'Sessions', url: '/' }], hideRedisDetails: true, hideDocsLink: true },
+      // The workers of a queue are read with CLIENT LIST, at each poll and of each queue: over all connections of Redis. The
+      // sessions page shows the workers.
+      uiConfig: {
+        boardTitle: 'Sandman',
+        miscLinks: [{ text: 'Sessions', url: '/' }],
+        hideRedisDetails: true,
+        hideDocsLink: true,
+        showWorkers: false,
+      },
     },
   });
   await app.register(
     async (board) => {
-      board.addHook('onRequest', async ({ method }, reply) => {
+      board.addHook<{ Querystring: Record<string, unknown> }>('onRequest', async ({ method, query }, reply) => {
         const refuse = (code: ProblemCode, detail: string) => {
           const answer = problem(code, detail);
           return reply.code(answer.status).type(PROBLEM_TYPE).send(JSON.stringify(answer));
         };
         if (method !== 'GET' && method !== 'HEAD') return refuse('forbidden', 'The board only shows jobs');
+        const wrong = outOfBounds(query);
+        if (wrong) return refuse('invalid-request', wrong);
         // BullMQ waits for a Redis that it has never reached.
         if (!(await ready())) return refuse('not-ready', 'Redis cannot be reached');
       });

@@ -31,7 +31,9 @@ export function useDashboards() {
       return redis;
     },
     async open({ accounts = [OPERATOR, VIEWER], prefix = `dashboard-${randomUUID()}`, shards = 1 } = {}) {
-      const app = await buildDashboard({ redis, prefix, shards, accounts, podPrice: 0.5, logger: createLogger('silent', 'test') });
+      const logger = createLogger('silent', 'test');
+      const common = { podPrice: 0.5, keepAlive: 1_000, trustedProxies: [], logger };
+      const app = await buildDashboard({ redis, prefix, shards, accounts, ...common });
       apps.push(app);
       return app;
     },

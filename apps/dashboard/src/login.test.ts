@@ -9,15 +9,8 @@ const on = useDashboards();
 /** The dashboard of all tests that need none of their own: to make its key takes a quarter of a second. */
 let shared: FastifyInstance;
 beforeAll(async () => {
-  const accounts = [OPERATOR, VIEWER];
-  shared = await buildDashboard({
-    redis: on.redis,
-    prefix: 'login',
-    shards: 1,
-    accounts,
-    podPrice: null,
-    logger: createLogger('silent', 'test'),
-  });
+  const common = { podPrice: null, keepAlive: 1_000, trustedProxies: ['10.1.0.0/16'], logger: createLogger('silent', 'test') };
+  shared = await buildDashboard({ redis: on.redis, prefix: 'login', shards: 1, accounts: [OPERATOR, VIEWER], ...common });
 });
 afterAll(() => shared?.close());
 
@@ -138,6 +131,22 @@ it('after ten tries within a minute there is no eleventh, be it right', async ()
   expect(answer.statusCode).toBe(429);
   expect(answer.headers['set-cookie']).toBeUndefined();
   expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+});
+
+it('tries are counted by the address that a trusted proxy names, and that of anybody else is not believed', async () => {
+  const from = (remoteAddress: string, client: string) =>
+    shared.inject({
+      method: 'POST',
+      url: '/login',
+      remoteAddress,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-forwarded-for': client },
+      payload: 'user=olga&password=guess',
+    });
+  for (let i = 0; i < 10; i++) expect((await from('10.2.0.1', `192.0.2.${i}`)).statusCode).toBe(401);
+  expect((await from('10.2.0.1', '192.0.2.10')).statusCode).toBe(429);
+  for (let i = 0; i < 10; i++) expect((await from('10.1.0.1', '192.0.2.20')).statusCode).toBe(401);
+  expect((await from('10.1.0.2', '192.0.2.20')).statusCode).toBe(429);
+  expect((await from('10.1.0.1', '192.0.2.21')).statusCode).toBe(401);
 });
 
 it.each([

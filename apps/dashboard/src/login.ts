@@ -28,6 +28,9 @@ const LOGIN_S = 12 * 3_600;
 const TRIES = 10;
 const TRIES_MS = 60_000;
 
+/** Characters of a user's name that a log line shows. */
+const LOGGED_USER = 64;
+
 const SAFE = new Set(['GET', 'HEAD']);
 
 export interface LoginOptions {
@@ -48,6 +51,11 @@ function isForeign({ headers }: FastifyRequest): boolean {
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   if (headers.origin === undefined) return false;
   return !URL.canParse(headers.origin) || new URL(headers.origin).host !== headers.host;
+}
+
+/** Shortens a user's name for a log line, and replaces what a terminal does not print as a character. */
+function loggable(user: string): string {
+  return user.slice(0, LOGGED_USER).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
 }
 
 /** A login before everything that is not open; a viewer's changes nothing. */
@@ -106,13 +114,20 @@ export const login = fp<LoginOptions>(
       },
       (request, reply) => {
         const { user, password } = (request.body ?? {}) as Record<string, unknown>;
-        const known = identify(accounts, String(user ?? ''), String(password ?? ''));
+        const name = String(user ?? '');
+        const known = identify(accounts, name, String(password ?? ''));
         if (!known) {
-          request.log.warn('a login failed');
+          const address = request.ip;
+          request.log.warn({ user: loggable(name), address }, 'login failed');
+          // Once in each window: further tries do not get here.
+          if (reply.getHeader('x-ratelimit-remaining') === 0) {
+            request.log.warn({ address }, 'too many failed logins from this address: no more are accepted for up to a minute');
+          }
           return reply.code(401).type('text/html').send(loginPage('Wrong user or password.'));
         }
-        // Behind a proxy that speaks TLS the cookie must not travel without it. Who lies about that harms only himself.
-        const secure = request.headers['x-forwarded-proto'] === 'https';
+        // Behind a proxy that speaks TLS the cookie must not travel without it. The header is believed of any proxy: a client that
+        // forges it only loses its own cookie.
+        const secure = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
         return reply
           .setCookie(COOKIE, remember(known), { signed: true, httpOnly: true, sameSite: 'strict', path: '/', maxAge: LOGIN_S, secure })
           .redirect(localPath(request.query.next), 303);

@@ -10,6 +10,8 @@ await runProcess('dashboard', async (fail) => {
     'SHARDS',
     'LOG_LEVEL',
     'HOST',
+    'KEEP_ALIVE_TIMEOUT',
+    'TRUST_PROXY',
     'POD_PRICE_PER_HOUR',
     'DASHBOARD_PORT',
     'DASHBOARD_USER',
@@ -41,6 +43,8 @@ await runProcess('dashboard', async (fail) => {
     shards: env.SHARDS,
     accounts,
     podPrice: env.POD_PRICE_PER_HOUR,
+    keepAlive: env.KEEP_ALIVE_TIMEOUT,
+    trustedProxies: env.TRUST_PROXY,
     logger,
   });
   const address = await app.listen({ host: env.HOST, port: env.DASHBOARD_PORT });

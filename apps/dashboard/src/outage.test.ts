@@ -35,6 +35,7 @@ beforeAll(async () => {
     DASHBOARD_PORT: `${port}`,
     DASHBOARD_USER: 'admin',
     DASHBOARD_PASSWORD: 'right',
+    TRUST_PROXY: '127.0.0.1',
   });
   await ready(200);
   login = (await formLogin(base, 'admin', 'right')).headers;
@@ -72,6 +73,31 @@ it('while Redis is dead its pages fail at once, one that is open says so, and al
   expect(await status('/queues/api/queues')).toBe(200);
   expect(await nextEvent(stream, 'overview')).toHaveProperty('troubles');
   await stream.return(undefined);
+});
+
+it('a failed login is logged with its user and address, and so is the end of tries from there', async () => {
+  const client = '192.0.2.7';
+  const user = `${'x'.repeat(50)}\n\u202e\u001b[31m${'y'.repeat(1_000)}`;
+  const attempt = () =>
+    fetch(`${base}/login`, {
+      method: 'POST',
+      headers: { 'x-forwarded-for': client },
+      body: new URLSearchParams({ user, password: 'guessed-password' }),
+    });
+  for (let i = 0; i < 10; i++) expect((await attempt()).status).toBe(401);
+  for (let i = 0; i < 3; i++) expect((await attempt()).status).toBe(429);
+  const lines = () =>
+    dashboard
+      .stdout()
+      .split('\n')
+      .filter((line) => line.includes(client))
+      .map((line) => JSON.parse(line) as { msg: string; user?: string; address: string });
+  await waitFor('it is logged', () => lines().length >= 11);
+  expect(lines()).toHaveLength(11);
+  const shown = `${'x'.repeat(50)}\u{fffd}\u{fffd}\u{fffd}[31m${'y'.repeat(7)}`;
+  expect(lines()[0]).toMatchObject({ msg: 'login failed', user: shown, address: client });
+  expect(lines().at(-1)).toMatchObject({ msg: expect.stringContaining('too many failed logins'), address: client });
+  expect(dashboard.stdout()).not.toContain('guessed-password');
 });
 
 it('SIGTERM ends it with 0, also while a page is open', async () => {

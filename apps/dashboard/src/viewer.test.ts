@@ -72,6 +72,31 @@ it('a viewer can change nothing: neither by the page’s routes nor by Bull Boar
   await alarms.close();
 });
 
+it('a page of jobs that is out of bounds is refused, to a viewer and to an operator', async () => {
+  const app = await on.open();
+  for (const account of [VIEWER, OPERATOR]) {
+    const headers = await cookieOf(app, account);
+    const get = (query: string) => app.inject({ url: `/queues/api/queues?activeQueue=sleep&${query}`, headers });
+    for (const query of ['', 'page=&jobsPerPage=', 'page=1&jobsPerPage=300']) expect((await get(query)).statusCode, query).toBe(200);
+    const beyond = [
+      'jobsPerPage=301',
+      'jobsPerPage=1e5',
+      'jobsPerPage=0x10',
+      'jobsPerPage=1&jobsPerPage=2',
+      'page=0',
+      'page=-1',
+      'page=1000001',
+    ];
+    for (const query of beyond) {
+      const answer = await get(query);
+      expect(answer.statusCode, query).toBe(400);
+      expect(answer.headers['content-type']).toContain('application/problem+json');
+      const [field] = query.split('=');
+      expect(answer.json()).toMatchObject({ code: 'invalid-request', detail: expect.stringMatching(new RegExp(`^${field} must be`)) });
+    }
+  }
+});
+
 it('Bull Board changes nothing for an operator either: a job moved by hand would be an alarm lost', async () => {
   const prefix = `board-${randomUUID()}`;
   const app = await on.open({ prefix });

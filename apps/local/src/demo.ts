@@ -11,7 +11,14 @@ console.log('Starting Redis, a simulated session-manager, an API, a worker, a da
 const redis = await embeddedRedis(null);
 let failed = 0;
 try {
-  const env = { KEY_PREFIX: `demo-${process.pid}-${Date.now()}`, POLICIES: JSON.stringify(POLICY), DEFAULT_POLICY: 'demo' };
+  // Not the rest of its own environment: the demo's users and policies are its own, and so are its pods.
+  const own = Object.entries(process.env).filter(([name]) => name === 'PATH' || name.startsWith('OTEL_'));
+  const env = {
+    ...Object.fromEntries(own),
+    KEY_PREFIX: `demo-${process.pid}-${Date.now()}`,
+    POLICIES: JSON.stringify(POLICY),
+    DEFAULT_POLICY: 'demo',
+  };
   const stack = await startStack({ redisUrl: redis.url, usualPorts: false, logs: 'ignore', env });
   const tooLong = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`the demo did not end within ${LONGEST_MS / 1_000} s`)), LONGEST_MS).unref();

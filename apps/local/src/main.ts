@@ -1,28 +1,34 @@
 import { embeddedRedis } from '@sandman/testing';
-import { DASHBOARD_USER, startStack } from './stack.ts';
+import { startStack } from './stack.ts';
 
 /** `npm start`: all of Sandman on this machine, for a newcomer. */
 const redis = await embeddedRedis('.data');
-const stack = await startStack({ redisUrl: redis.url, usualPorts: true, logs: 'inherit' }).catch(async (error) => {
+const stack = await startStack({ redisUrl: redis.url, usualPorts: true, env: process.env, logs: 'inherit' }).catch(async (error) => {
   await redis.stop();
   console.error(`sandman: ${error.message}`);
   process.exit(1);
 });
 
+const given = process.env;
+/** What was given is not shown. */
+const shown = (name: string, generated: string) => (given[name] ? `the one of ${name}` : generated);
+const key = given.API_KEYS ? 'the first of API_KEYS' : stack.apiKey;
+const sessionManager = shown('SESSION_MANAGER_URL', `${stack.sessionManager}   (simulated)`);
+
 console.log(`
 Sandman is up.
   API              ${stack.api}   (docs at ${stack.api}/docs)
-  key              ${stack.apiKey}
-  dashboard        ${stack.dashboard}   (${DASHBOARD_USER} / ${stack.dashboardPassword})
+  key              ${key}
+  dashboard        ${stack.dashboard}   (${stack.dashboardUser} / ${shown('DASHBOARD_PASSWORD', stack.dashboardPassword)})
   chat backend     ${stack.chatBackend}   (the example)
-  session-manager  ${stack.sessionManager}   (simulated)
+  session-manager  ${sessionManager}
   Redis            ${redis.what}
 
 Chat as ada; her pod is made, and put to sleep when she is idle:
   curl -sX POST ${stack.chatBackend}/chat/message -H 'Content-Type: application/json' -d '{"userId": "ada", "message": "hello"}'
 
 Or call the API yourself:
-  curl -sX POST ${stack.api}/v1/sessions -H 'X-API-Key: ${stack.apiKey}' \\
+  curl -sX POST ${stack.api}/v1/sessions -H 'X-API-Key: ${given.API_KEYS ? 'KEY' : stack.apiKey}' \\
     -H 'Content-Type: application/json' -d '{"userId": "ben", "policy": {"sleepAfter": "10s", "deleteAfter": "1m"}}'
 
 Ctrl-C ends all of it.

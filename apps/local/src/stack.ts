@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:net';
+import { createServer, isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@sandman/testing';
 
@@ -17,6 +17,7 @@ export interface Stack {
   readonly sessionManager: string;
   readonly sessionManagerKey: string;
   readonly dashboard: string;
+  readonly dashboardUser: string;
   readonly dashboardPassword: string;
   /** Rejects when one of them ends by itself. */
   readonly broken: Promise<never>;
@@ -26,15 +27,13 @@ export interface Stack {
 
 export interface StackOptions {
   readonly redisUrl: string;
-  /** The ports of the contract where they are free, else any; without it any. */
+  /** The ports of the contract where they are free, else any; without it any. Unless a variable sets the port. */
   readonly usualPorts: boolean;
-  /** Further variables for the API and the worker. */
-  readonly env?: Record<string, string>;
+  /** Variables for all processes, each of which ignores those that it does not read. What is missing is generated. */
+  readonly env: NodeJS.ProcessEnv;
   /** Where the processes' logs go. */
   readonly logs: 'inherit' | 'ignore';
 }
-
-const DASHBOARD_USER = 'admin';
 
 function secret(): string {
   return randomBytes(24).toString('base64url');
@@ -49,11 +48,16 @@ function portOr(wanted: number): Promise<number> {
   });
 }
 
+/** The host of an address at which a process that listens on `host` is reached from this machine. */
+function reachable(host: string): string {
+  if (host === '::' || host === '0.0.0.0') return '127.0.0.1';
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
 /** @param folder of the process, from the root */
-function run(folder: string, env: Record<string, string>, logs: StackOptions['logs']): ChildProcess {
+function run(folder: string, env: NodeJS.ProcessEnv, logs: StackOptions['logs']): ChildProcess {
   const entry = fileURLToPath(new URL(`../../../${folder}/src/main.ts`, import.meta.url));
-  // Not our own environment: a process sees what it is configured by, and nothing else.
-  return spawn(process.execPath, [entry], { env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', logs, 'inherit'] });
+  return spawn(process.execPath, [entry], { env, stdio: ['ignore', logs, 'inherit'] });
 }
 
 async function up(url: string, broken: Promise<never>): Promise<void> {
@@ -78,35 +82,47 @@ async function end(child: ChildProcess): Promise<void> {
   clearTimeout(force);
 }
 
-/** Starts a simulated session-manager, an API, a worker, a dashboard and a chat backend, and waits until all are ready. */
-export async function startStack({ redisUrl, usualPorts, env = {}, logs }: StackOptions): Promise<Stack> {
-  const [apiPort, dashboardPort, chatPort, simPort, metricsPort] = await Promise.all(
-    [3000, 3001, 3002, 4000, 9464].map((port) => (usualPorts ? portOr(port) : freePort())),
-  );
-  const apiKey = secret();
-  const sessionManagerKey = secret();
-  const dashboardPassword = secret();
-  const sessionManager = `http://127.0.0.1:${simPort}`;
-  const common = { REDIS_URL: redisUrl, HOST: '127.0.0.1' };
-  const tracing = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('OTEL_')));
-  const driving = { ...common, ...tracing, SESSION_MANAGER_URL: sessionManager, SESSION_MANAGER_API_KEY: sessionManagerKey, ...env };
+/**
+ * Starts an API, a worker, a dashboard, a chat backend and, unless `SESSION_MANAGER_URL` is set, a simulated session-manager,
+ * and waits until all are ready.
+ */
+export async function startStack({ redisUrl, usualPorts, env, logs }: StackOptions): Promise<Stack> {
+  // 0 is any free port, which would not be known here.
+  const portOf = async (usual: number, set = '0') => (set !== '' && set !== '0' ? set : usualPorts ? portOr(usual) : freePort());
+  const [apiPort, dashboardPort, chatPort, simPort, metricsPort] = await Promise.all([
+    portOf(3000, env.PORT),
+    portOf(3001, env.DASHBOARD_PORT),
+    portOf(3002),
+    portOf(4000, env.SIM_PORT),
+    portOf(9464, env.METRICS_PORT),
+  ]);
+  const listen = env.HOST || '127.0.0.1';
+  const host = reachable(listen);
+  const apiKeys = env.API_KEYS || secret();
+  // The first of several, without its name and scopes.
+  const apiKey = apiKeys.split(',', 1)[0]!.trim().split(':').at(-1)!;
+  const sessionManagerKey = env.SESSION_MANAGER_API_KEY || (env.SESSION_MANAGER_URL ? '' : env.SIM_API_KEY || secret());
+  const dashboardUser = env.DASHBOARD_USER || 'admin';
+  const dashboardPassword = env.DASHBOARD_PASSWORD || secret();
+  const sessionManager = env.SESSION_MANAGER_URL || `http://${host}:${simPort}`;
+  const common = { ...env, REDIS_URL: redisUrl, HOST: listen };
+  const driving = { ...common, SESSION_MANAGER_URL: sessionManager, SESSION_MANAGER_API_KEY: sessionManagerKey };
 
-  const sim = run('apps/session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
-  const api = run('apps/api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKey }, logs);
+  const sim = env.SESSION_MANAGER_URL
+    ? null
+    : run('apps/session-manager-sim', { ...common, SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
+  const api = run('apps/api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKeys }, logs);
   const worker = run('apps/worker', { ...driving, METRICS_PORT: `${metricsPort}` }, logs);
-  const dashboard = run(
-    'apps/dashboard',
-    { ...common, DASHBOARD_PORT: `${dashboardPort}`, DASHBOARD_USER, DASHBOARD_PASSWORD: dashboardPassword },
-    logs,
-  );
+  const login = { DASHBOARD_USER: dashboardUser, DASHBOARD_PASSWORD: dashboardPassword };
+  const dashboard = run('apps/dashboard', { ...common, ...login, DASHBOARD_PORT: `${dashboardPort}` }, logs);
   const urls = {
-    api: `http://127.0.0.1:${apiPort}`,
-    dashboard: `http://127.0.0.1:${dashboardPort}`,
-    chatBackend: `http://127.0.0.1:${chatPort}`,
+    api: `http://${host}:${apiPort}`,
+    dashboard: `http://${host}:${dashboardPort}`,
+    chatBackend: `http://${host}:${chatPort}`,
   };
-  const chatEnv = { HOST: '127.0.0.1', PORT: `${chatPort}`, SANDMAN_URL: urls.api, SANDMAN_API_KEY: apiKey };
+  const chatEnv = { ...common, PORT: `${chatPort}`, SANDMAN_URL: urls.api, SANDMAN_API_KEY: apiKey };
   const chatBackend = run('examples/chat-backend', chatEnv, logs);
-  const children = { 'session-manager': sim, api, worker, dashboard, 'chat backend': chatBackend };
+  const children = { ...(sim && { 'session-manager': sim }), api, worker, dashboard, 'chat backend': chatBackend };
 
   let stopping = false;
   const broken = new Promise<never>((_, reject) => {
@@ -119,13 +135,13 @@ export async function startStack({ redisUrl, usualPorts, env = {}, logs }: Stack
     stopping = true;
     await end(chatBackend);
     await Promise.all([worker, api, dashboard].map(end));
-    await end(sim);
+    if (sim) await end(sim);
   };
   try {
     const probes = [
-      `${sessionManager}/healthz`,
+      ...(sim ? [`${sessionManager}/healthz`] : []),
       `${urls.api}/readyz`,
-      `http://127.0.0.1:${metricsPort}/readyz`,
+      `http://${host}:${metricsPort}/readyz`,
       `${urls.dashboard}/readyz`,
       `${urls.chatBackend}/healthz`,
     ];
@@ -134,7 +150,5 @@ export async function startStack({ redisUrl, usualPorts, env = {}, logs }: Stack
     await stop();
     throw error;
   }
-  return { ...urls, apiKey, sessionManager, sessionManagerKey, dashboardPassword, broken, stop };
+  return { ...urls, apiKey, sessionManager, sessionManagerKey, dashboardUser, dashboardPassword, broken, stop };
 }
-
-export { DASHBOARD_USER };

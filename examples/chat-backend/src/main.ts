@@ -1,4 +1,3 @@
-import type { AddressInfo } from 'node:net';
 import { SandmanClient } from '@sandman/client';
 import { readEnv, runProcess } from '@sandman/runtime';
 import { buildChatBackend } from './app.ts';
@@ -6,8 +5,7 @@ import { buildChatBackend } from './app.ts';
 await runProcess('chat-backend', async () => {
   const env = readEnv(process.env, ['SANDMAN_URL', 'SANDMAN_API_KEY', 'HOST', 'PORT']);
   const app = buildChatBackend(new SandmanClient({ url: env.SANDMAN_URL, apiKey: env.SANDMAN_API_KEY }));
-  await app.listen({ host: env.HOST, port: env.PORT });
-  const { port } = app.server.address() as AddressInfo;
-  console.log(`The chat backend listens on http://${env.HOST}:${port}`);
+  const address = await app.listen({ host: env.HOST, port: env.PORT });
+  console.log(`The chat backend listens on ${address}`);
   return app;
 });

@@ -20,3 +20,17 @@ export function asked(error: unknown): number {
   const seconds = error instanceof SandmanError ? error.retryAfter : null;
   return Math.min((seconds ?? 0) * 1_000, LONGEST_WAIT_MS);
 }
+
+/** Waits for `ms`, or until `signal` is aborted. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', over);
+      resolve();
+    };
+    const timer = setTimeout(over, ms);
+    signal?.addEventListener('abort', over);
+    if (signal?.aborted) over();
+  });
+}

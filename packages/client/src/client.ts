@@ -43,7 +43,7 @@ export class SandmanClient {
     this.#transport = new Transport(settings);
     this.#drops = new Drops(settings.onDrop);
     this.#sender = new ActivitySender(this.#transport, settings.activity, this.#drops);
-    this.sessions = new Sessions(this.#transport, settings.timeout);
+    this.sessions = new Sessions(this.#transport, settings);
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { Change } from './api-types.ts';
-import { asked, backoff } from './backoff.ts';
+import { asked, backoff, pause } from './backoff.ts';
 import { SandmanError } from './errors.ts';
 import { type Frame, frames } from './frames.ts';
 import type { Transport } from './transport.ts';
@@ -34,19 +34,6 @@ const SILENCE_MS = 45_000;
 function eventOf({ id, event, data }: Frame): SandmanEvent | null {
   if (event === 'status') return { type: 'status', id, ...JSON.parse(data) };
   return event === 'reset' ? { type: 'reset', id } : null;
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const over = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', over);
-      resolve();
-    };
-    const timer = setTimeout(over, ms);
-    signal?.addEventListener('abort', over);
-    if (signal?.aborted) over();
-  });
 }
 
 /** Whether trying again would change nothing. */

@@ -17,7 +17,10 @@ export interface SandmanClientOptions {
   readonly url: string | URL;
   /** One of its `API_KEYS`. */
   readonly apiKey: string;
-  /** Bounds each call, in ms, from 1 to 600,000 (10,000). */
+  /**
+   * Bounds each call, in ms, from 1 to 600,000. By default 10,000, and for `sessions.create`, whose answer waits for the
+   * session-manager, 90,000 with its repetitions.
+   */
   readonly timeout?: number | undefined;
   readonly activity?: ActivityBounds | undefined;
   /** Told of activity that will never be delivered; without it `console.warn` says so, once a minute at most. */
@@ -26,16 +29,28 @@ export interface SandmanClientOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
+/** How long a create may take, in ms. */
+export interface CreateBounds {
+  /** With all its attempts. */
+  readonly timeout: number;
+  /** Of each attempt. */
+  readonly attempt: number;
+}
+
 /** The options as they are in force. */
 export interface Settings {
   /** Without a slash at its end. */
   readonly base: string;
   readonly apiKey: string;
   readonly timeout: number;
+  readonly create: CreateBounds;
   readonly activity: { [bound in keyof ActivityBounds]-?: number };
   readonly onDrop: ((drop: Drop) => void) | undefined;
   readonly fetch: typeof globalThis.fetch;
 }
+
+/** Sandman waits 30 s for the session-manager by default, and a few seconds for Redis. */
+const CREATE: CreateBounds = { timeout: 90_000, attempt: 40_000 };
 
 const DAY_MS = 86_400_000;
 
@@ -74,10 +89,13 @@ export function settle(options: SandmanClientOptions): Settings {
   }
   if (typeof activity !== 'object' || activity === null) throw new TypeError('SandmanClient: activity must be an object of bounds');
   const bound = (name: keyof typeof BOUNDS) => whole(`activity.${name}`, activity[name], BOUNDS[name]);
+  const bounded = whole('timeout', timeout, { least: 1, most: 600_000, usual: 10_000 });
   return {
     base,
     apiKey,
-    timeout: whole('timeout', timeout, { least: 1, most: 600_000, usual: 10_000 }),
+    timeout: bounded,
+    // The caller may know of a session-manager that takes longer: an attempt is then given all the time that is left.
+    create: timeout === undefined ? CREATE : { timeout: bounded, attempt: bounded },
     activity: {
       flushAfter: bound('flushAfter'),
       maxBuffered: bound('maxBuffered'),

@@ -1,4 +1,7 @@
 import type { ActivityTime, AskedPolicy, Change, HoldEnd, Session, SessionPage, Status } from './api-types.ts';
+import { asked, backoff, pause } from './backoff.ts';
+import { SandmanError } from './errors.ts';
+import type { CreateBounds, Settings } from './options.ts';
 import type { Transport } from './transport.ts';
 
 export interface ListFilter {
@@ -10,6 +13,15 @@ export interface ListFilter {
 /** A time for the wire; what is malformed goes as it is, and is refused with its field's name. */
 function time(value: Date | string): string {
   return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : String(value);
+}
+
+/** How often a create is tried at most, and the longest wait between two tries, in ms, unless Sandman asks for more. */
+const CREATE_TRIES = 3;
+const CREATE_BACKOFF_MS = 5_000;
+
+/** Tells whether a create may go through when it is repeated: no answer came, or a gateway error, or Sandman was not ready. */
+function isTransient(error: unknown): boolean {
+  return error instanceof SandmanError && (error.status === null || [502, 503, 504].includes(error.status));
 }
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000 };
@@ -24,11 +36,12 @@ function waitMs(wait: string): number {
 export class Sessions {
   readonly #transport: Transport;
   readonly #timeout: number;
+  readonly #create: CreateBounds;
 
-  /** @param timeout of each call, ms */
-  constructor(transport: Transport, timeout: number) {
+  constructor(transport: Transport, { timeout, create }: Pick<Settings, 'timeout' | 'create'>) {
     this.#transport = transport;
     this.#timeout = timeout;
+    this.#create = create;
   }
 
   #call<T = Session>(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', uuid: string, below = '', body?: object): Promise<T> {
@@ -36,16 +49,28 @@ export class Sessions {
   }
 
   /**
-   * Makes a pod for a user, and a session of it.
+   * Makes a pod for a user, and a session of it. Where no answer comes, or a 502, 503 or 504, it tries again under the same
+   * key, at most three times in all and within the time-out.
    *
-   * @param idempotencyKey goes to the session-manager: the same key twice may be meant to make one pod
+   * @param idempotencyKey goes to the session-manager, which makes one pod of all creates with the same key if it honours
+   * keys; one of its own for each call by default
    */
-  create(
+  async create(
     fields: { userId: string; policy?: AskedPolicy | undefined },
-    { idempotencyKey }: { idempotencyKey?: string | undefined } = {},
+    { idempotencyKey = crypto.randomUUID() }: { idempotencyKey?: string | undefined } = {},
   ): Promise<Session> {
-    const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
-    return this.#transport.json({ method: 'POST', path: '/v1/sessions', body: fields, headers });
+    const headers = { 'idempotency-key': idempotencyKey };
+    const end = performance.now() + this.#create.timeout;
+    for (let tries = 1; ; tries++) {
+      const timeout = Math.ceil(Math.min(this.#create.attempt, end - performance.now()));
+      try {
+        return await this.#transport.json<Session>({ method: 'POST', path: '/v1/sessions', body: fields, headers, timeout });
+      } catch (error) {
+        const wait = Math.max(asked(error), backoff(tries, CREATE_BACKOFF_MS));
+        if (tries === CREATE_TRIES || !isTransient(error) || performance.now() + wait >= end) throw error;
+        await pause(wait);
+      }
+    }
   }
 
   /** Tracks a pod that somebody else made. Again is harmless, counts as activity, and keeps what is left out. */

@@ -5,9 +5,10 @@ export function isUuid(value: unknown): value is string {
   return typeof value === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(value);
 }
 
-/** Whether Sandman could know a user by it: 1 to 255 characters, and no half of one. */
+/** Whether Sandman could know a user by it: 1 to 255 characters, no half of one, and neither `.` nor `..`. */
 export function isUserId(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= 510 && [...value].length <= 255 && value.isWellFormed();
+  if (typeof value !== 'string' || value === '' || value === '.' || value === '..') return false;
+  return value.length <= 510 && [...value].length <= 255 && value.isWellFormed();
 }
 
 export function isKind(value: unknown): value is ActivityKind {

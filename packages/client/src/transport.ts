@@ -48,7 +48,8 @@ export class Transport {
   /**
    * Calls and reads the answer, within the bound.
    *
-   * @throws SandmanError; what `signal` was aborted with; TypeError where the body cannot be written as JSON
+   * @throws SandmanError; what `signal` was aborted with; TypeError where the body cannot be written as JSON, or an id in the
+   * path is `.` or `..`
    */
   json<T>(call: Call): Promise<T> {
     const bound = new AbortController();
@@ -96,7 +97,10 @@ export class Transport {
     }
   }
 
-  #request({ method, body, headers }: Call, signal: AbortSignal): RequestInit {
+  #request(call: Call, signal: AbortSignal): RequestInit {
+    const { method, path, body, headers } = call;
+    // fetch resolves them as steps in the path: it would make another call.
+    if (path.split(/[/?]/).some((part) => part === '.' || part === '..')) throw new TypeError(`${nameOf(call)}: an id must not be . or ..`);
     const typed = body === undefined ? {} : { 'content-type': 'application/json' };
     return {
       method,

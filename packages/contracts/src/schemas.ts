@@ -8,8 +8,10 @@ const Time = Type.String({ description: 'ISO 8601, UTC, with milliseconds', exam
 const Duration = Type.Union([Type.String(), Type.Integer()], { description: '500ms, 90s, 15m, 24h, 7d; a bare number is ms; 1ms to 365d' });
 
 export const Uuid = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
-/** No half of a surrogate pair: it would not come back from Redis as it went. */
-export const UserId = Type.String({ minLength: 1, maxLength: 255, pattern: '^\\P{Cs}*$' });
+/**
+ * No half of a surrogate pair: it would not come back from Redis as it went. Neither `.` nor `..`: both are lost in a path.
+ */
+export const UserId = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?!\\.{1,2}$)\\P{Cs}*$' });
 
 const Status = Type.Enum([...STATUSES]);
 

@@ -41,6 +41,13 @@ const malformed: [VariableName, string][] = [
   ['API_KEYS', '0123456789abcdef,'],
   ['LATE_EFFECT_BOUND', '366d'],
   ['WORKER_CONCURRENCY', '0'],
+  ['KEEP_ALIVE_TIMEOUT', '10 minutes'],
+  ['TRUST_PROXY', 'proxy.example'],
+  ['TRUST_PROXY', '10.0.0.0/33'],
+  ['TRUST_PROXY', '10.0.0.0/0'],
+  ['TRUST_PROXY', '10.0.0.0/255.0.0.0'],
+  ['TRUST_PROXY', 'fe80::1%eth0'],
+  ['TRUST_PROXY', '10.0.0.1,'],
   ['METRICS_PORT', 'http'],
   ['DASHBOARD_PORT', '99999'],
   ['SIM_PORT', '4e3'],
@@ -76,12 +83,14 @@ it('stands at the contract’s defaults where it is unset or empty', () => {
     KEY_PREFIX: 'sandman',
     SHARDS: 1,
     LOG_LEVEL: 'info',
-    HOST: '0.0.0.0',
+    HOST: '',
     SESSION_MANAGER_TIMEOUT: 30_000,
     DEFAULT_POLICY: 'balanced',
     POLICIES: {},
     ALARM_SLACK: 1,
     PORT: 3000,
+    KEEP_ALIVE_TIMEOUT: 620_000,
+    TRUST_PROXY: [],
     LATE_EFFECT_BOUND: 30_000,
     WORKER_CONCURRENCY: 50,
     METRICS_PORT: 9464,
@@ -101,8 +110,10 @@ it('reads what is well formed', () => {
     API_KEYS: '0123456789abcdef, fedcba9876543210',
     SESSION_MANAGER_URL: 'https://sm.example/base/',
     LATE_EFFECT_BOUND: '1500',
+    KEEP_ALIVE_TIMEOUT: '365d',
+    TRUST_PROXY: '127.0.0.1, 10.0.0.0/8,2001:db8::/32',
   };
-  expect(readEnv(env, ['REDIS_URL', 'ALARM_SLACK', 'PORT', 'API_KEYS', 'SESSION_MANAGER_URL', 'LATE_EFFECT_BOUND'])).toEqual({
+  expect(readEnv(env, Object.keys(env) as (keyof typeof env)[])).toEqual({
     REDIS_URL: {
       kind: 'single',
       tls: true,
@@ -115,6 +126,9 @@ it('reads what is well formed', () => {
     API_KEYS: ['0123456789abcdef', 'fedcba9876543210'],
     SESSION_MANAGER_URL: 'https://sm.example/base',
     LATE_EFFECT_BOUND: 1_500,
+    // 24.8 days: a timer of Node runs no longer.
+    KEEP_ALIVE_TIMEOUT: 2_147_482_647,
+    TRUST_PROXY: ['127.0.0.1', '10.0.0.0/8', '2001:db8::/32'],
   });
 });
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { parseDuration } from '@sandman/core';
 import { parseRedisAddress } from './redis-address.ts';
 
@@ -31,6 +32,9 @@ function duration(standard: string): Variable<number> {
   return { expected: 'must be a duration such as 500ms, 30s or 5m, from 1ms to 365d', standard, parse: (text) => parseDuration(text, '') };
 }
 
+/** The longest time that a timer of Node runs, in ms, less the second that Node adds to the time of an idle connection. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1 - 1_000;
+
 function port(standard: string): Variable<number> {
   return { expected: 'must be a port, 0 to 65535 (0: any free one)', standard, parse: whole(0, 65_535) };
 }
@@ -62,6 +66,17 @@ function policies(text: string): Record<string, unknown> {
 function names(text: string): string[] {
   const list = text.split(',').map((name) => name.trim());
   return list.every((name) => name !== '') ? [...new Set(list)] : refuse();
+}
+
+/** Reads addresses and networks such as `10.0.0.0/8`, as Fastify's `trustProxy` takes them. */
+function networks(text: string): string[] {
+  const list = names(text);
+  const isNetwork = (entry: string) => {
+    const [, address = '', bits] = /^([\da-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(entry) ?? [];
+    const version = isIP(address);
+    return version > 0 && (bits === undefined || (Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128)));
+  };
+  return list.every(isNetwork) ? list : refuse();
 }
 
 function percent(text: string): number {
@@ -111,7 +126,8 @@ const VARIABLES = {
     standard: 'info',
     parse: (text: string) => (LEVELS.includes(text) ? text : refuse()),
   },
-  HOST: { expected: 'must be an address to listen on', standard: '0.0.0.0', parse: (text: string) => text },
+  // Node listens on :: where it is empty, and on 0.0.0.0 where the machine has no IPv6.
+  HOST: { expected: 'must be an address to listen on', standard: '', parse: (text: string) => text },
   SESSION_MANAGER_URL: url(['http:', 'https:'], (text) => text.replace(/\/+$/, '')),
   SESSION_MANAGER_API_KEY: secret,
   SESSION_MANAGER_TIMEOUT: duration('30s'),
@@ -130,6 +146,12 @@ const VARIABLES = {
   CHAT_TIMEOUT: { ...duration(''), parse: (text: string) => (text === '' ? null : parseDuration(text, '')) },
   CHAT_BODY_LIMIT: { expected: 'must be a size such as 64KB or 1MB, 1KB to 50MB', standard: '1MB', parse: size(50 * 1_048_576) },
   RATE_LIMIT: { expected: 'must be a whole number of requests per second, 1 to 1000000', standard: '', parse: rate },
+  KEEP_ALIVE_TIMEOUT: { ...duration('620s'), parse: (text: string) => Math.min(parseDuration(text, ''), LONGEST_TIMER_MS) },
+  TRUST_PROXY: {
+    expected: 'must be comma-separated addresses or networks such as 10.0.0.0/8',
+    standard: '',
+    parse: (text: string) => (text === '' ? [] : networks(text)),
+  },
   POD_PRICE_PER_HOUR: { expected: 'must be a number such as 0.12', standard: '', parse: price },
   LATE_EFFECT_BOUND: duration('30s'),
   WORKER_CONCURRENCY: { expected: 'must be a whole number, 1 to 10000', standard: '50', parse: whole(1, 10_000) },

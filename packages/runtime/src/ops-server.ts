@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
 export interface OpsServerOptions {
+  /** Empty: all addresses, IPv6 and IPv4. */
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;

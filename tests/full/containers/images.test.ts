@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { lacks, waitFor } from '@sandman/testing';
 import { GenericContainer } from 'testcontainers';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -10,10 +11,10 @@ const imageOf = (app: string) => `sandman-${app}:${VERSION}`;
 /** What only tests, checks and builds need. */
 const TOOLS = ['typescript', 'vitest', 'vite', '@biomejs', 'knip', 'turbo', 'testcontainers', 'playwright-core', 'fast-check', 'node'];
 
-/** One container of an image, in the background. */
-async function started<T>(image: string, env: Record<string, string>, use: (id: string) => Promise<T>): Promise<T> {
+/** One container of an image, in the background. @param options further ones of `docker run` */
+async function started<T>(image: string, env: Record<string, string>, use: (id: string) => Promise<T>, options: string[] = []): Promise<T> {
   const variables = Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
-  const id = await docker(['run', '--detach', '--read-only', ...variables, image]);
+  const id = await docker(['run', '--detach', '--read-only', ...options, ...variables, image]);
   try {
     return await use(id);
   } finally {
@@ -36,7 +37,8 @@ describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', 
         .withBuildkit()
         .build(imageOf(app), { deleteOnExit: false });
     }
-    const base = await inspect<number>('node:24-bookworm-slim', '.Size');
+    const [, node = ''] = /^FROM (\S+) AS base$/m.exec(readFileSync(`${ROOT}/Dockerfile`, 'utf8')) ?? [];
+    const base = await inspect<number>(node, '.Size');
     for (const app of APPS) {
       const beyond = (await inspect<number>(imageOf(app), '.Size')) - base;
       console.log(`${imageOf(app)}: ${Math.round(beyond / 1e6)} MB beyond Node's image`);
@@ -73,8 +75,9 @@ describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', 
     const modules = await inside('ls node_modules');
     expect(modules).toContain('@sandman');
     expect(modules.filter((name) => TOOLS.includes(name))).toEqual([]);
-    // Nothing in it belongs to who runs it.
+    // Nothing in it belongs to who runs it, and everybody may read it.
     expect(await inside('find /sandman /healthcheck.ts ! -user root')).toEqual([]);
+    expect(await inside('find /sandman /healthcheck.ts ! -type l ! -perm -o=r -o -type d ! -perm -o=x')).toEqual([]);
   });
 
   it.each(APPS)('%s without its variables ends with 2 and one line that names one', async (app) => {
@@ -82,6 +85,26 @@ describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', 
       expect(await ended(id)).toBe(2);
       expect(await logsOf(id)).toMatch(/^[a-z-]+: [A-Z_]+ is missing: it must be [^\n]+\n$/);
     });
+  });
+
+  it.each(APPS)('%s runs as a user that it does not know, as OpenShift has it', async (app) => {
+    const env = {
+      REDIS_URL: 'redis://127.0.0.1:1',
+      SESSION_MANAGER_URL: 'http://127.0.0.1:1',
+      SESSION_MANAGER_API_KEY: 'unused',
+      API_KEYS: 'only-for-this-test',
+      DASHBOARD_USER: 'olga',
+      DASHBOARD_PASSWORD: 'only-for-this-test',
+      SIM_API_KEY: 'unused',
+    };
+    const port = { api: 3000, worker: 9464, dashboard: 3001, 'session-manager-sim': 4000 }[app];
+    const ask = `fetch('http://127.0.0.1:${port}/healthz').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))`;
+    const live = (id: string) =>
+      docker(['exec', id, 'node', '-e', ask]).then(
+        () => true,
+        () => false,
+      );
+    await started(imageOf(app), env, (id) => waitFor('it is live', () => live(id), 30_000), ['--user', '1000770000:0']);
   });
 
   it('told to stop it ends with 0; told so while it starts it ends as well', async () => {

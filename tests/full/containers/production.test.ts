@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { request } from 'node:http';
 import { promisify } from 'node:util';
 import { lacks, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -94,8 +95,47 @@ describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind
     expect(await composed.replicas(pings.uuids[0]!)).toBe(0);
   });
 
-  it('what the APIs tell of themselves is not for the world', async () => {
-    expect((await fetch(`${composed.api}/metrics`)).status).toBe(404);
+  /** The status and the body of a path that is sent as it is written. */
+  const raw = (path: string) =>
+    new Promise<{ readonly status: number; readonly body: string }>((resolve, reject) => {
+      const { port } = new URL(composed.api);
+      // A proxy refuses an absolute address of another host than that of the header.
+      const headers = path.startsWith('http') ? { host: 'sandman' } : {};
+      request({ host: '127.0.0.1', port, path, headers }, async (answer) => {
+        let body = '';
+        for await (const chunk of answer.setEncoding('utf8')) body += chunk;
+        resolve({ status: answer.statusCode!, body });
+      })
+        .once('error', reject)
+        .end();
+    });
+
+  it.each([
+    '/metrics',
+    '/%6Detrics',
+    '//metrics',
+    '/./metrics',
+    '/v1/../metrics',
+    '/v1/%2e%2E/metrics',
+    '/docs/../metrics',
+    '/v1//metrics',
+    'http://sandman/metrics',
+    'http://sandman/%6Detrics',
+    '/',
+  ])('what the APIs tell of themselves is not for the world: %s', async (path) => {
+    const { status, body } = await raw(path);
+    expect(status).toBe(404);
+    expect(JSON.parse(body)).toMatchObject({ code: 'not-found', status: 404 });
+  });
+
+  it('what callers need passes the proxy', async () => {
+    for (const path of ['/healthz', '/readyz', '/openapi.json', '/docs/', 'http://sandman/healthz'])
+      expect((await raw(path)).status, path).toBe(200);
+    for (const path of ['/v1/policies', '/v1/users/a%2Fb/activity', '/v1/sessions?userId=../x'])
+      expect((await raw(path)).status, path).toBe(401);
+  });
+
+  it('the APIs are reached by the proxy alone', async () => {
     const [api] = await composed.containers('api');
     expect(await inspect(api!, '.NetworkSettings.Ports')).toEqual({ '3000/tcp': null });
   });
