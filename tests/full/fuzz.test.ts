@@ -79,11 +79,36 @@ afterAll(async () => {
 });
 
 const ODD_METHODS = ['HEAD', 'OPTIONS', 'TRACE', 'PATCH', 'PUT', 'PROPFIND', 'QUERY', 'get', 'BREW', 'PRI', 'CONNECT'];
-const ODD_IDS = ['.', '..', '%2e%2e', '%00', 'a'.repeat(65), 'none', '%F0%9F%92%A4', '%', 'a%2Fb', "x'--", '-1', '__proto__', 'constructor'];
+const ODD_IDS = [
+  '.',
+  '..',
+  '%2e%2e',
+  '%00',
+  'a'.repeat(65),
+  'none',
+  '%F0%9F%92%A4',
+  '%',
+  'a%2Fb',
+  "x'--",
+  '-1',
+  '__proto__',
+  'constructor',
+];
 const ODD_HOSTS = ['', 'a b', '[::1', 'x'.repeat(3_000), 'a:99999', '%zz', '"', 'sandman', '127.0.0.1'];
 const ODD_TYPES = ['application/json', 'application/json; charset=utf-16', 'text/plain', 'multipart/form-data', 'x', ''];
 const FORM_TYPE = 'application/x-www-form-urlencoded';
-const ODD_QUERIES = ['limit=0', 'limit=1e9', 'cursor=AAAA', 'status=x', 'wait=50ms', 'wait=-1', 'a[b]=c', '%', '&'.repeat(50), 'jobsPerPage=100000'];
+const ODD_QUERIES = [
+  'limit=0',
+  'limit=1e9',
+  'cursor=AAAA',
+  'status=x',
+  'wait=50ms',
+  'wait=-1',
+  'a[b]=c',
+  '%',
+  '&'.repeat(50),
+  'jobsPerPage=100000',
+];
 const ODD_BODIES = [
   '',
   '{',
@@ -130,7 +155,8 @@ function requestOf(random: Random, { routes, callers }: Target, { uuid, userId }
   path = path.replace('{uuid}', id).replace('{userId}', user);
   if (odd(0.1)) method = random.pick(ODD_METHODS);
   if (odd(0.15)) path += `${path.includes('?') ? '&' : '?'}${random.pick(ODD_QUERIES)}`;
-  if (odd(0.03)) path = random.pick([`/${path}`, `http://elsewhere${path}`, '*', `${path}/`, path.toUpperCase(), `${path}${'/x'.repeat(900)}`]);
+  if (odd(0.03))
+    path = random.pick([`/${path}`, `http://elsewhere${path}`, '*', `${path}/`, path.toUpperCase(), `${path}${'/x'.repeat(900)}`]);
   const head = [`${method} ${path} ${odd(0.02) ? random.pick(['HTTP/1.0', 'HTTP/2.0', 'HTTP/9']) : 'HTTP/1.1'}`];
   if (!odd(0.02)) head.push(`host: ${odd(0.1) ? random.pick(ODD_HOSTS) : 'sandman'}`);
   head.push(random.pick(callers));
@@ -141,7 +167,9 @@ function requestOf(random: Random, { routes, callers }: Target, { uuid, userId }
   if (isLast) head.push('connection: close');
   const body = method === 'GET' && !odd(0.1) ? '' : random.pick(ODD_BODIES);
   if (body === '' && odd(0.8)) return `${head.join('\r\n')}\r\n\r\n`;
-  head.push(`content-type: ${odd(0.2) ? random.pick([...ODD_TYPES, FORM_TYPE]) : body.startsWith('user=') ? FORM_TYPE : 'application/json'}`);
+  head.push(
+    `content-type: ${odd(0.2) ? random.pick([...ODD_TYPES, FORM_TYPE]) : body.startsWith('user=') ? FORM_TYPE : 'application/json'}`,
+  );
   if (odd(0.05)) head.push(`content-encoding: ${random.pick(['gzip', 'br', 'x'])}`);
   const bytes = Buffer.byteLength(body, 'latin1');
   if (odd(0.15)) {
@@ -250,7 +278,9 @@ describe('whatever is sent to the API and the dashboard', { timeout: 600_000 }, 
     };
     await Promise.all(Array.from({ length: LANES }, (_, number) => run(number)));
     const statuses = Object.fromEntries([...byStatus].sort());
-    console.log(`fuzz: seed ${SEED}, ${CASES} connections, ${sent} requests, findings ${findings.length}, answers ${JSON.stringify(statuses)}`);
+    console.log(
+      `fuzz: seed ${SEED}, ${CASES} connections, ${sent} requests, findings ${findings.length}, answers ${JSON.stringify(statuses)}`,
+    );
     expect(findings).toEqual([]);
     // The processes live, and serve.
     for (const { port } of targets) expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);

@@ -6,7 +6,7 @@ import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { serveDocs } from './docs.ts';
-import { secure } from './headers.ts';
+import { OF_DATA, secure } from './headers.ts';
 import { keyCheck } from './key-check.ts';
 import { shedOverload } from './overload.ts';
 import { answerError, answerUnreadable } from './problems.ts';
@@ -45,8 +45,9 @@ export async function buildApi(deps: ApiDeps) {
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: LONGEST_PARAM },
+    // An address that cannot be decoded: no hook has seen the request.
     frameworkErrors: (error, request, reply) => {
-      answerError(error, request, reply);
+      answerError(error, request, reply.headers({ ...OF_DATA, connection: 'close' }));
     },
     clientErrorHandler: answerUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
-/** What every answer says to a browser that it reaches: data for one's own code, to be kept nowhere and shown in no frame. */
-const OF_DATA = {
+/** The security headers of every answer but the pages: data for the caller's own code, to be kept nowhere and shown in no frame. */
+export const OF_DATA = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'strict-transport-security': 'max-age=31536000; includeSubDomains',

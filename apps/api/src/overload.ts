@@ -21,8 +21,10 @@ declare module 'fastify' {
     isShedding(): boolean;
   }
   interface FastifyRequest {
-    /** Gives back what was reserved for reading the body, but for so many bytes, which are held until the answer is over. */
-    holdOnly: (bytes: number) => void;
+    /** How many bytes of the body are kept until the answer is over; what was reserved for reading it is given back. */
+    keptBytes: number;
+    /** Called once the body is read. */
+    bodyRead: () => void;
   }
 }
 
@@ -108,7 +110,8 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
   const isFull = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_TAKEN && app.isUnderPressure());
   app.decorate('isFull', isFull);
   app.decorate('isShedding', () => isFull() || performance.now() - lastShedAt < SHEDDING_MS);
-  app.decorateRequest('holdOnly', () => {});
+  app.decorateRequest('keptBytes', 0);
+  app.decorateRequest('bodyRead', () => {});
 
   const refuse = (reply: FastifyReply) => {
     const resume = paused.take();
@@ -132,10 +135,10 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
       unknown?.();
       return false;
     }
-    request.holdOnly = (kept) => {
+    request.bodyRead = () => {
       unknown();
       release?.();
-      release = held.take(Math.min(kept + beside, reading));
+      release = held.take(Math.min(request.keptBytes + beside, reading));
     };
     whenOver(reply.raw, () => {
       unknown();
@@ -162,5 +165,9 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
       if (waits) waiting -= weight;
     });
     return done();
+  });
+  app.addHook('preValidation', (request, _, done) => {
+    request.bodyRead();
+    done();
   });
 }

@@ -152,10 +152,16 @@ test('probes and docs ask for no key, and readiness tells the truth', async () =
   expect((await app.inject('/readyz')).statusCode).toBe(503);
 });
 
-test.each(['a b', '[::1', 'a:99999'])('the docs under the host "%s" are an invalid request', async (host) => {
+test.each(['a b', '[::1'])('the docs under the host "%s" are an invalid request', async (host) => {
   const answer = await app.inject({ url: '/docs/', headers: { host } });
   expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
   expect(answer.json()).toMatchObject({ status: 400, code: 'invalid-request', detail: expect.stringMatching(/^host /) });
+});
+
+test('an address that cannot be decoded is an invalid request, and the end of the connection', async () => {
+  const answer = await app.inject(get('/v1/sessions/%zz'));
+  expect(answer.json()).toMatchObject({ status: 400, code: 'invalid-request' });
+  expect(answer.headers).toMatchObject({ connection: 'close', 'x-content-type-options': 'nosniff' });
 });
 
 test('what is not there below the docs is a problem, too', async () => {

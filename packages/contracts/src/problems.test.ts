@@ -16,9 +16,12 @@ test.each([
   expect(problemOf(new Error(message))).toMatchObject({ status: 503, code: 'not-ready' });
 });
 
-test.each(['ERR unknown command', 'BUSYGROUP Consumer Group name already exists', 'anything else'])('"%s" is a fault of ours', (message) => {
-  expect(problemOf(new Error(message))).toMatchObject({ status: 500, code: 'internal' });
-});
+test.each(['ERR unknown command', 'BUSYGROUP Consumer Group name already exists', 'anything else'])(
+  '"%s" is a fault of ours',
+  (message) => {
+    expect(problemOf(new Error(message))).toMatchObject({ status: 500, code: 'internal' });
+  },
+);
 
 test('an error of the domain keeps its code', () => {
   expect(problemOf(new SandmanError('session-deleted', 'gone'))).toMatchObject({ status: 410, code: 'session-deleted', detail: 'gone' });

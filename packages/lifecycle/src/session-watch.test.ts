@@ -8,7 +8,8 @@ let answer: () => Promise<Reading>;
 let watch: SessionWatch;
 
 /** As much of a record as is looked at. */
-const session = (wanted: 'awake' | 'asleep', pod: 'awake' | 'asleep' | 'unknown') => ({ uuid: 'a', wanted, pod, deletedAt: 0 }) as SessionRecord;
+const session = (wanted: 'awake' | 'asleep', pod: 'awake' | 'asleep' | 'unknown') =>
+  ({ uuid: 'a', wanted, pod, deletedAt: 0 }) as SessionRecord;
 const isAwake = ({ pod }: SessionRecord) => pod === 'awake';
 
 beforeEach(() => {

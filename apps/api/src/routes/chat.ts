@@ -27,7 +27,7 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     if (!isUtf8(body)) return done(new InvalidInput('body', 'must be UTF-8'));
-    request.holdOnly(body.length);
+    request.keptBytes = body.length;
     if (body.length === 0) return done(null, undefined);
     request.chatBody = body.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK) ? body.subarray(BYTE_ORDER_MARK.length) : body;
     return parseJson(request, request.chatBody.toString(), done);
