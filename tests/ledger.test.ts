@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ledger, type LedgerSession } from '@sandman/ledger';
+import { behind } from '@sandman/store';
 import {
   type DatabaseServer,
   type FaultProxy,
@@ -37,6 +40,27 @@ async function metric(ops: string, name: string): Promise<number> {
   return Number(new RegExp(`^sandman_ledger_${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
+/** Lists the commands that Redis is sent by all its clients while `work` runs. */
+async function commandsDuring(work: () => Promise<void>): Promise<string[]> {
+  const { hostname, port } = new URL(redis.url);
+  let said = '';
+  const socket = connect(Number(port), hostname).setEncoding('utf8');
+  socket.on('data', (chunk) => {
+    said += chunk;
+  });
+  try {
+    socket.write('MONITOR\r\n');
+    await waitFor('Redis tells its commands', () => said.startsWith('+OK'));
+    await work();
+    const end = randomUUID();
+    await client.echo(end);
+    await waitFor('the last command', () => said.includes(end));
+    return said.split('\r\n');
+  } finally {
+    socket.destroy();
+  }
+}
+
 // Most of the time a test waits: for a sweep, for the next try, for a batch to count as abandoned. So they run side by side.
 const SIDE_BY_SIDE = { concurrent: true };
 
@@ -55,6 +79,8 @@ interface Setup {
   statusIs(uuid: string, status: string): Promise<boolean>;
   /** Lists the statuses that a session went through. */
   changes(uuid: string): Promise<string[]>;
+  /** Waits until the ledger has every change. */
+  isUpToDate(timeout?: number): Promise<boolean>;
 }
 
 interface WithSetup {
@@ -87,6 +113,15 @@ async function setUp(server: DatabaseServer, onTestFinished: TestContext['onTest
         await pause(POLL_MS);
         return (await row(uuid))?.status === status;
       }),
+    isUpToDate: (timeout) =>
+      waitFor(
+        'all is there',
+        async () => {
+          await pause(POLL_MS);
+          return (await behind(client, { prefix: stack.prefix, shards: 1, group: 'ledger' })).events === 0;
+        },
+        timeout,
+      ),
     changes: async (uuid) => (await database.ask<{ to_status: string }>(changesOf(uuid))).map(({ to_status }) => to_status),
   };
 }
@@ -111,7 +146,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       it<WithSetup>(`a database that ${fault} delays the ledger and nothing else, and nothing is missing once it is back`, {
         timeout: 90_000,
       }, async ({ setup }) => {
-        const { stack, proxy, row, statusIs, changes } = setup;
+        const { stack, proxy, row, statusIs, changes, isUpToDate } = setup;
         await stack.start({ workers: 2 });
         const before = await stack.create('ada');
         await statusIs(before.uuid, 'active');
@@ -134,11 +169,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
         expect(await metric(late.ops, 'backlog')).toBeGreaterThan(60);
         expect(await metric(late.ops, 'lag_seconds')).toBeGreaterThan(0.3);
         await proxy.normal();
-        const isAllThere = async () => {
-          await pause(POLL_MS);
-          return (await metric(late.ops, 'backlog')) === 0;
-        };
-        await waitFor('all is there', isAllThere, 40_000);
+        await isUpToDate(40_000);
         for (const { uuid } of sessions) {
           expect(await row(uuid)).toMatchObject({ status: 'sleeping' });
           expect(await changes(uuid)).toEqual(['active', 'falling-asleep', 'sleeping']);
@@ -151,7 +182,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
     }
 
     it<WithSetup>('begins with the events of the stream, and with sessions that fell asleep long before', async ({ setup }) => {
-      const { stack, database, row, statusIs, changes } = setup;
+      const { stack, database, row, statusIs, changes, isUpToDate } = setup;
       stack.set({ DATABASE_URL: '' });
       await stack.start({});
       const { uuid } = await stack.create('ada', 'aggressive');
@@ -168,8 +199,15 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       await statusIs(old, 'sleeping');
       expect(await changes(uuid)).toEqual(['active']);
       expect(await row(old)).toMatchObject({ userId: 'grace', policy: { sleepAfter: '10m', deleteAfter: 'never', backgroundCap: '4h' } });
-      expect(await metric(ops, 'backlog')).toBe(0);
-      expect(await metric(ops, 'lag_seconds')).toBe(0);
+      await isUpToDate();
+      const commands = await commandsDuring(async () => {
+        for (let i = 0; i < 5; i++) {
+          expect(await metric(ops, 'backlog')).toBe(0);
+          expect(await metric(ops, 'lag_seconds')).toBe(0);
+        }
+      });
+      // Only a count of what waits asks for the groups of a stream, and it holds for 15 s.
+      expect(commands.filter((command) => /"xinfo" "GROUPS"/i.test(command) && command.includes(stack.prefix))).toHaveLength(1);
     });
 
     it<WithSetup>('events of long ago are removed, and of sessions whose records are gone the events tell', async ({ setup }) => {

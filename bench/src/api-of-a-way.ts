@@ -41,7 +41,7 @@ const app = await buildApi({
   apiKeys: env.API_KEYS,
   rateLimit: null,
   timeout,
-  metrics: createMetrics(),
+  metrics: createMetrics('api'),
   logger,
   requestSpans: null,
   fleet: {
@@ -49,6 +49,7 @@ const app = await buildApi({
     backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
     books: () => journal.books(),
     shadows: () => shadows.read(),
+    policies: () => ({ names: policies.names(), shadows: [] }),
   },
   admitted: () => true,
   ready: () => answers(redis),

@@ -84,6 +84,7 @@ export async function buildApi(deps: ApiDeps) {
     done();
   });
 
+  measure(app, deps.metrics.registry);
   secure(app, 'data');
   await app.register(swagger, {
     openapi: {
@@ -110,7 +111,6 @@ export async function buildApi(deps: ApiDeps) {
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   serveDocs(app);
 
-  measure(app, deps.metrics.registry);
   await app.register(probes, deps);
   await app.register(
     async (v1) => {

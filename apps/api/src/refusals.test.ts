@@ -31,7 +31,7 @@ beforeAll(async () => {
     apiKeys: ['another-key-entirely', KEY],
     rateLimit: null,
     timeout: 1_000,
-    metrics: createMetrics(),
+    metrics: createMetrics('api'),
     logger: createLogger('silent', 'api'),
     requestSpans: null,
     fleet: {
@@ -39,6 +39,7 @@ beforeAll(async () => {
       backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
       books: async () => new Map(),
       shadows: async () => new Map(),
+      policies: () => ({ names: [], shadows: [] }),
     },
     admitted: () => true,
     ready: async () => false,

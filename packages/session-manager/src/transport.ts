@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Call as CallName } from '@sandman/core';
 import { Agent, type Dispatcher } from 'undici';
 import { type Connection, Connections, Leaving, sharedLookup } from './connections.ts';
 import { Unanswered } from './unanswered.ts';
@@ -10,11 +11,11 @@ export interface TransportOptions {
   /** `SESSION_MANAGER_TIMEOUT`, ms: bounds a lifecycle call as a whole, of a chat the headers and each gap. */
   readonly timeout: number;
   /** Told of every call once: its name, the HTTP status or `timeout` or `error`, and how long it took (of a chat: until the headers). */
-  readonly onResult?: (call: string, status: number | string, seconds: number) => void;
+  readonly onResult?: (call: CallName, status: number | string, seconds: number) => void;
 }
 
 export interface Call {
-  readonly name: string;
+  readonly name: CallName;
   readonly method: Dispatcher.HttpMethod;
   readonly path: string;
   readonly body?: unknown;
