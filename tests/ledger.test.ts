@@ -18,6 +18,7 @@ import {
 } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { linesOf } from './log.ts';
 import { TestStack } from './stack.ts';
 
 const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
@@ -235,15 +236,19 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
 });
 
 describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
-  const start = async (DATABASE_URL: string, further: Record<string, string> = {}) => {
-    const worker = startApp('worker', {
+  const begin = async (DATABASE_URL: string, further: Record<string, string> = {}) => {
+    return startApp('worker', {
       REDIS_URL: redis.url,
+      KEY_PREFIX: `test-${randomUUID()}`,
       SESSION_MANAGER_URL: 'http://127.0.0.1:1',
       SESSION_MANAGER_API_KEY: 'x',
       METRICS_PORT: `${await freePort()}`,
       DATABASE_URL,
       ...further,
     });
+  };
+  const start = async (url: string, further: Record<string, string> = {}) => {
+    const worker = await begin(url, further);
     return { code: await worker.exited, said: worker.stderr(), out: worker.stdout() };
   };
   const at = async (server: DatabaseServer, change: (url: URL) => void) => {
@@ -276,10 +281,38 @@ describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
     }
   });
 
+  for (const server of [postgres, mysql]) {
+    describe.skipIf(server.remedy !== null)(`of ${server.kind}`, SIDE_BY_SIDE, () => {
+      it('whose user_sessions is another application’s ends the worker with 2', async ({ onTestFinished }) => {
+        const database = await server.create();
+        onTestFinished(() => database.drop());
+        await database.ask('create table user_sessions (id integer primary key, token varchar(20))');
+        const { code, said } = await start(database.url);
+        expect(said).toMatch(/^worker: DATABASE_URL must be [^\n]+ its table user_sessions is not the ledger's, it has no uuid, [^\n]+\n$/);
+        expect(code).toBe(2);
+      });
+    });
+  }
+
   it('so does a wrong LEDGER_RETENTION', async () => {
     expect(await start('', { LEDGER_RETENTION: 'for ever' })).toMatchObject({
       code: 2,
       said: expect.stringMatching(/^worker: LEDGER_RETENTION is malformed: it must be a duration [^\n]+\n$/),
     });
+  });
+
+  it('what waiting cannot mend, found later, is logged as an error, and the worker goes on', async ({ onTestFinished }) => {
+    const database = await postgres.create();
+    onTestFinished(() => database.drop());
+    const stack = new TestStack(redis.url, { DATABASE_URL: database.url });
+    onTestFinished(() => stack.stop());
+    await stack.start({});
+    await database.ask('drop table user_sessions');
+    const { uuid } = await stack.create('ada');
+    const lines = () => linesOf(stack.workers[0]!).filter(({ msg }) => msg === 'the ledger is not written until its database is changed');
+    await waitFor('the error', () => lines().length > 0);
+    expect(lines()).toMatchObject([{ level: 50, reason: expect.stringMatching(/: a table or a column of the ledger is missing$/) }]);
+    await stack.call('DELETE', `/v1/sessions/${uuid}`);
+    await stack.until(uuid, 'deleted');
   });
 });
