@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ledger, type LedgerSession } from '@sandman/ledger';
+import { behind } from '@sandman/store';
 import {
   type DatabaseServer,
   type FaultProxy,
@@ -15,6 +18,7 @@ import {
 } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { linesOf } from './log.ts';
 import { TestStack } from './stack.ts';
 
 const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
@@ -37,6 +41,27 @@ async function metric(ops: string, name: string): Promise<number> {
   return Number(new RegExp(`^sandman_ledger_${name} (.*)$`, 'm').exec(text)?.[1]);
 }
 
+/** Lists the commands that Redis is sent by all its clients while `work` runs. */
+async function commandsDuring(work: () => Promise<void>): Promise<string[]> {
+  const { hostname, port } = new URL(redis.url);
+  let said = '';
+  const socket = connect(Number(port), hostname).setEncoding('utf8');
+  socket.on('data', (chunk) => {
+    said += chunk;
+  });
+  try {
+    socket.write('MONITOR\r\n');
+    await waitFor('Redis tells its commands', () => said.startsWith('+OK'));
+    await work();
+    const end = randomUUID();
+    await client.echo(end);
+    await waitFor('the last command', () => said.includes(end));
+    return said.split('\r\n');
+  } finally {
+    socket.destroy();
+  }
+}
+
 // Most of the time a test waits: for a sweep, for the next try, for a batch to count as abandoned. So they run side by side.
 const SIDE_BY_SIDE = { concurrent: true };
 
@@ -55,6 +80,8 @@ interface Setup {
   statusIs(uuid: string, status: string): Promise<boolean>;
   /** Lists the statuses that a session went through. */
   changes(uuid: string): Promise<string[]>;
+  /** Waits until the ledger has every change. */
+  isUpToDate(timeout?: number): Promise<boolean>;
 }
 
 interface WithSetup {
@@ -87,6 +114,15 @@ async function setUp(server: DatabaseServer, onTestFinished: TestContext['onTest
         await pause(POLL_MS);
         return (await row(uuid))?.status === status;
       }),
+    isUpToDate: (timeout) =>
+      waitFor(
+        'all is there',
+        async () => {
+          await pause(POLL_MS);
+          return (await behind(client, { prefix: stack.prefix, shards: 1, group: 'ledger' })).events === 0;
+        },
+        timeout,
+      ),
     changes: async (uuid) => (await database.ask<{ to_status: string }>(changesOf(uuid))).map(({ to_status }) => to_status),
   };
 }
@@ -111,7 +147,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       it<WithSetup>(`a database that ${fault} delays the ledger and nothing else, and nothing is missing once it is back`, {
         timeout: 90_000,
       }, async ({ setup }) => {
-        const { stack, proxy, row, statusIs, changes } = setup;
+        const { stack, proxy, row, statusIs, changes, isUpToDate } = setup;
         await stack.start({ workers: 2 });
         const before = await stack.create('ada');
         await statusIs(before.uuid, 'active');
@@ -134,11 +170,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
         expect(await metric(late.ops, 'backlog')).toBeGreaterThan(60);
         expect(await metric(late.ops, 'lag_seconds')).toBeGreaterThan(0.3);
         await proxy.normal();
-        const isAllThere = async () => {
-          await pause(POLL_MS);
-          return (await metric(late.ops, 'backlog')) === 0;
-        };
-        await waitFor('all is there', isAllThere, 40_000);
+        await isUpToDate(40_000);
         for (const { uuid } of sessions) {
           expect(await row(uuid)).toMatchObject({ status: 'sleeping' });
           expect(await changes(uuid)).toEqual(['active', 'falling-asleep', 'sleeping']);
@@ -151,7 +183,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
     }
 
     it<WithSetup>('begins with the events of the stream, and with sessions that fell asleep long before', async ({ setup }) => {
-      const { stack, database, row, statusIs, changes } = setup;
+      const { stack, database, row, statusIs, changes, isUpToDate } = setup;
       stack.set({ DATABASE_URL: '' });
       await stack.start({});
       const { uuid } = await stack.create('ada', 'aggressive');
@@ -168,8 +200,15 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       await statusIs(old, 'sleeping');
       expect(await changes(uuid)).toEqual(['active']);
       expect(await row(old)).toMatchObject({ userId: 'grace', policy: { sleepAfter: '10m', deleteAfter: 'never', backgroundCap: '4h' } });
-      expect(await metric(ops, 'backlog')).toBe(0);
-      expect(await metric(ops, 'lag_seconds')).toBe(0);
+      await isUpToDate();
+      const commands = await commandsDuring(async () => {
+        for (let i = 0; i < 5; i++) {
+          expect(await metric(ops, 'backlog')).toBe(0);
+          expect(await metric(ops, 'lag_seconds')).toBe(0);
+        }
+      });
+      // Only a count of what waits asks for the groups of a stream, and it holds for 15 s.
+      expect(commands.filter((command) => /"xinfo" "GROUPS"/i.test(command) && command.includes(stack.prefix))).toHaveLength(1);
     });
 
     it<WithSetup>('events of long ago are removed, and of sessions whose records are gone the events tell', async ({ setup }) => {
@@ -197,15 +236,19 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
 });
 
 describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
-  const start = async (DATABASE_URL: string, further: Record<string, string> = {}) => {
-    const worker = startApp('worker', {
+  const begin = async (DATABASE_URL: string, further: Record<string, string> = {}) => {
+    return startApp('worker', {
       REDIS_URL: redis.url,
+      KEY_PREFIX: `test-${randomUUID()}`,
       SESSION_MANAGER_URL: 'http://127.0.0.1:1',
       SESSION_MANAGER_API_KEY: 'x',
       METRICS_PORT: `${await freePort()}`,
       DATABASE_URL,
       ...further,
     });
+  };
+  const start = async (url: string, further: Record<string, string> = {}) => {
+    const worker = await begin(url, further);
     return { code: await worker.exited, said: worker.stderr(), out: worker.stdout() };
   };
   const at = async (server: DatabaseServer, change: (url: URL) => void) => {
@@ -238,10 +281,38 @@ describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
     }
   });
 
+  for (const server of [postgres, mysql]) {
+    describe.skipIf(server.remedy !== null)(`of ${server.kind}`, SIDE_BY_SIDE, () => {
+      it('whose user_sessions is another application’s ends the worker with 2', async ({ onTestFinished }) => {
+        const database = await server.create();
+        onTestFinished(() => database.drop());
+        await database.ask('create table user_sessions (id integer primary key, token varchar(20))');
+        const { code, said } = await start(database.url);
+        expect(said).toMatch(/^worker: DATABASE_URL must be [^\n]+ its table user_sessions is not the ledger's, it has no uuid, [^\n]+\n$/);
+        expect(code).toBe(2);
+      });
+    });
+  }
+
   it('so does a wrong LEDGER_RETENTION', async () => {
     expect(await start('', { LEDGER_RETENTION: 'for ever' })).toMatchObject({
       code: 2,
       said: expect.stringMatching(/^worker: LEDGER_RETENTION is malformed: it must be a duration [^\n]+\n$/),
     });
+  });
+
+  it('what waiting cannot mend, found later, is logged as an error, and the worker goes on', async ({ onTestFinished }) => {
+    const database = await postgres.create();
+    onTestFinished(() => database.drop());
+    const stack = new TestStack(redis.url, { DATABASE_URL: database.url });
+    onTestFinished(() => stack.stop());
+    await stack.start({});
+    await database.ask('drop table user_sessions');
+    const { uuid } = await stack.create('ada');
+    const lines = () => linesOf(stack.workers[0]!).filter(({ msg }) => msg === 'the ledger is not written until its database is changed');
+    await waitFor('the error', () => lines().length > 0);
+    expect(lines()).toMatchObject([{ level: 50, reason: expect.stringMatching(/: a table or a column of the ledger is missing$/) }]);
+    await stack.call('DELETE', `/v1/sessions/${uuid}`);
+    await stack.until(uuid, 'deleted');
   });
 });

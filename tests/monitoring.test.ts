@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ACTIONS, ALARM_NAMES, OUTCOME_KINDS, PolicyBook, REPAIRS } from '@sandman/core';
 import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
@@ -17,6 +18,8 @@ const expressions = dashboard.panels.flatMap(({ targets }) => targets.map(({ exp
 
 describe('the metrics that alerts and dashboard ask for', () => {
   const exported = new Set<string>();
+  /** The series of the first scrape that each process answered, with their values. */
+  const first = new Map<string, number>();
   let redis: FoundRedis;
   let stack: TestStack;
 
@@ -26,6 +29,10 @@ describe('the metrics that alerts and dashboard ask for', () => {
     const worker = await stack.addWorker();
     for (const base of [stack.apiUrls[0], worker.ops]) {
       const text = await (await fetch(`${base}/metrics`)).text();
+      for (const [, series, value] of text.matchAll(/^(\w+(?:{.*})?) (\S+)$/gm)) {
+        // The test has asked whether the process is ready.
+        if (!series!.includes('route="/readyz"')) first.set(series!, Number(value));
+      }
       for (const [, name, kind] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
         exported.add(name!);
         if (kind === 'histogram') exported.add(`${name}_bucket`);
@@ -48,6 +55,32 @@ describe('the metrics that alerts and dashboard ask for', () => {
     } finally {
       await alone.stop();
     }
+  });
+
+  it('are all there with 0 at the first scrape, where an expression asks for their increase', () => {
+    const asked = [rules, ...expressions].flatMap((text) => [...text.matchAll(/\b(?:rate|increase)\((\w+)(?:{([^}]*)})?\[/g)]);
+    expect(asked.length).toBeGreaterThan(10);
+    for (const [expression, name, matchers = ''] of asked) {
+      const labels = matchers.match(/\w+="[^"]*"/g) ?? [];
+      const series = [...first].filter(([one]) => /^\w+/.exec(one)![0] === name && labels.every((label) => one.includes(label)));
+      expect(series.length, expression).toBeGreaterThan(0);
+      expect(
+        series.filter(([, value]) => value !== 0),
+        expression,
+      ).toEqual([]);
+    }
+  });
+
+  it('have a series for each repair, each end of a call and each policy at the first scrape', () => {
+    const expected = [
+      ...REPAIRS.map((kind) => `sandman_sweep_repairs_total{kind="${kind}"}`),
+      ...ACTIONS.flatMap((action) => OUTCOME_KINDS.map((outcome) => `sandman_actions_total{action="${action}",outcome="${outcome}"}`)),
+      ...ALARM_NAMES.map((alarm) => `sandman_alarm_lateness_seconds_count{alarm="${alarm}"}`),
+      ...new PolicyBook().names().map((policy) => `sandman_regrets_total{policy="${policy}"}`),
+      'http_request_duration_seconds_count{method="POST",route="/v1/sessions",status="201"}',
+      'http_request_duration_seconds_count{method="POST",route="/v1/sessions/:uuid/activity",status="202"}',
+    ];
+    expect(expected.filter((series) => first.get(series) !== 0)).toEqual([]);
   });
 
   it('are exported by an API or a worker', () => {
@@ -81,9 +114,11 @@ describe.skipIf(lacks('promtool', missing))('promtool', () => {
 
   it('sees each alert fire when it should, and none when all is well', () => {
     const tests = read('deploy/monitoring/alerts.test.yml');
+    const fromTheFirst = tests.slice(tests.indexOf("- name: from a process's first scrape on"));
     for (const [, alert] of rules.matchAll(/- alert: (\w+)/g)) {
       expect(tests).toMatch(new RegExp(`alertname: ${alert}\\n +exp_alerts`));
       expect(tests).toContain(`{ eval_time: 100m, alertname: ${alert} }`);
+      expect(fromTheFirst).toMatch(new RegExp(`alertname: ${alert}\\n +exp_alerts`));
     }
     const { status, said } = promtool('test', 'rules', 'deploy/monitoring/alerts.test.yml');
     expect(status, said).toBe(0);

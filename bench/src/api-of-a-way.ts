@@ -45,7 +45,7 @@ const app = await buildApi({
   chatBodyLimit: 1_048_576,
   keepAlive: 620_000,
   trustedProxies: [],
-  metrics: createMetrics(),
+  metrics: createMetrics('api'),
   logger,
   requestSpans: null,
   fleet: {
@@ -53,6 +53,7 @@ const app = await buildApi({
     backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
     books: () => journal.books(),
     shadows: () => shadows.read(),
+    policies: () => ({ names: policies.names(), shadows: [] }),
   },
   admitted: () => true,
   ready: () => answers(redis),

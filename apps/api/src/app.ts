@@ -52,6 +52,7 @@ export async function buildApi(deps: ApiDeps) {
     clientErrorHandler: answerUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  measure(app, deps.metrics.registry);
   secure(app, 'data');
   boundUnauthenticated(app, keyCheck(deps.apiKeys));
   await shedOverload(app);
@@ -112,7 +113,6 @@ export async function buildApi(deps: ApiDeps) {
   app.get('/openapi.json', { schema: { hide: true }, config: { withoutKey: 'large' } }, () => app.swagger());
   serveDocs(app);
 
-  measure(app, deps.metrics.registry);
   await app.register(probes, deps);
   await app.register(
     async (v1) => {

@@ -45,7 +45,7 @@ await runProcess('api', async (fail) => {
   const chatTimeout = env.CHAT_TIMEOUT ?? env.SESSION_MANAGER_TIMEOUT;
   const logger = createLogger(env.LOG_LEVEL, 'api');
   const tracing = await startTracing('api', logger);
-  const metrics = createMetrics();
+  const metrics = createMetrics('api');
   const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
   const alarms = new AlarmQueues(redis, env.KEY_PREFIX, env.SHARDS, (err) => logger.warn({ err }, 'queue'), tracing.jobs);
   const sessionManager = new SessionManagerClient({
@@ -129,6 +129,7 @@ await runProcess('api', async (fail) => {
       backlog: () => alarms.backlog(),
       books: () => journal.books(),
       shadows: () => shadowBooks.read(),
+      policies: () => policies.named,
     },
     admitted: () => admission.isGiven,
     ready: async () => admission.isGiven && (await answers(redis)),

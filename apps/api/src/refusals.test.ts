@@ -35,7 +35,7 @@ beforeAll(async () => {
     chatBodyLimit: 1_048_576,
     keepAlive: 1_000,
     trustedProxies: [],
-    metrics: createMetrics(),
+    metrics: createMetrics('api'),
     logger: createLogger('silent', 'api'),
     requestSpans: null,
     fleet: {
@@ -43,6 +43,7 @@ beforeAll(async () => {
       backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
       books: async () => new Map(),
       shadows: async () => new Map(),
+      policies: () => ({ names: [], shadows: [] }),
     },
     admitted: () => true,
     ready: async () => false,

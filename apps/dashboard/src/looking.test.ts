@@ -7,7 +7,7 @@ import { waitFor } from '@sandman/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useDashboards } from './dashboard.fixture.ts';
 import { openedOf, pageOf } from './looking.ts';
-import { overviewOf, shared } from './overview.ts';
+import { overviewOf } from './overview.ts';
 
 const on = useDashboards();
 const policies = new PolicyBook();
@@ -167,15 +167,4 @@ describe('the overview', () => {
     expect(sweep).toMatchObject({ repairs: 3, last: { kind: 'unarmed' } });
     expect(sweep.visitedAgo).toBeGreaterThanOrEqual(400);
   });
-});
-
-it('what is shared is read once for all who ask at once, and anew after an error', async () => {
-  let reads = 0;
-  const ask = shared(60_000, async () => {
-    reads += 1;
-    if (reads === 1) throw new Error('away');
-    return reads;
-  });
-  await expect(ask()).rejects.toThrow('away');
-  expect(await Promise.all([ask(), ask(), ask()])).toEqual([2, 2, 2]);
 });

@@ -87,23 +87,3 @@ export async function overviewOf(sources: OverviewSources): Promise<Omit<Overvie
     next,
   };
 }
-
-/**
- * Asked for often and read at most once in `ms`, however many look.
- *
- * @returns what asks
- */
-export function shared<T>(ms: number, read: () => Promise<T>): () => Promise<T> {
-  let last: { readonly at: number; readonly value: Promise<T> } | null = null;
-  return () => {
-    if (last && performance.now() - last.at < ms) return last.value;
-    const value = read();
-    const mine = { at: performance.now(), value };
-    last = mine;
-    // An error is told to those who wait, and the next one asks anew.
-    value.catch(() => {
-      if (last === mine) last = null;
-    });
-    return value;
-  };
-}

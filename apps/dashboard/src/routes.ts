@@ -2,12 +2,12 @@ import { Readable } from 'node:stream';
 import { sessionView } from '@sandman/contracts';
 import { InvalidInput, type LiveReading, parseDuration, SandmanError, STATUSES, UUID } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
-import { Places, whenOver } from '@sandman/runtime';
+import { Places, shared, whenOver } from '@sandman/runtime';
 import type { RedisTrend } from '@sandman/store';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { livePicture } from './live.ts';
 import { type LookedFor, openedOf, pageOf } from './looking.ts';
-import { type OverviewSources, overviewOf, shared } from './overview.ts';
+import { type OverviewSources, overviewOf } from './overview.ts';
 
 /** Pages that are looked at at once, per process, and of one login. */
 const MOST_STREAMS = 100;

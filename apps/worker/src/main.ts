@@ -4,13 +4,15 @@ import {
   Admission,
   answers,
   ClockWatch,
-  collectFleet,
   connectRedis,
   createLogger,
   createMetrics,
   EnvError,
   readEnv,
+  refreshFleet,
   runProcess,
+  scraper,
+  shared,
   startOpsServer,
   startTracing,
   surroundings,
@@ -20,6 +22,10 @@ import { agreeOnShards, RedisJournal, RedisPace, RedisPolicies, RedisSessionStor
 import { startWorker } from './app.ts';
 import { Receiver } from './webhooks/receiver.ts';
 import { signingKey } from './webhooks/signature.ts';
+
+/** How old these figures may be at a scrape, in ms. The ledger's counts up to 100,000 events in each shard. */
+const WEBHOOKS_MS = 1_000;
+const LEDGER_MS = 15_000;
 
 /** @throws EnvError where nobody could tell by it that a webhook is ours */
 function keyOf(secret: string): Buffer {
@@ -74,7 +80,7 @@ await runProcess('worker', async (fail) => {
   const keepLedger = env.DATABASE_URL === '' ? null : await (await import('./ledger/open.ts')).openLedger(env.DATABASE_URL, logger);
   const { Webhooks } = receiver ? await import('./webhooks/webhooks.ts') : { Webhooks: null };
   const tracing = await startTracing('worker', logger);
-  const metrics = createMetrics();
+  const metrics = createMetrics('worker');
   const redis = connectRedis(env.REDIS_URL, 'worker', (err) => logger.warn({ err }, 'Redis connection'));
   const sessionManager = new SessionManagerClient({
     url: env.SESSION_MANAGER_URL,
@@ -153,28 +159,30 @@ await runProcess('worker', async (fail) => {
     logger,
     telemetry: tracing.jobs,
   });
+  const refresh = [
+    refreshFleet(metrics, {
+      sessions: () => store.count(),
+      backlog: () => worker.alarms.backlog(),
+      books: () => journal.books(),
+      shadows: () => shadowBooks.read(),
+      policies: () => policies.named,
+    }),
+  ];
+  if (webhooks) refresh.push(shared(WEBHOOKS_MS, async () => metrics.webhookBacklog.set(await webhooks.backlog())));
+  if (bookkeeping)
+    refresh.push(
+      shared(LEDGER_MS, async () => {
+        const { events, age } = await bookkeeping.behind();
+        metrics.ledgerBacklog.set(events);
+        metrics.ledgerLag.set(age / 1_000);
+      }),
+    );
   let closing = false;
   const ops = await startOpsServer({
     host: env.HOST,
     port: env.METRICS_PORT,
-    registry: metrics.registry,
     ready: async () => !closing && admission.isGiven && worker.isRunning() && (await answers(redis)),
-    async collect() {
-      // While Redis is away a command would wait for it: the last figures stand.
-      if (!(await answers(redis))) return;
-      if (webhooks) metrics.webhookBacklog.set(await webhooks.backlog());
-      if (bookkeeping) {
-        const { events, age } = await bookkeeping.behind();
-        metrics.ledgerBacklog.set(events);
-        metrics.ledgerLag.set(age / 1_000);
-      }
-      await collectFleet(metrics, {
-        sessions: () => store.count(),
-        backlog: () => worker.alarms.backlog(),
-        books: () => journal.books(),
-        shadows: () => shadowBooks.read(),
-      });
-    },
+    scrape: scraper(metrics.registry, refresh),
   });
   logger.info({ port: ops.port }, 'worker is up');
   return {

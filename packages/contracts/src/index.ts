@@ -2,4 +2,4 @@ export { isRefusedByRedis, PROBLEM_TYPE, type ProblemCode, problem, problemOf, R
 export { savingsView } from './savings-view.ts';
 export * from './schemas.ts';
 export { sessionView } from './session-view.ts';
-export { type WebhookEvent, WebhookSchema, type WebhookType } from './webhook.ts';
+export { WEBHOOK_TYPES, type WebhookEvent, WebhookSchema, type WebhookType } from './webhook.ts';

@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { SessionSchema } from './schemas.ts';
 
-const WEBHOOK_TYPES = ['session.sleep-warning', 'session.slept', 'session.woken', 'session.deleted', 'session.gone'] as const;
+export const WEBHOOK_TYPES = ['session.sleep-warning', 'session.slept', 'session.woken', 'session.deleted', 'session.gone'] as const;
 export type WebhookType = (typeof WEBHOOK_TYPES)[number];
 
 /** What is posted to `WEBHOOK_URL`. */

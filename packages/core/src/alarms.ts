@@ -6,6 +6,19 @@ import type { SessionRecord } from './session.ts';
 export const ALARM_NAMES = ['sleep', 'delete', 'wake'] as const;
 export type AlarmName = (typeof ALARM_NAMES)[number];
 
+/** Why a session's alarms had to be set again. */
+export const REPAIRS = [
+  /** A process was killed between a commit and the alarms that it needs. */
+  'unarmed',
+  /** The session had no alarm. */
+  'missing',
+  /** All alarms stood too late for what was due. */
+  'late',
+  /** Redis came back with older data, and the session has not been looked at since. */
+  'rewound',
+] as const;
+export type RepairKind = (typeof REPAIRS)[number];
+
 /** One alarm of one session, as its job carries it. */
 export interface AlarmRef {
   readonly name: AlarmName;

@@ -14,6 +14,8 @@ export type Outcome =
   /** It may have happened, or may yet: a time-out, a connection broken after sending. */
   | { readonly kind: 'unknown'; readonly error: string };
 
+export const OUTCOME_KINDS = ['done', 'gone', 'transient', 'permanent', 'unknown'] as const satisfies readonly Outcome['kind'][];
+
 /** How long an outcome may stay unknown, in ms: `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`. */
 export interface Bounds {
   readonly doubt: number;

@@ -20,6 +20,8 @@ export interface PolicyText {
 }
 
 const DEFAULT_BACKGROUND_CAP = '4h';
+/** The name of a policy that a caller described instead of naming one. */
+const CUSTOM = 'custom';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 const PRESETS: Record<string, PolicyText> = {
@@ -69,7 +71,7 @@ export class PolicyBook {
   constructor(further: Record<string, unknown> = {}, defaultName = 'balanced') {
     const byName = new Map<string, Policy>();
     for (const [name, value] of Object.entries({ ...PRESETS, ...further })) {
-      if (!NAME.test(name) || name === 'custom') {
+      if (!NAME.test(name) || name === CUSTOM) {
         throw new InvalidInput(
           'POLICIES',
           `has a policy named ${JSON.stringify(name)}: expected letters, digits, _ and -, and not "custom"`,
@@ -103,6 +105,11 @@ export class PolicyBook {
     return [...this.#byName.values()];
   }
 
+  /** Every name that the policy of a new session may have. */
+  names(): string[] {
+    return [...this.#byName.keys(), CUSTOM];
+  }
+
   /**
    * What a caller asked for: a name, a policy of their own (then named `custom`), or nothing (the default).
    *
@@ -110,7 +117,7 @@ export class PolicyBook {
    */
   resolve(asked: unknown): Policy {
     if (asked === undefined) return this.default;
-    if (typeof asked !== 'string') return parsePolicy('custom', asked, 'policy');
+    if (typeof asked !== 'string') return parsePolicy(CUSTOM, asked, 'policy');
     const found = this.get(asked);
     if (!found)
       throw new InvalidInput(

@@ -1,6 +1,6 @@
 import type { Alarm, AlarmName, AlarmRef } from './alarms.ts';
 import type { Outcome } from './outcomes.ts';
-import type { Action, ActivityKind, LiveStatus, Patch, SessionRecord, Status } from './session.ts';
+import { ACTIONS, type Action, type ActivityKind, type LiveStatus, type Patch, type SessionRecord, type Status } from './session.ts';
 
 /** A record as a script left it, and the shard's Redis clock (ms) in that script. */
 export interface Reading {
@@ -62,6 +62,10 @@ export type PatrolTurn =
   | { readonly kind: 'next'; readonly uuid: string }
   /** Every session of the shard had its turn; the next one has it in so many ms. */
   | { readonly kind: 'wait'; readonly ms: number };
+
+/** What a read of the patrol found: the pod as its record has it, in another state, or no answer. */
+export const PATROL_FINDINGS = ['as-recorded', 'awake', 'asleep', 'gone', 'unread'] as const;
+export type PatrolFinding = (typeof PATROL_FINDINGS)[number];
 
 /** The truth. Each method is atomic per session. */
 export interface SessionStore {
@@ -169,6 +173,16 @@ export interface Pace {
   /** Takes the next place, if it is free now (0); else says how long until it is, in ms. */
   take(): Promise<number>;
 }
+
+/** The session-manager's calls. */
+export const CALLS = [...ACTIONS, 'create', 'chat'] as const;
+export type Call = (typeof CALLS)[number];
+
+/** What became of a call to the session-manager: the HTTP statuses that it or a proxy usually answers, and no answer. */
+export const CALL_RESULTS = [
+  ...['200', '201', '202', '204', '400', '401', '403', '404', '409', '429', '500', '502', '503', '504'],
+  ...['timeout', 'error'],
+] as const;
 
 /** A connection to the session-manager that is open, for one call. */
 export interface PodConnection {

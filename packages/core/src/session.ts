@@ -8,9 +8,13 @@ export type LiveStatus = (typeof LIVE_STATUSES)[number];
 export const STATUSES = [...LIVE_STATUSES, 'deleted'] as const;
 export type Status = (typeof STATUSES)[number];
 export type Cause = 'created' | 'adopted' | 'activity' | 'idle' | 'manual' | 'logout' | 'delete-due' | 'gone' | 'restored';
-/** `status` only asks; the other three change the pod. */
-export type Action = 'sleep' | 'wake' | 'delete' | 'status';
-export type ActivityKind = 'user' | 'background';
+/** The calls that change a pod. */
+export const CHANGES = ['sleep', 'wake', 'delete'] as const;
+/** `status` only asks. */
+export const ACTIONS = [...CHANGES, 'status'] as const;
+export type Action = (typeof ACTIONS)[number];
+export const ACTIVITY_KINDS = ['user', 'background'] as const;
+export type ActivityKind = (typeof ACTIVITY_KINDS)[number];
 
 /** All that is known of a session. Times are ms of the shard's Redis clock; 0 stands for "none". */
 export interface SessionRecord {

@@ -20,32 +20,74 @@ export function kindOf(text: string): Kind {
   return kind;
 }
 
-/** What no waiting will mend, by the codes of Node, PostgreSQL and MySQL. */
+const LOGIN = 'the database refuses the login, or the login without TLS';
+const RIGHTS = 'the login may not make, read or write the tables';
+const TABLES = 'a table or a column of the ledger is missing';
+const CERTIFICATE = 'its certificate is not trusted: set NODE_EXTRA_CA_CERTS';
+const NO_TLS = 'the database has no TLS';
+
+/**
+ * What waiting cannot mend, by the codes of Node, PostgreSQL and MySQL. A database that is read-only is waited for: in a
+ * failover a standby is for a while.
+ */
 const REFUSALS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such host',
-  '28P01': 'the database refuses the login',
-  '28000': 'the database refuses the login',
-  ER_ACCESS_DENIED_ERROR: 'the database refuses the login',
-  ER_ACCESS_DENIED_NO_PASSWORD_ERROR: 'the database refuses the login',
-  ER_DBACCESS_DENIED_ERROR: 'the database refuses the login',
+  '28P01': LOGIN,
+  '28000': LOGIN,
+  ER_ACCESS_DENIED_ERROR: LOGIN,
+  ER_ACCESS_DENIED_NO_PASSWORD_ERROR: LOGIN,
+  ER_SECURE_TRANSPORT_REQUIRED: LOGIN,
   '3D000': 'there is no such database',
   ER_BAD_DB_ERROR: 'there is no such database',
+  '42501': RIGHTS,
+  ER_DBACCESS_DENIED_ERROR: 'the login may not use that database, or make tables there',
+  ER_TABLEACCESS_DENIED_ERROR: RIGHTS,
+  ER_COLUMNACCESS_DENIED_ERROR: RIGHTS,
+  '42P01': TABLES,
+  '42703': TABLES,
+  ER_NO_SUCH_TABLE: TABLES,
+  ER_BAD_FIELD_ERROR: TABLES,
+  SELF_SIGNED_CERT_IN_CHAIN: CERTIFICATE,
+  DEPTH_ZERO_SELF_SIGNED_CERT: CERTIFICATE,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: CERTIFICATE,
+  UNABLE_TO_GET_ISSUER_CERT: CERTIFICATE,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: CERTIFICATE,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host name',
+  HANDSHAKE_NO_SSL_SUPPORT: NO_TLS,
 };
 
 function codeOf(error: unknown): string {
   return (error as { code?: unknown } | null)?.code?.toString() ?? '';
 }
 
-/** Null where the database may come back, or has another fault than its address. */
+function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
+}
+
+/** Tells what waiting cannot mend; undefined where it may. */
+function reasonOfRefusal(error: unknown): string | undefined {
+  const code = codeOf(error);
+  // mysql2 puts its own code in place of the TLS error's, also of a connection that only broke.
+  if (code === 'HANDSHAKE_SSL_ERROR') return /certificate(?! has expired)/.test(messageOf(error)) ? CERTIFICATE : undefined;
+  if (messageOf(error) === 'The server does not support SSL connections') return NO_TLS;
+  return REFUSALS[code];
+}
+
+/** Makes the error that names `DATABASE_URL` and tells why the ledger cannot use that database. */
+export function unusable(why: string): InvalidInput {
+  return new InvalidInput('DATABASE_URL', `must be ${FORM}, of a database that the ledger can use: ${why}`);
+}
+
+/** Makes an error of the database one that names `DATABASE_URL`; null where waiting may mend it. */
 export function refusalOf(error: unknown): InvalidInput | null {
-  const why = REFUSALS[codeOf(error)];
-  return why ? new InvalidInput('DATABASE_URL', `must be ${FORM}, of a database that is there: ${why}`) : null;
+  if (error instanceof InvalidInput) return error;
+  const why = reasonOfRefusal(error);
+  return why ? unusable(why) : null;
 }
 
 /** What went wrong, in one line for a log: no row and no statement. */
 export function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message.split('\n')[0] : '';
-  return [codeOf(error), message].filter(Boolean).join(': ') || 'unknown';
+  return [codeOf(error), messageOf(error)].filter(Boolean).join(': ') || 'unknown';
 }
 
 /** Whether it is only that two writers met in the wrong order: at once tried again it goes through. */

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { CompiledQuery, Kysely, MysqlDialect, PostgresDialect } from 'kysely';
 import { createPool } from 'mysql2';
 import pg from 'pg';
-import type { Kind } from './address.ts';
+import { type Kind, unusable } from './address.ts';
 import type { Schema } from './schema.ts';
 
 /** How long connecting may take, in ms. */
@@ -24,6 +24,7 @@ export interface Connections {
  *
  * @param silence ms: a database that says nothing for so long while it is waited for counts as away. Without this a statement
  * waits for a host that has vanished until the kernel gives up, after a quarter of an hour
+ * @throws InvalidInput naming `DATABASE_URL` where its parameters cannot be used
  */
 export function connect(url: string, kind: Kind, silence: number, most = 4): Connections {
   const sockets = new Set<Socket>();
@@ -46,7 +47,18 @@ export function connect(url: string, kind: Kind, silence: number, most = 4): Con
   };
 }
 
+/** @throws InvalidInput, which does not contain what was given */
+function checked<T>(read: () => T, expected: string): T {
+  try {
+    return read();
+  } catch {
+    throw unusable(`its parameters cannot be used, ${expected}`);
+  }
+}
+
 function postgresDialect(url: string, stream: () => Socket, max: number): PostgresDialect {
+  // Reads the parameters and the files that they name, as the pool does for each connection.
+  checked(() => new pg.Client({ connectionString: url }), 'sslrootcert, sslcert and sslkey must name files that this process can read');
   const pool = new pg.Pool({
     connectionString: url,
     stream,
@@ -55,23 +67,29 @@ function postgresDialect(url: string, stream: () => Socket, max: number): Postgr
     connectionTimeoutMillis: CONNECT_MS,
     idleTimeoutMillis: IDLE_MS,
   });
-  // Of a connection that nobody uses: the next one is made anew.
+  // A connection in the pool broke: the next one is made anew.
   pool.on('error', () => {});
+  // A connection broke during a statement. The statement fails, and the error event beside it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return new PostgresDialect({ pool });
 }
 
 function mysqlDialect(url: string, socket: () => Socket, most: number): MysqlDialect {
   const { hostname, port } = new URL(url);
-  const pool = createPool({
-    uri: url,
-    stream: () => socket().connect(Number(port || DEFAULT_PORT), hostname.replace(/^\[(.*)\]$/, '$1')),
-    connectionLimit: most,
-    maxIdle: 1,
-    idleTimeout: IDLE_MS,
-    connectTimeout: CONNECT_MS,
-    // Times are UTC, both ways.
-    timezone: 'Z',
-  });
+  const pool = checked(
+    () =>
+      createPool({
+        uri: url,
+        stream: () => socket().connect(Number(port || DEFAULT_PORT), hostname.replace(/^\[(.*)\]$/, '$1')),
+        connectionLimit: most,
+        maxIdle: 1,
+        idleTimeout: IDLE_MS,
+        connectTimeout: CONNECT_MS,
+        // Times are UTC, both ways.
+        timezone: 'Z',
+      }),
+    'ssl must be JSON such as {"verifyIdentity":true}',
+  );
   return new MysqlDialect({
     pool,
     onCreateConnection: async (connection) => {

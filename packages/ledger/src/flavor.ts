@@ -13,6 +13,8 @@ export interface Flavor {
     /** To the millisecond, whatever zone anybody lives in. */
     readonly moment: Type;
   };
+  /** The schema that tables are made in; null where the connection names none that exists. */
+  readonly schema: RawBuilder<string | null>;
   hasIndex(db: Kysely<unknown>, table: string, name: string): Promise<boolean>;
   /** Writes rows; one that is there is changed in these columns, and only by a newer reading. */
   upsert(db: Kysely<Schema>, rows: readonly SessionsTable[], columns: readonly Told[]): Promise<void>;
@@ -32,6 +34,7 @@ export const postgres: Flavor = {
     text: sql`text`,
     moment: sql`timestamptz(3)`,
   },
+  schema: sql`current_schema()`,
   async hasIndex(db, table, name) {
     const { rows } = await sql`select 1 from pg_indexes
       where schemaname = current_schema() and tablename = ${table} and indexname = ${name}`.execute(db);
@@ -69,6 +72,7 @@ export const mysql: Flavor = {
     text: sql`text character set utf8mb4 collate utf8mb4_bin`,
     moment: sql`datetime(3)`,
   },
+  schema: sql`database()`,
   async hasIndex(db, table, name) {
     const { rows } = await sql`select 1 from information_schema.statistics
       where table_schema = database() and table_name = ${table} and index_name = ${name} limit 1`.execute(db);

@@ -1,3 +1,3 @@
-export { reasonOf } from './address.ts';
+export { reasonOf, refusalOf } from './address.ts';
 export { type LedgerEvent, type LedgerSession, sessionOf } from './entries.ts';
 export { type Entries, Ledger } from './ledger.ts';

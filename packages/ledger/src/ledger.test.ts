@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { findDatabase, lacks, type TestDatabase } from '@sandman/testing';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LedgerEvent, LedgerSession } from './entries.ts';
@@ -164,6 +165,96 @@ describe.each(servers)('on $kind', (server) => {
       await ledger.migrate();
       expect(await count('sandman_migrations')).toBe(2);
     });
+
+    it('another application’s table of the same name is an error that names it, and nothing is made', async () => {
+      await database.ask('create table user_sessions (id varchar(20) primary key, user_id varchar(20), token varchar(20))');
+      await expect(ledger.migrate()).rejects.toThrow(
+        /^DATABASE_URL must be .*: its table user_sessions is not the ledger's, it has no uuid, workspace_url, /,
+      );
+      const { length } = await database.ask(`select 1 from information_schema.tables where table_name = 'session_events'
+        and table_schema = ${server.kind === 'mysql' ? 'database()' : 'current_schema()'}`);
+      expect(length).toBe(0);
+    });
+
+    it('a table that is gone is an error that tells so', async () => {
+      await ledger.migrate();
+      await database.ask('drop table session_events');
+      await expect(ledger.migrate()).rejects.toThrow(/^DATABASE_URL must be .*: a table or a column of the ledger is missing$/);
+    });
+
+    // PGlite knows one login, and each option holds for all of its connections.
+    if (server.kind === 'postgres' && !server.own)
+      it('two ledgers in two schemas of one database keep apart, whatever chooses the schema', async () => {
+        await database.ask('create schema other');
+        const url = new URL(database.url);
+        url.searchParams.set('options', '-c search_path=other,public');
+        const other = new Ledger(url.href);
+        try {
+          await ledger.migrate();
+          await ledger.write({ sessions: [session] });
+          await other.migrate();
+          await other.write({ sessions: [{ ...session, userId: 'grace' }], events: [event('1-0')] });
+          expect(await ledger.sessions('', 10)).toEqual([session]);
+          expect(await other.sessions('', 10)).toMatchObject([{ userId: 'grace' }]);
+          expect(await count('session_events')).toBe(0);
+          url.searchParams.set('options', '-c search_path=nowhere');
+          const nowhere = new Ledger(url.href);
+          await expect(nowhere.migrate()).rejects.toThrow(/^DATABASE_URL must be .*: its search_path names no schema that exists$/);
+          await nowhere.close();
+        } finally {
+          await other.close();
+        }
+      });
+
+    if (!server.own)
+      describe('with a login of few rights', () => {
+        const role = `few_${randomUUID().replaceAll('-', '').slice(0, 12)}`;
+        const name = server.kind === 'mysql' ? `${role}@'%'` : role;
+        const login = server.kind === 'mysql' ? `create user ${name} identified by 'pw'` : `create role ${role} login password 'pw'`;
+        let few: Ledger;
+
+        beforeEach(async () => {
+          await database.ask(login);
+          const url = new URL(database.url);
+          Object.assign(url, { username: role, password: 'pw' });
+          few = new Ledger(url.href);
+        });
+        afterEach(async () => {
+          await few.close();
+          if (server.kind === 'postgres') await database.ask(`drop owned by ${role}`);
+          await database.ask(server.kind === 'mysql' ? `drop user ${name}` : `drop role ${role}`);
+        });
+
+        const onDatabase = (right: string) => `grant ${right} on ${new URL(database.url).pathname.slice(1)}.* to ${name}`;
+
+        it('one that may not make tables is told so', async () => {
+          await database.ask(server.kind === 'mysql' ? onDatabase('select') : 'revoke create on schema public from public');
+          await expect(few.migrate()).rejects.toThrow(/^DATABASE_URL must be .*: the login may not [a-z ,]*make[a-z ,]* tables( there)?$/);
+        });
+
+        it('one that may only read what is there is told so', async () => {
+          await ledger.migrate();
+          await database.ask(server.kind === 'mysql' ? onDatabase('select') : `grant select on all tables in schema public to ${role}`);
+          await expect(few.migrate()).rejects.toThrow(/^DATABASE_URL must be .*: the login may not make, read or write the tables$/);
+        });
+
+        if (server.kind === 'postgres')
+          it('one that is read-only is waited for, as a standby is in a failover', async () => {
+            await database.ask(`alter role ${role} set default_transaction_read_only = on`);
+            await database.ask(`grant all on schema public to ${role}`);
+            await expect(few.migrate()).rejects.toMatchObject({ code: '25006' });
+          });
+
+        if (server.kind === 'postgres')
+          it('one whose search_path is another schema has its tables there', async () => {
+            await ledger.migrate();
+            await database.ask(`create schema ${role} authorization ${role}`);
+            await few.migrate();
+            await few.write({ sessions: [session] });
+            expect(await few.sessions('', 10)).toEqual([session]);
+            expect(await ledger.sessions('', 10)).toEqual([]);
+          });
+      });
 
     it('what a newer version has added does not trouble this one', async () => {
       await ledger.migrate();

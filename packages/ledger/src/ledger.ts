@@ -47,7 +47,7 @@ export class Ledger {
    * Connects when it is first asked something.
    *
    * @param url `DATABASE_URL`
-   * @throws InvalidInput naming `DATABASE_URL`
+   * @throws InvalidInput naming `DATABASE_URL`, also where its parameters cannot be used
    */
   constructor(url: string) {
     this.#kind = kindOf(url);
@@ -73,12 +73,15 @@ export class Ledger {
    * Brings the tables up to date; harmless where they are, or where others do so at the same time.
    *
    * @param last the name of the migration to end with; by default all of them
+   * @throws InvalidInput naming `DATABASE_URL` where waiting cannot mend what the database says, else what the driver throws
    */
   async migrate(last?: string): Promise<void> {
     // It may wait long for another one who does, or for the tables: with a patience of its own.
     const { db, close } = connect(this.#url, this.#kind, MIGRATING_MS, 2);
     try {
       await migrate(db, this.#flavor, last);
+    } catch (error) {
+      throw refusalOf(error) ?? error;
     } finally {
       await close();
     }

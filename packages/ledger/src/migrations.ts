@@ -1,15 +1,22 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
+import { unusable } from './address.ts';
 import type { Flavor } from './flavor.ts';
+import type { Schema } from './schema.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each migration has tables of its own time.
 type Database = Kysely<any>;
 
+/** Lists a table's columns; none where there is no such table in the ledger's schema. */
+async function columnsOf(db: Database, { schema }: Flavor, table: string): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`select column_name as name from information_schema.columns
+    where table_schema = ${schema} and table_name = ${table}`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
 /** MySQL commits each statement by itself: a migration that was cut short must be able to run again. */
-async function unlessThere(db: Database, table: string, column: string, add: () => Promise<void>): Promise<void> {
-  const tables = await db.introspection.getTables();
-  const there = tables.some(({ name, columns }) => name === table && columns.some((one) => one.name === column));
-  if (!there) await add();
+async function unlessThere(db: Database, flavor: Flavor, table: string, column: string, add: () => Promise<void>): Promise<void> {
+  if (!(await columnsOf(db, flavor, table)).includes(column)) await add();
 }
 
 async function index(db: Database, flavor: Flavor, name: string, table: string, columns: string[]): Promise<void> {
@@ -54,13 +61,13 @@ function migrations(flavor: Flavor): Record<string, Migration> {
     },
     '2-readings': {
       async up(db: Database) {
-        await unlessThere(db, 'user_sessions', 'rev', () =>
+        await unlessThere(db, flavor, 'user_sessions', 'rev', () =>
           db.schema
             .alterTable('user_sessions')
             .addColumn('rev', 'bigint', (column) => column.notNull().defaultTo(0))
             .execute(),
         );
-        await unlessThere(db, 'session_events', 'last_activity', () =>
+        await unlessThere(db, flavor, 'session_events', 'last_activity', () =>
           db.schema.alterTable('session_events').addColumn('last_activity', moment).execute(),
         );
       },
@@ -68,23 +75,58 @@ function migrations(flavor: Flavor): Record<string, Migration> {
   };
 }
 
+/** What the first migration makes. A table of one of these names that lacks a column is another application's. */
+const FIRST_COLUMNS: { readonly [Table in keyof Schema]: readonly (keyof Schema[Table])[] } = {
+  user_sessions: ['uuid', 'user_id', 'workspace_url', 'status', 'created_at', 'last_activity', 'slept_at', 'policy', 'updated_at'],
+  session_events: ['id', 'uuid', 'at', 'from_status', 'to_status', 'cause'],
+};
+
+/** @throws InvalidInput where a table of the ledger's names is not the ledger's */
+async function assertOwnTables(db: Database, flavor: Flavor): Promise<void> {
+  for (const [table, columns] of Object.entries(FIRST_COLUMNS)) {
+    const found = await columnsOf(db, flavor, table);
+    const missing = found.length === 0 ? [] : columns.filter((column) => !found.includes(column));
+    if (missing.length > 0) throw unusable(`its table ${table} is not the ledger's, it has no ${missing.join(', ')}`);
+  }
+}
+
+/** Tries each kind of statement on both tables, without changing a row. @throws what the database says where one is refused */
+async function assertWritable(db: Database): Promise<void> {
+  for (const table of Object.keys(FIRST_COLUMNS)) {
+    const name = sql.table(table);
+    await sql`insert into ${name} select * from ${name} where 1 = 0`.execute(db);
+    await sql`update ${name} set uuid = uuid where 1 = 0`.execute(db);
+    await sql`delete from ${name} where 1 = 0`.execute(db);
+  }
+}
+
 /**
- * Brings the tables up to date. Several processes may do so at once: one does, the others wait for it.
+ * Brings the tables up to date, in the schema of the connection. Several processes may do so at once: one does, the others
+ * wait for it.
  *
  * @param last the name of the migration to end with; by default all of them
- * @throws what the database says
+ * @throws InvalidInput where the tables there are another application's, else what the database says
  */
 export async function migrate(db: Database, flavor: Flavor, last?: string): Promise<void> {
+  const { rows } = await sql<{ schema: string | null }>`select ${flavor.schema} as ${sql.ref('schema')}`.execute(db);
+  const schema = rows[0]?.schema;
+  if (!schema) throw unusable('its search_path names no schema that exists');
+  await assertOwnTables(db, flavor);
   const all = migrations(flavor);
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => all },
+    // Without it, the tables of another schema are taken for ours.
+    migrationTableSchema: schema,
     // A database that others keep with Kysely, too, has tables of the usual names already.
     migrationTableName: 'sandman_migrations',
     migrationLockTableName: 'sandman_migrations_lock',
   });
   // Nor does a version of before stumble over what a newer one has added: its own are there.
-  if (!last && (await migrator.getMigrations()).every(({ executedAt }) => executedAt)) return;
-  const { error } = await (last ? migrator.migrateTo(last) : migrator.migrateToLatest());
-  if (error) throw error;
+  const isDone = !last && (await migrator.getMigrations()).every(({ executedAt }) => executedAt);
+  if (!isDone) {
+    const { error } = await (last ? migrator.migrateTo(last) : migrator.migrateToLatest());
+    if (error) throw error;
+  }
+  await assertWritable(db);
 }

@@ -1,7 +1,7 @@
 export { Arming } from './arming.ts';
 export { Circuit, type Trouble } from './circuit.ts';
 export { startHeartbeat } from './heartbeat.ts';
-export { type Found, startPatrol } from './patrol.ts';
+export { startPatrol } from './patrol.ts';
 export { Permits } from './permits.ts';
 export { type Policies, PoliciesInUse, unchanging } from './policies-in-use.ts';
 export { Probe } from './probe.ts';
@@ -10,5 +10,5 @@ export { Rehearsal, type RehearsalOptions } from './rehearsal.ts';
 export { type Asked, SessionService, type SessionServiceOptions, type Taken } from './session-service.ts';
 export { Shadows } from './shadows.ts';
 export { repeat, type Surroundings } from './surroundings.ts';
-export { type Fault, SWEEP_EVERY_MS, Sweep } from './sweep.ts';
+export { SWEEP_EVERY_MS, Sweep } from './sweep.ts';
 export { startUpkeep, type UpkeepOptions } from './upkeep.ts';

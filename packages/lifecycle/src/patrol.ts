@@ -2,6 +2,7 @@ import {
   LONGEST_RETRY_AFTER_MS,
   type Outcome,
   type Pace,
+  type PatrolFinding,
   type Pod,
   type PodControl,
   type SessionRecord,
@@ -21,9 +22,6 @@ const AT_ONCE = 10;
 /** How soon it is tried again while so many are under way, in ms. */
 const FULL_MS = 50;
 
-/** What a read found: the pod as its record has it, as somebody else left it, or nothing. */
-export type Found = 'as-recorded' | 'awake' | 'asleep' | 'gone' | 'unread';
-
 export interface PatrolOptions {
   readonly store: SessionStore;
   readonly pods: PodControl;
@@ -35,7 +33,7 @@ export interface PatrolOptions {
   readonly arming: Arming;
   readonly surroundings: Surroundings;
   /** @param recorded what the record says of the pod */
-  readonly found: (found: Found, uuid: string, recorded: Pod) => void;
+  readonly found: (found: PatrolFinding, uuid: string, recorded: Pod) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -101,7 +99,7 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
   return repeat(surroundings, LONGEST_PAUSE_MS, take, failed);
 }
 
-function seenIn(outcome: Outcome): Exclude<Found, 'as-recorded'> {
+function seenIn(outcome: Outcome): Exclude<PatrolFinding, 'as-recorded'> {
   if (outcome.kind === 'gone') return 'gone';
   return (outcome.kind === 'done' && outcome.pod) || 'unread';
 }

@@ -104,6 +104,11 @@ export class PoliciesInUse implements Policies {
     return this.#shadows;
   }
 
+  /** The names of the policies in force, as sessions and shadows may have them. */
+  get named(): { readonly names: readonly string[]; readonly shadows: readonly string[] } {
+    return { names: this.#book.names(), shadows: this.#shadows.map(({ name }) => name) };
+  }
+
   async #agree(): Promise<number | undefined> {
     const { agreement, shadows, failed } = this.#on;
     let agreed: Agreed;

@@ -6,6 +6,7 @@ import {
   changePolicy,
   type LiveReading,
   look,
+  type RepairKind,
   type SessionStore,
 } from '@sandman/core';
 import type { Arming } from './arming.ts';
@@ -22,13 +23,8 @@ const CONFIRM_MS = 5_000;
 /** How much later than due an alarm may stand, in ms: work that waits for a circuit is not forgotten. */
 const TOLERANCE_MS = 20_000;
 
-export type Fault =
-  /** No alarm at all. */
-  | 'missing'
-  /** All alarms stand too late for what is due. */
-  | 'late'
-  /** Redis came back with older data, and nobody has looked at this session since. */
-  | 'rewound';
+/** What a visit repairs. */
+export type Fault = Exclude<RepairKind, 'unarmed'>;
 
 export interface SweepOptions {
   readonly store: SessionStore;

@@ -1,5 +1,12 @@
 import type { AlarmName, LiveStatus, Spell } from '@sandman/core';
 import type { Metrics } from './metrics.ts';
+import { shared } from './shared.ts';
+
+/** How old the fleet's figures may be, in ms: they are read once for all scrapes. */
+const FLEET_MS = 1_000;
+const STATES = ['awake', 'asleep'] as const;
+const SIDES = ['would', 'was'] as const;
+const NOTHING = { awake: 0, asleep: 0, gone: 0, regrets: 0 };
 
 /** What describes the fleet as a whole. It stands in Redis and reads the same from every process. */
 export interface Fleet {
@@ -10,28 +17,31 @@ export interface Fleet {
   readonly books: () => Promise<ReadonlyMap<string, { readonly awake: number; readonly asleep: number; readonly regrets: number }>>;
   /** What shadow policies would have made of it, and what was made of it, in ms and counts. */
   readonly shadows: () => Promise<ReadonlyMap<string, { readonly would: Spell; readonly was: Spell }>>;
+  /** The names of the policies and of the shadow policies in force: each has its series from the start. */
+  readonly policies: () => { readonly names: readonly string[]; readonly shadows: readonly string[] };
 }
 
-/** Refreshes what describes the fleet, before a scrape. */
-export async function collectFleet(metrics: Metrics, fleet: Fleet): Promise<void> {
+/** Makes what refreshes the metrics that describe the fleet, for a scrape: Redis is read once a second at most. */
+export function refreshFleet(metrics: Metrics, fleet: Fleet): () => Promise<void> {
   const { sessions, dueBacklog, podSeconds, regrets, shadowPodSeconds, shadowRegrets } = metrics;
-  const [byStatus, due, books, shadows] = await Promise.all([fleet.sessions(), fleet.backlog(), fleet.books(), fleet.shadows()]);
-  for (const [status, count] of Object.entries(byStatus)) sessions.set({ status }, count);
-  for (const [queue, count] of Object.entries(due)) dueBacklog.set({ queue }, count);
-  // Counted in Redis: here they are only shown.
-  podSeconds.reset();
-  regrets.reset();
-  for (const state of ['awake', 'asleep'] as const) podSeconds.inc({ state }, 0);
-  for (const [policy, book] of books) {
-    for (const state of ['awake', 'asleep'] as const) podSeconds.inc({ state }, book[state] / 1_000);
-    regrets.inc({ policy }, book.regrets);
-  }
-  shadowPodSeconds.reset();
-  shadowRegrets.reset();
-  for (const [policy, book] of shadows) {
-    for (const side of ['would', 'was'] as const) {
-      for (const state of ['awake', 'asleep', 'gone'] as const) shadowPodSeconds.inc({ policy, side, state }, book[side][state] / 1_000);
-      shadowRegrets.inc({ policy, side }, book[side].regrets);
+  return shared(FLEET_MS, async () => {
+    const [byStatus, due, books, shadows] = await Promise.all([fleet.sessions(), fleet.backlog(), fleet.books(), fleet.shadows()]);
+    const inForce = fleet.policies();
+    for (const [status, count] of Object.entries(byStatus)) sessions.set({ status }, count);
+    for (const [queue, count] of Object.entries(due)) dueBacklog.set({ queue }, count);
+    // Counted in Redis: here they are only shown.
+    for (const metric of [podSeconds, regrets, shadowPodSeconds, shadowRegrets]) metric.reset();
+    for (const policy of new Set([...inForce.names, ...books.keys()])) {
+      const book = books.get(policy) ?? NOTHING;
+      for (const state of STATES) podSeconds.inc({ state }, book[state] / 1_000);
+      regrets.inc({ policy }, book.regrets);
     }
-  }
+    for (const policy of new Set([...inForce.shadows, ...shadows.keys()])) {
+      const book = shadows.get(policy) ?? { would: NOTHING, was: NOTHING };
+      for (const side of SIDES) {
+        for (const state of [...STATES, 'gone'] as const) shadowPodSeconds.inc({ policy, side, state }, book[side][state] / 1_000);
+        shadowRegrets.inc({ policy, side }, book[side].regrets);
+      }
+    }
+  });
 }

@@ -1,12 +1,15 @@
 export { Admission } from './admission.ts';
 export { ClockWatch } from './clock-watch.ts';
 export { type Env, EnvError, readEnv, type VariableName } from './env.ts';
-export { collectFleet, type Fleet } from './fleet.ts';
+export { type Fleet, refreshFleet } from './fleet.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-server.ts';
 export { Places, type Release, whenOver } from './places.ts';
 export { type Running, runProcess } from './process.ts';
 export { answers, connectRedis } from './redis.ts';
+export { scraper } from './scrape.ts';
+export { counter, histogram } from './series.ts';
+export { shared } from './shared.ts';
 export { surroundings } from './surroundings.ts';
 export { annotate, startTracing, type Tracing } from './tracing.ts';

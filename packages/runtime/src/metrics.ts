@@ -1,65 +1,89 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import {
+  ACTIONS,
+  ACTIVITY_KINDS,
+  ALARM_NAMES,
+  CALL_RESULTS,
+  type Call,
+  CHANGES,
+  OUTCOME_KINDS,
+  PATROL_FINDINGS,
+  REPAIRS,
+} from '@sandman/core';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { counter, histogram } from './series.ts';
 
 const CALL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** The calls to the session-manager that each process makes. The API deletes a pod that it could not track. */
+const CALLS_OF: Readonly<Record<'api' | 'worker', readonly Call[]>> = { api: ['create', 'chat', 'delete'], worker: ACTIONS };
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** The contract's metrics, of one process. */
-export function createMetrics() {
+/**
+ * Creates the metrics of one process. What it counts has its series from the start; what describes the fleet has them from
+ * the first reading of Redis on ({@link refreshFleet}), because a 0 before a large sum would look like a jump.
+ */
+export function createMetrics(process: 'api' | 'worker') {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
+  const isApi = process === 'api';
+  const isWorker = process === 'worker';
   return {
     registry,
-    activity: new Counter({ name: 'sandman_activity_total', help: 'Activity signals taken in', labelNames: ['kind', 'result'], registers }),
-    actions: new Counter({
+    activity: counter(registry, {
+      name: 'sandman_activity_total',
+      help: 'Activity signals taken in',
+      labels: { kind: ACTIVITY_KINDS, result: ['accepted', 'woke', 'not-found', 'deleted'] },
+      counted: isApi,
+    }),
+    actions: counter(registry, {
       name: 'sandman_actions_total',
       help: 'Lifecycle calls by how they ended',
-      labelNames: ['action', 'outcome'],
-      registers,
+      labels: { action: ACTIONS, outcome: OUTCOME_KINDS },
+      counted: isWorker,
     }),
-    actionDuration: new Histogram({
+    actionDuration: histogram(registry, {
       name: 'sandman_action_duration_seconds',
       help: 'How long lifecycle calls took',
-      labelNames: ['action'],
+      labels: { action: ACTIONS },
       buckets: CALL_SECONDS,
-      registers,
+      counted: isWorker,
     }),
-    alarmLateness: new Histogram({
+    alarmLateness: histogram(registry, {
       name: 'sandman_alarm_lateness_seconds',
       help: 'Acted minus due, of the alarms that acted',
-      labelNames: ['alarm'],
+      labels: { alarm: ALARM_NAMES },
       buckets: CALL_SECONDS,
-      registers,
+      counted: isWorker,
     }),
-    alarmsEarly: new Counter({
+    alarmsEarly: counter(registry, {
       name: 'sandman_alarms_early_total',
       help: 'Alarms that rang before there was anything to do',
-      labelNames: ['alarm'],
-      registers,
+      labels: { alarm: ALARM_NAMES },
+      counted: isWorker,
     }),
-    sweepRepairs: new Counter({
+    sweepRepairs: counter(registry, {
       name: 'sandman_sweep_repairs_total',
       help: 'Sessions whose alarms had to be mended',
-      labelNames: ['kind'],
-      registers,
+      labels: { kind: REPAIRS },
+      counted: isWorker,
     }),
-    sessionManagerRequests: new Counter({
+    sessionManagerRequests: counter(registry, {
       name: 'sandman_session_manager_requests_total',
       help: 'Calls to the session-manager by the status it answered',
-      labelNames: ['call', 'status'],
-      registers,
+      labels: { call: CALLS_OF[process], status: CALL_RESULTS },
     }),
     circuitOpen: new Gauge({
       name: 'sandman_circuit_open',
       help: '1 while this process calls the session-manager only to find out whether it is back',
       registers,
     }),
-    patrol: new Counter({
+    patrol: counter(registry, {
       name: 'sandman_patrol_reads_total',
       help: 'Pods whose status the patrol read, by what it found: as recorded, something else, or no answer',
-      labelNames: ['found'],
-      registers,
+      labels: { found: PATROL_FINDINGS },
+      counted: isWorker,
     }),
     clockSkew: new Gauge({
       name: 'sandman_clock_skew_seconds',
@@ -71,46 +95,36 @@ export function createMetrics() {
       help: '1 while this process is to do a dry run and does nothing, because workers run that are not',
       registers,
     }),
-    podSeconds: new Counter({
+    podSeconds: counter(registry, {
       name: 'sandman_pod_seconds_total',
       help: 'Time that pods were awake and asleep',
-      labelNames: ['state'],
-      registers,
+      labels: { state: [] },
     }),
-    regrets: new Counter({
+    regrets: counter(registry, {
       name: 'sandman_regrets_total',
       help: 'Sessions woken within 5 minutes of their idle sleep',
-      labelNames: ['policy'],
-      registers,
+      labels: { policy: [] },
     }),
-    shadowPodSeconds: new Counter({
+    shadowPodSeconds: counter(registry, {
       name: 'sandman_shadow_pod_seconds_total',
       help: 'Time between activities that a shadow policy would have had pods awake, asleep and gone, and that they were by their own',
-      labelNames: ['policy', 'side', 'state'],
-      registers,
+      labels: { policy: [], side: [], state: [] },
     }),
-    shadowRegrets: new Counter({
+    shadowRegrets: counter(registry, {
       name: 'sandman_shadow_regrets_total',
       help: 'Sessions that a shadow policy would have woken within 5 minutes of their idle sleep, and that were by their own',
-      labelNames: ['policy', 'side'],
-      registers,
+      labels: { policy: [], side: [] },
     }),
-    dryRunCalls: new Counter({
+    dryRunCalls: counter(registry, {
       name: 'sandman_dry_run_calls_total',
       help: 'Calls that a dry run would have made, once a deadline',
-      labelNames: ['action'],
-      registers,
+      labels: { action: CHANGES },
+      counted: isWorker,
     }),
-    leakedPods: new Counter({
+    leakedPods: counter(registry, {
       name: 'sandman_leaked_pods_total',
       help: 'Pods that were made and are neither tracked nor deleted; the log names them',
-      registers,
-    }),
-    webhooks: new Counter({
-      name: 'sandman_webhooks_total',
-      help: 'Tries to tell the receiver of webhooks something, by how they ended',
-      labelNames: ['type', 'outcome'],
-      registers,
+      labels: {},
     }),
     webhookBacklog: new Gauge({ name: 'sandman_webhook_backlog', help: 'Webhooks that are not delivered yet', registers }),
     ledgerLag: new Gauge({ name: 'sandman_ledger_lag_seconds', help: 'Age of the oldest change that is not in the ledger yet', registers }),

@@ -1,16 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 export interface OpsServerOptions {
   /** Empty: all addresses, IPv6 and IPv4. */
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly registry: Registry;
   readonly ready: () => Promise<boolean>;
-  /** Refreshes what is read from Redis, before each scrape. */
-  readonly collect: () => Promise<void>;
+  /** Answers the text of `/metrics`. */
+  readonly scrape: () => Promise<string>;
 }
 
 export interface OpsServer {
@@ -19,7 +18,7 @@ export interface OpsServer {
 }
 
 /** `/healthz`, `/readyz` and `/metrics` for a process that serves nothing else. */
-export async function startOpsServer({ host, port, registry, ready, collect }: OpsServerOptions): Promise<OpsServer> {
+export async function startOpsServer({ host, port, ready, scrape }: OpsServerOptions): Promise<OpsServer> {
   const answer = (response: ServerResponse, status: number, type: string, body: string) => {
     response.writeHead(status, { 'content-type': type }).end(body);
   };
@@ -30,10 +29,7 @@ export async function startOpsServer({ host, port, registry, ready, collect }: O
       const up = await ready();
       return answer(response, up ? 200 : 503, 'application/json', `{"status":"${up ? 'ready' : 'not-ready'}"}`);
     }
-    if (url === '/metrics') {
-      await collect();
-      return answer(response, 200, registry.contentType, await registry.metrics());
-    }
+    if (url === '/metrics') return answer(response, 200, Registry.PROMETHEUS_CONTENT_TYPE, await scrape());
     return answer(response, 404, 'application/json', '{"status":"not-found"}');
   };
   const server = createServer((request, response) => {

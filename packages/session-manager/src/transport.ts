@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Call as CallName } from '@sandman/core';
 import { Agent, type Dispatcher } from 'undici';
 import { type Connection, Connections, Leaving, sharedLookup } from './connections.ts';
 import { Unanswered } from './unanswered.ts';
@@ -12,11 +13,11 @@ export interface TransportOptions {
   /** `CHAT_TIMEOUT`, ms: bounds the time until a chat's headers, and each gap in its answer; by default `timeout`. */
   readonly chatTimeout?: number;
   /** Told of every call once: its name, the HTTP status or `timeout` or `error`, and how long it took (of a chat: until the headers). */
-  readonly onResult?: (call: string, status: number | string, seconds: number) => void;
+  readonly onResult?: (call: CallName, status: number | string, seconds: number) => void;
 }
 
 export interface Call {
-  readonly name: string;
+  readonly name: CallName;
   readonly method: Dispatcher.HttpMethod;
   readonly path: string;
   /** Sent as JSON; a Buffer is JSON already. */

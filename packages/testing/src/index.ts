@@ -12,4 +12,5 @@ export { type RedisCluster, startRedisCluster } from './redis-cluster.ts';
 export { startSentinel, type WatchedRedis } from './redis-sentinel.ts';
 export { askRedis, type RedisServer, redisKnows, startRedis } from './redis-server.ts';
 export { runScript } from './run-script.ts';
+export { missingForTlsDatabase, startTlsDatabase, type TlsDatabase } from './tls-database.ts';
 export { waitFor } from './wait-for.ts';

@@ -1,16 +1,30 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { collectFleet } from '@sandman/runtime';
-import type { FastifyInstance } from 'fastify';
-import { Histogram, type Registry } from 'prom-client';
+import { histogram, refreshFleet, scraper } from '@sandman/runtime';
+import type { FastifyInstance, RouteOptions } from 'fastify';
+import type { Registry } from 'prom-client';
 import type { ApiDeps } from '../deps.ts';
 
-/** Times every request of `app`, by route and status. */
+/** The statuses of a route's successful answers, as its schema names them; 200 where it names none. */
+function successes({ schema }: RouteOptions): string[] {
+  const named = Object.keys((schema?.response as Record<string, unknown> | undefined) ?? {}).filter((status) => /^2\d\d$/.test(status));
+  return named.length > 0 ? named : ['200'];
+}
+
+/**
+ * Times every request of `app`, by route and status. The successful answers of the routes that are declared after this call
+ * have their series from the start.
+ */
 export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registry): void {
-  const seconds = new Histogram({
+  const seconds = histogram(registry, {
     name: 'http_request_duration_seconds',
     help: 'How long requests took',
-    labelNames: ['method', 'route', 'status'],
-    registers: [registry],
+    labels: { method: [], route: [], status: [] },
+  });
+  app.addHook('onRoute', (route) => {
+    // Fastify adds a HEAD to each GET.
+    for (const method of [route.method].flat().filter((one) => one !== 'HEAD')) {
+      for (const status of successes(route)) seconds.zero({ method, route: route.url, status });
+    }
   });
   app.addHook('onResponse', (request, reply, done) => {
     const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode };
@@ -23,14 +37,11 @@ export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registr
 export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { metrics, fleet }) => {
   const small = { schema: { hide: true }, config: { withoutKey: 'small' } } as const;
   const large = { schema: { hide: true }, config: { withoutKey: 'large' } } as const;
+  const scrape = scraper(metrics.registry, [refreshFleet(metrics, fleet)]);
   app.get('/healthz', small, () => ({ status: 'ok' }));
   app.get('/readyz', small, async (_, reply) => {
     const up = await app.readiness.tell();
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
-  app.get('/metrics', large, async (_, reply) => {
-    // While Redis is away the last figures stand.
-    await collectFleet(metrics, fleet).catch(() => {});
-    return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
-  });
+  app.get('/metrics', large, async (_, reply) => reply.type(metrics.registry.contentType).send(await scrape()));
 };

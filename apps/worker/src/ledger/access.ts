@@ -1,4 +1,4 @@
-import { type Ledger, reasonOf } from '@sandman/ledger';
+import { type Ledger, reasonOf, refusalOf } from '@sandman/ledger';
 import type { Surroundings } from '@sandman/lifecycle';
 import type { Logger } from '@sandman/runtime';
 
@@ -13,6 +13,8 @@ export class Access {
   readonly #logger: Logger;
   #tables: Promise<void> | null = null;
   #pause = 0;
+  /** Whether it was logged that waiting will not mend what is wrong. */
+  #isRefused = false;
   #retryAt = 0;
   #closing = false;
 
@@ -43,12 +45,17 @@ export class Access {
     }
     if (this.#pause > 0) this.#logger.info('the ledger is written again');
     this.#pause = 0;
+    this.#isRefused = false;
     return true;
   }
 
   #failed(error: unknown): void {
     if (this.#closing) return;
-    if (this.#pause === 0) this.#logger.warn({ reason: reasonOf(error) }, 'the ledger waits for its database');
+    const refusal = refusalOf(error);
+    if (refusal && !this.#isRefused) {
+      this.#isRefused = true;
+      this.#logger.error({ reason: refusal.message }, 'the ledger is not written until its database is changed');
+    } else if (this.#pause === 0) this.#logger.warn({ reason: reasonOf(error) }, 'the ledger waits for its database');
     // Others may have failed in the same instant: they do not make it longer.
     if (this.open) this.#pause = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, 2 * this.#pause));
     this.#retryAt = this.#surroundings.elapsed() + this.#pause * (0.5 + this.#surroundings.chance() / 2);

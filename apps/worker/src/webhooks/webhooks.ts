@@ -1,8 +1,8 @@
-import { type Session, sessionView, type WebhookEvent, type WebhookType } from '@sandman/contracts';
+import { type Session, sessionView, WEBHOOK_TYPES, type WebhookEvent, type WebhookType } from '@sandman/contracts';
 import { deadlines, type SessionRecord, statusOf } from '@sandman/core';
 import { repeat } from '@sandman/lifecycle';
 import { DeliveryQueue } from '@sandman/queue';
-import { type Logger, type Metrics, surroundings } from '@sandman/runtime';
+import { counter, type Logger, type Metrics, surroundings } from '@sandman/runtime';
 import { EventGroup, type RedisJournal, type RedisSessionStore, type TakenEvent } from '@sandman/store';
 import type { Cluster, Redis } from 'ioredis';
 import type { Receiver } from './receiver.ts';
@@ -21,6 +21,9 @@ const MOST_WITH_WARNINGS = 11_000;
 /** How long a sleep's alarm waits for its warning to be handed over, in ms: their queue may be in a shard that is away. */
 const HAND_OVER_MS = 1_000;
 
+/** How a try ends: taken, not due any more, refused, refused for a day, or a warning that held up its sleep. */
+const OUTCOMES = ['delivered', 'void', 'failed', 'gave-up', 'dropped'] as const;
+
 export interface WebhooksOptions {
   readonly redis: Redis | Cluster;
   readonly prefix: string;
@@ -30,7 +33,7 @@ export interface WebhooksOptions {
   readonly receiver: Receiver;
   /** How long before a sleep its warning goes out, in ms. */
   readonly warning: number;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'registry'>;
   readonly logger: Logger;
 }
 
@@ -54,6 +57,7 @@ function typeOf({ from, to, cause }: TakenEvent): ChangeType | null {
 export class Webhooks {
   readonly #on: WebhooksOptions;
   readonly #queue: DeliveryQueue<Notice>;
+  readonly #tries: ReturnType<typeof counter<'type' | 'outcome'>>;
   readonly #rounds: readonly (() => Promise<void>)[];
   /** As it was last counted. */
   #waiting = 0;
@@ -61,13 +65,18 @@ export class Webhooks {
   constructor(options: WebhooksOptions) {
     this.#on = options;
     const { redis, prefix, shards, metrics, logger } = options;
+    this.#tries = counter(metrics.registry, {
+      name: 'sandman_webhooks_total',
+      help: 'Tries to tell the receiver of webhooks something, by how they ended',
+      labels: { type: WEBHOOK_TYPES, outcome: OUTCOMES },
+    });
     this.#queue = new DeliveryQueue({
       connection: redis,
       prefix,
       concurrency: CONCURRENCY,
       deliver: (id, notice) => this.#deliver(id, notice),
       gaveUp: (id, { type }) => {
-        metrics.webhooks.inc({ type, outcome: 'gave-up' });
+        this.#tries.inc({ type, outcome: 'gave-up' });
         logger.error({ webhook: id, type }, 'a webhook was refused for a day, and is given up');
       },
       onError: (err) => logger.warn({ err }, 'queue'),
@@ -97,7 +106,7 @@ export class Webhooks {
     const full = this.#waiting >= MOST_WITH_WARNINGS;
     const handed = full ? false : this.#queue.add(`warning-${uuid}-${sleepAt}`, type, notice).then(() => true);
     const late = surroundings.pause(HAND_OVER_MS).then(() => false);
-    if (!(await Promise.race([handed, late]))) this.#on.metrics.webhooks.inc({ type, outcome: 'dropped' });
+    if (!(await Promise.race([handed, late]))) this.#tries.inc({ type, outcome: 'dropped' });
   }
 
   /** Takes what happened out of the events, one delivery each. Answers in how many ms it should be called again, where there is more. */
@@ -134,14 +143,14 @@ export class Webhooks {
   }
 
   async #deliver(id: string, notice: Notice): Promise<void> {
-    const { receiver, metrics, logger } = this.#on;
+    const { receiver, logger } = this.#on;
     const { type } = notice;
     try {
       const event = await this.#eventOf(notice);
       if (event) await receiver.post(id, event);
-      metrics.webhooks.inc({ type, outcome: event ? 'delivered' : 'void' });
+      this.#tries.inc({ type, outcome: event ? 'delivered' : 'void' });
     } catch (error) {
-      metrics.webhooks.inc({ type, outcome: 'failed' });
+      this.#tries.inc({ type, outcome: 'failed' });
       logger.warn({ webhook: id, type, reason: (error as Error).message }, 'a webhook was not taken, and is tried again');
       throw error;
     }

@@ -1,0 +1,134 @@
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { chownSync, copyFileSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Certificate } from './certificate.ts';
+import type { DatabaseKind } from './databases.ts';
+import { freePort } from './free-port.ts';
+import { waitFor } from './wait-for.ts';
+
+/** How long a server may take to make its files and to listen, in ms. */
+const START_MS = 60_000;
+
+/** A database server of a test's own that refuses connections without TLS. */
+export interface TlsDatabase {
+  /** Of an empty database, without parameters. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+interface Way {
+  readonly remedy: string;
+  /** The folder of its programs, which need not be on the PATH; undefined where they are not installed. */
+  readonly bin: () => string | undefined;
+  /** The user that runs it where the test is root's, as which it refuses to run. */
+  readonly user: string;
+  readonly make: (bin: string, data: string) => string[];
+  readonly run: (bin: string, dir: string, port: number) => string[];
+  /** Ends it at once. */
+  readonly signal: NodeJS.Signals;
+  readonly url: (port: number) => string;
+}
+
+function newest(pattern: string): string | undefined {
+  return globSync(pattern)
+    .toSorted((a, b) => a.localeCompare(b, undefined, { numeric: true }))
+    .at(-1);
+}
+
+/** The names that the certificate and its key have in the server's folder. */
+const [CERTIFICATE, KEY] = ['certificate.pem', 'key.pem'];
+
+const WAYS: Readonly<Record<DatabaseKind, Way>> = {
+  postgres: {
+    remedy: 'install PostgreSQL (apt-get install postgresql)',
+    bin: () => newest('/usr/lib/postgresql/*/bin'),
+    user: 'postgres',
+    make: (bin, data) => [`${bin}/initdb`, '-D', data, '-U', 'root', '-A', 'trust', '--no-sync', '--locale=C', '-E', 'UTF8'],
+    run: (bin, dir, port) => [
+      ...[`${bin}/postgres`, '-D', `${dir}/data`, '-p', `${port}`, '-k', '', '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off'],
+      ...['-c', 'ssl=on', '-c', `ssl_cert_file=${dir}/${CERTIFICATE}`, '-c', `ssl_key_file=${dir}/${KEY}`],
+      ...['-c', `hba_file=${dir}/hba.conf`],
+    ],
+    signal: 'SIGQUIT',
+    url: (port) => `postgres://root@127.0.0.1:${port}/postgres`,
+  },
+  mysql: {
+    remedy: 'install MariaDB (apt-get install mariadb-server)',
+    bin: () => (existsSync('/usr/sbin/mariadbd') ? '/usr/sbin' : undefined),
+    user: 'mysql',
+    make: (_, data) => [
+      ...['mariadb-install-db', '--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal'],
+      ...['--skip-name-resolve', '--skip-test-db'],
+    ],
+    run: (bin, dir, port) => [
+      ...[`${bin}/mariadbd`, '--no-defaults', `--datadir=${dir}/data`, `--port=${port}`, '--bind-address=127.0.0.1'],
+      ...[`--socket=${dir}/socket`, `--pid-file=${dir}/pid`, '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0'],
+      ...[`--ssl-cert=${dir}/${CERTIFICATE}`, `--ssl-key=${dir}/${KEY}`, '--require-secure-transport=ON'],
+    ],
+    signal: 'SIGKILL',
+    // The one database that each server has from the start and that a test may write to.
+    url: (port) => `mysql://root@127.0.0.1:${port}/mysql`,
+  },
+};
+
+/** Who runs the server: this process's user, or where that is root, the one that the package has made; null: there is none. */
+function runner(user: string): { uid?: number; gid?: number } | null {
+  if (process.getuid?.() !== 0) return {};
+  try {
+    const [uid, gid] = ['-u', '-g'].map((option) => Number(execFileSync('id', [option, user], { stdio: ['ignore', 'pipe', 'ignore'] })));
+    return { uid: uid!, gid: gid! };
+  } catch {
+    return null;
+  }
+}
+
+/** What to install so that a server can be started; null where nothing is missing. */
+export function missingForTlsDatabase(kind: DatabaseKind): string | null {
+  const { bin, user, remedy } = WAYS[kind];
+  return bin() && runner(user) ? null : remedy;
+}
+
+/** Starts a server on 127.0.0.1 with a certificate. */
+export async function startTlsDatabase(kind: DatabaseKind, certificate: Certificate): Promise<TlsDatabase> {
+  const { bin: find, user, make, run, signal, url, remedy } = WAYS[kind];
+  const [bin, as] = [find(), runner(user)];
+  if (!bin || !as) throw new Error(remedy);
+  const own = (path: string) => {
+    if (as.uid !== undefined && as.gid !== undefined) chownSync(path, as.uid, as.gid);
+    return path;
+  };
+  const dir = own(mkdtempSync(join(tmpdir(), `sandman-${kind}-`)));
+  const remove = () => rmSync(dir, { recursive: true, force: true });
+  try {
+    copyFileSync(certificate.path, join(dir, CERTIFICATE));
+    copyFileSync(certificate.keyPath, join(dir, KEY));
+    writeFileSync(join(dir, 'hba.conf'), 'hostssl all all 127.0.0.1/32 trust\n');
+    mkdirSync(join(dir, 'data'), { mode: 0o700 });
+    for (const name of [CERTIFICATE, KEY, 'hba.conf', 'data']) own(join(dir, name));
+    const [maker, ...made] = make(bin, join(dir, 'data'));
+    await promisify(execFile)(maker!, made, { ...as, cwd: dir });
+    const port = await freePort();
+    const [server, ...args] = run(bin, dir, port);
+    const child = spawn(server!, args, { ...as, cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    let said = '';
+    child.stderr.on('data', (chunk) => {
+      said += chunk;
+    });
+    await waitFor(`${kind} listens`, () => child.exitCode !== null || /ready (to accept connections|for connections)/.test(said), START_MS);
+    if (child.exitCode !== null) throw new Error(`${kind} ended: ${said}`);
+    return {
+      url: url(port),
+      async stop() {
+        child.kill(signal);
+        await exited;
+        remove();
+      },
+    };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
