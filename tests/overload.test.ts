@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { API_KEY, TestStack, type View } from './stack.ts';
 
 const CONNECTIONS = 3_000;
@@ -15,14 +15,17 @@ let session: View;
 
 beforeAll(async () => {
   redis = await redisForTests();
+});
+
+afterAll(() => redis?.stop());
+
+// Each has processes of its own: what one has done to an API's heap is not the next one's.
+beforeEach(async () => {
   stack = await new TestStack(redis.url, { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` }).start({});
   session = await stack.create('ada');
 });
 
-afterAll(async () => {
-  await stack?.stop();
-  await redis?.stop();
-});
+afterEach(() => stack?.stop());
 
 /**
  * Sends this over and over by many connections, each as soon as it has an answer, as nobody should.
@@ -75,26 +78,6 @@ const ping = (body: string) =>
     body,
   ].join('\r\n');
 
-it('more pings than can be taken: the rest is told to come back, and the process lives on', async () => {
-  let over = false;
-  // Each as heavy as a few: so many small ones this process could not even send.
-  const flooding = flood(ping(`{}${' '.repeat(4_000)}`)).finally(() => {
-    over = true;
-  });
-  const probes: number[] = [];
-  const memory: number[] = [];
-  while (!over) {
-    probes.push((await fetch(`${stack.apiUrls[0]}/healthz`)).status);
-    memory.push(await resident());
-  }
-  const kinds = await flooding;
-  expect([...kinds.keys()].sort()).toEqual(['202 application/json', '503 application/problem+json, Retry-After']);
-  expect(new Set(probes)).toEqual(new Set([200]));
-  expect(Math.max(...memory)).toBeLessThan(RESIDENT_BYTES);
-  await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${session.uuid}/activity`)).status === 202);
-  await stack.ping(session.uuid);
-}, 60_000);
-
 /** Sends a ping every 20 ms for as long as `isOver` does not say so, and counts its statuses. */
 async function pings(isOver: () => boolean): Promise<Set<number>> {
   const statuses = new Set<number>();
@@ -109,7 +92,6 @@ async function pings(isOver: () => boolean): Promise<Set<number>> {
 
 it('callers without a key, many and slow or few and fast, keep no ping out and stop no heartbeat', async () => {
   const port = Number(new URL(stack.apiUrls[0]!).port);
-  const logged = stack.apis[0]!.stdout().length;
   const sockets = new Set<Socket>();
   let over = false;
   /** Keeps a connection, and sends this over it every 100 ms. */
@@ -138,7 +120,7 @@ it('callers without a key, many and slow or few and fast, keep no ping out and s
   for (const socket of sockets) socket.destroy();
   expect(taken).toEqual(new Set([202]));
   expect(ready).toEqual(new Set([200]));
-  expect(stack.apis[0]!.stdout().slice(logged)).not.toContain('no API could take pings');
+  expect(stack.apis[0]!.stdout()).not.toContain('no API could take pings');
 }, 60_000);
 
 it('more chats than there is memory for, to a session-manager that hangs: the rest is told to come back, and pings are taken', async () => {
@@ -167,5 +149,25 @@ it('more chats than there is memory for, to a session-manager that hangs: the re
   hungUp.abort();
   await all;
   await stack.sim('DELETE', `/sim/faults/${id}`);
+  await stack.ping(session.uuid);
+}, 60_000);
+
+it('more pings than can be taken: the rest is told to come back, and the process lives on', async () => {
+  let over = false;
+  // Each as heavy as a few: so many small ones this process could not even send.
+  const flooding = flood(ping(`{}${' '.repeat(4_000)}`)).finally(() => {
+    over = true;
+  });
+  const probes: number[] = [];
+  const memory: number[] = [];
+  while (!over) {
+    probes.push((await fetch(`${stack.apiUrls[0]}/healthz`)).status);
+    memory.push(await resident());
+  }
+  const kinds = await flooding;
+  expect([...kinds.keys()].sort()).toEqual(['202 application/json', '503 application/problem+json, Retry-After']);
+  expect(new Set(probes)).toEqual(new Set([200]));
+  expect(Math.max(...memory)).toBeLessThan(RESIDENT_BYTES);
+  await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${session.uuid}/activity`)).status === 202);
   await stack.ping(session.uuid);
 }, 60_000);

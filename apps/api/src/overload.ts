@@ -46,7 +46,7 @@ const LONG_BODY = BYTES_OF_ONE * HEAVIEST;
 const WAITING_BYTES = 65_536;
 
 /** The share of its memory that a process gives to long bodies and to requests that wait; the rest is for the heap and for parsing. */
-const MEMORY_SHARE = 1 / 4;
+const MEMORY_SHARE = 1 / 6;
 
 /** How many bytes this process may hold for its callers: by its container's memory, and by the heap that it is given. */
 function bytesToHold(): number {
