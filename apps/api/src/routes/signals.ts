@@ -4,7 +4,6 @@ import {
   BatchAnswer,
   BatchBody,
   ChatBody,
-  EventSchema,
   ItemsAnswer,
   ProblemSchema,
   SessionSchema,
@@ -12,34 +11,33 @@ import {
   UserParams,
   UuidParams,
 } from '@sandman/contracts';
-import { type ActivityKind, InvalidInput, type LiveReading } from '@sandman/core';
+import type { ActivityKind, ErrorCode, LiveReading } from '@sandman/core';
 import type { Taken } from '@sandman/lifecycle';
-import { Ajv } from 'ajv';
-import type { Static } from 'typebox';
+import { readBatch } from '../batch.ts';
 import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parseAt, parseMessage } from '../inputs.ts';
 import { rejection } from '../problems.ts';
 
-type Event = Static<typeof EventSchema>;
-
 /** What chat services send: activity, messages, logout. */
 export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
-  const isEvent = new Ajv().compile<Event>(EventSchema);
   const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
+  const countTaken = (kind: ActivityKind, { woke }: Taken) => metrics.activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
+  const countRefused = (kind: ActivityKind, code: ErrorCode | null) => {
+    if (code === 'session-not-found') metrics.activity.inc({ kind, result: 'not-found' });
+    if (code === 'session-deleted') metrics.activity.inc({ kind, result: 'deleted' });
+  };
   /** Counts a signal by what became of it. */
-  const counted = async <T extends Taken | Taken[]>(kind: ActivityKind, signal: Promise<T>): Promise<T> => {
+  const counted = async (kind: ActivityKind, signal: Promise<Taken>): Promise<Taken> => {
     try {
       const taken = await signal;
-      for (const { woke } of [taken].flat()) metrics.activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
+      countTaken(kind, taken);
       return taken;
     } catch (error) {
-      const code = rejection(error);
-      if (code === 'session-not-found') metrics.activity.inc({ kind, result: 'not-found' });
-      if (code === 'session-deleted') metrics.activity.inc({ kind, result: 'deleted' });
+      countRefused(kind, rejection(error));
       throw error;
     }
   };
@@ -55,7 +53,8 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     '/users/:userId/activity',
     { schema: { params: UserParams, body: ActivityBody, response: { 202: ItemsAnswer, ...problems } } },
     async ({ params, body: { at, kind = 'user' } }, reply) => {
-      const taken = await counted(kind, service.activityOfUser(params.userId, kind, parseAt(at)));
+      const taken = await service.activityOfUser(params.userId, kind, parseAt(at));
+      for (const one of taken) countTaken(kind, one);
       return reply.code(202).send({ items: taken.map(view) });
     },
   );
@@ -66,35 +65,14 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     async ({ params }, reply) => reply.code(202).send({ items: (await service.logout(params.userId)).map(view) }),
   );
 
-  const take = async (given: unknown): Promise<void> => {
-    if (!isEvent(given)) throw new InvalidInput('event', 'must be {uuid or userId, at?, kind?}');
-    const { uuid, userId, at, kind = 'user' } = given;
-    if ((uuid === undefined) === (userId === undefined)) throw new InvalidInput('event', 'must carry a uuid or a userId, and not both');
-    if (uuid !== undefined) await counted(kind, service.activity(uuid, kind, parseAt(at)));
-    else if (userId !== undefined) await counted(kind, service.activityOfUser(userId, kind, parseAt(at)));
-  };
-
-  app.post(
-    '/activity',
-    { schema: { body: BatchBody, response: { 202: BatchAnswer, ...problems } } },
-    async ({ body: { events } }, reply) => {
-      const codes = await Promise.all(
-        events.map((given) =>
-          take(given).then(
-            () => null,
-            (error) => {
-              const code = rejection(error);
-              // Not the event's fault: the whole call failed, and may be sent again.
-              if (code === null) throw error;
-              return code;
-            },
-          ),
-        ),
-      );
-      const rejected = codes.flatMap((code, index) => (code === null ? [] : [{ index, code }]));
-      return reply.code(202).send({ accepted: codes.length - rejected.length, rejected });
-    },
-  );
+  app.post('/activity', { schema: { body: BatchBody, response: { 202: BatchAnswer, ...problems } } }, async ({ body }, reply) => {
+    const { signals, events } = readBatch(body.events);
+    const codes = signals.length > 0 ? await service.activities(signals, countTaken) : [];
+    for (const [i, { kind }] of signals.entries()) countRefused(kind, codes[i]!);
+    const verdicts = events.map((event) => (typeof event === 'number' ? codes[event]! : event));
+    const rejected = verdicts.flatMap((code, index) => (code === null ? [] : [{ index, code }]));
+    return reply.code(202).send({ accepted: verdicts.length - rejected.length, rejected });
+  });
 
   // Fastify waits for its callers; a pod's answer is read to its end even when the caller has gone.
   const chats = new Set<Promise<void>>();
