@@ -38,7 +38,9 @@ const POLL_MS = 50;
 
 /** Users whose sessions are looked for at once, and how many of them cost Redis as much as one touch. */
 const USERS_AT_ONCE = 250;
-const USERS_PER_TOUCH = 5;
+const USERS_PER_TOUCH = 2.5;
+/** Signals of a batch that take a turn together: as many touches as travel together to Redis. */
+const SIGNALS_AT_ONCE = 50;
 /** Shards in which one call looks for sessions at once. */
 const SHARDS_AT_ONCE = 16;
 
@@ -227,9 +229,13 @@ export class SessionService {
     return successor && changePolicy(successor, this.#policies.rank, now);
   }
 
-  /** Records activity on every live session of the user, each on its own. */
-  activityOfUser(userId: string, kind: ActivityKind, at: number | null): Promise<Taken[]> {
-    return this.#eachOf([userId], (uuid) => this.#activityOf(userId, uuid, kind, at));
+  /**
+   * Records activity on every live session of the user, each on its own.
+   *
+   * @param answer what to make of each, at once: of thousands together it would hold up the process
+   */
+  activityOfUser<T>(userId: string, kind: ActivityKind, at: number | null, answer: (taken: Taken) => T): Promise<T[]> {
+    return this.#eachOf([userId], async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
   }
 
   async #activityOf(userId: string, uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
@@ -250,21 +256,21 @@ export class SessionService {
       signals.filter((signal) => 'userId' in signal),
       ({ userId }) => userId,
     );
+    const record = async (signal: Signal): Promise<ErrorCode | null> => {
+      if (!('uuid' in signal)) return null;
+      try {
+        taken(signal.kind, await this.activity(signal.uuid, signal.kind, signal.at));
+        return null;
+      } catch (error) {
+        return absence(error);
+      }
+    };
+    const parts = Array.from({ length: Math.ceil(signals.length / SIGNALS_AT_ONCE) }, (_, part) => {
+      const from = part * SIGNALS_AT_ONCE;
+      return lane.run(SIGNALS_AT_ONCE, () => Promise.all(signals.slice(from, from + SIGNALS_AT_ONCE).map(record)));
+    });
     const [codes] = await Promise.all([
-      Promise.all(
-        signals.map(async (signal) => {
-          if (!('uuid' in signal)) return null;
-          const { uuid, kind, at } = signal;
-          return lane.run(1, async () => {
-            try {
-              taken(kind, await this.activity(uuid, kind, at));
-              return null;
-            } catch (error) {
-              return absence(error);
-            }
-          });
-        }),
-      ),
+      Promise.all(parts),
       this.#eachOf(
         [...ofUsers.keys()],
         async (uuid, userId) => {
@@ -273,7 +279,7 @@ export class SessionService {
         lane,
       ),
     ]);
-    return codes;
+    return codes.flat();
   }
 
   sleep(uuid: string): Promise<LiveReading> {
@@ -306,15 +312,19 @@ export class SessionService {
     return this.#change(uuid, (record) => remove(record, 'manual'), { action: 'delete', cause: 'manual' });
   }
 
-  /** Deletes every live session of the user; answers those it found alive. */
-  logout(userId: string): Promise<LiveReading[]> {
-    return this.#eachOf([userId], (uuid) => {
+  /**
+   * Deletes every live session of the user.
+   *
+   * @param answer what to make of each that was alive, as in {@link activityOfUser}
+   */
+  logout<T>(userId: string, answer: (deleted: LiveReading) => T): Promise<T[]> {
+    return this.#eachOf([userId], async (uuid) => {
       const decide: Decide = (record, now) => {
         assertLive(record, uuid, now);
         assertOwned({ record, now }, uuid, userId);
         return remove(record, 'logout');
       };
-      return this.#change(uuid, decide, { action: 'delete', cause: 'logout' });
+      return answer(await this.#change(uuid, decide, { action: 'delete', cause: 'logout' }));
     });
   }
 

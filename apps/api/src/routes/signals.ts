@@ -13,17 +13,30 @@ import {
 } from '@sandman/contracts';
 import type { ActivityKind, ErrorCode, LiveReading } from '@sandman/core';
 import type { Taken } from '@sandman/lifecycle';
+import type { FastifyReply } from 'fastify';
 import { readBatch } from '../batch.ts';
 import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parseAt, parseMessage } from '../inputs.ts';
 import { rejection } from '../problems.ts';
 
+/** One object for all, as Fastify compiles a serializer for each that it is given. */
+const itemSchema = { ...SessionSchema };
+
 /** What chat services send: activity, messages, logout. */
 export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
   const view = ({ record, now }: LiveReading) => sessionView(record, now);
+
+  /** Writes an item of an answer that may have thousands, which would hold up the process if they were written together. */
+  const written = (reply: FastifyReply, reading: LiveReading): string => reply.serializeInput(view(reading), itemSchema);
+  const sendItems = (reply: FastifyReply, items: readonly string[]) =>
+    reply
+      .code(202)
+      .type('application/json; charset=utf-8')
+      .serializer((text: string) => text)
+      .send(`{"items":[${items.join(',')}]}`);
 
   const countTaken = (kind: ActivityKind, { woke }: Taken) => metrics.activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
   const countRefused = (kind: ActivityKind, code: ErrorCode | null) => {
@@ -53,16 +66,18 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     '/users/:userId/activity',
     { schema: { params: UserParams, body: ActivityBody, response: { 202: ItemsAnswer, ...problems } } },
     async ({ params, body: { at, kind = 'user' } }, reply) => {
-      const taken = await service.activityOfUser(params.userId, kind, parseAt(at));
-      for (const one of taken) countTaken(kind, one);
-      return reply.code(202).send({ items: taken.map(view) });
+      const items = await service.activityOfUser(params.userId, kind, parseAt(at), (taken) => {
+        countTaken(kind, taken);
+        return written(reply, taken);
+      });
+      return sendItems(reply, items);
     },
   );
 
   app.post(
     '/users/:userId/logout',
     { schema: { params: UserParams, response: { 202: ItemsAnswer, ...problems } } },
-    async ({ params }, reply) => reply.code(202).send({ items: (await service.logout(params.userId)).map(view) }),
+    async ({ params }, reply) => sendItems(reply, await service.logout(params.userId, (deleted) => written(reply, deleted))),
   );
 
   app.post('/activity', { schema: { body: BatchBody, response: { 202: BatchAnswer, ...problems } } }, async ({ body }, reply) => {
