@@ -127,7 +127,7 @@ describe.concurrent('what happened', () => {
     await waitFor('it is told so', () => listener.events.length > 0);
     expect(listener.events[0]).toMatchObject({ event: 'reset' });
     listener.stop();
-    for (const id of ['x', '1-0', '1-0_2-0_3']) {
+    for (const id of ['x', '1-0', '1-0_2-0_3', `${listener.events[0]!.id}A`]) {
       const answer = await stack.call<{ code: string; detail: string }>('GET', '/v1/events', undefined, { 'last-event-id': id });
       expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-request', detail: expect.stringContaining('last-event-id') } });
     }

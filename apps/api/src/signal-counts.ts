@@ -1,20 +1,28 @@
-import type { ActivityKind } from '@sandman/core';
+import type { ActivityKind, ErrorCode } from '@sandman/core';
 import type { Taken } from '@sandman/lifecycle';
 import type { Metrics } from '@sandman/runtime';
 import { rejection } from './problems.ts';
 
-/** Makes a function that counts an activity signal by what became of it, and hands that on. */
-export function countSignals({ activity }: Metrics) {
-  return async <T extends Taken | Taken[]>(kind: ActivityKind, signal: Promise<T>): Promise<T> => {
-    try {
-      const taken = await signal;
-      for (const { woke } of [taken].flat()) activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
-      return taken;
-    } catch (error) {
-      const code = rejection(error);
-      if (code === 'session-not-found') activity.inc({ kind, result: 'not-found' });
-      if (code === 'session-deleted') activity.inc({ kind, result: 'deleted' });
-      throw error;
-    }
+/** Counts activity signals by what became of them. */
+export function signalCounts({ activity }: Metrics) {
+  const countTaken = (kind: ActivityKind, { woke }: Taken) => activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
+  const countRefused = (kind: ActivityKind, code: ErrorCode | null) => {
+    if (code === 'session-not-found') activity.inc({ kind, result: 'not-found' });
+    if (code === 'session-deleted') activity.inc({ kind, result: 'deleted' });
+  };
+  return {
+    countTaken,
+    countRefused,
+    /** Counts a signal of one session once it is settled, and hands that on. */
+    async counted(kind: ActivityKind, signal: Promise<Taken>): Promise<Taken> {
+      try {
+        const taken = await signal;
+        countTaken(kind, taken);
+        return taken;
+      } catch (error) {
+        countRefused(kind, rejection(error));
+        throw error;
+      }
+    },
   };
 }

@@ -42,6 +42,12 @@ export interface Page {
   readonly cursor: string | null;
 }
 
+/** A session as the indexes have it. */
+export interface OwnedSession {
+  readonly uuid: string;
+  readonly userId: string;
+}
+
 /** A session whose alarms were drawn and perhaps never armed. */
 export interface Mark {
   readonly uuid: string;
@@ -84,7 +90,13 @@ export interface SessionStore {
   marked(age: number): Promise<Mark[]>;
   /** @throws InvalidInput on a cursor that is not of this list */
   list(filter: Filter, limit: number, cursor: string | null): Promise<Page>;
-  ofUser(userId: string): Promise<LiveReading[]>;
+  /**
+   * Finds the sessions of these users in one shard that are not wanted gone, in pages. Redis serves no other call while it
+   * reads a page, which takes a few ms at most. A session may be deleted or change its user before its page is used.
+   *
+   * @param userIds at most 250, each once
+   */
+  ofUsers(shard: number, userIds: readonly string[]): AsyncIterable<readonly OwnedSession[]>;
   /** How many sessions there are of each status but `deleted`. */
   count(): Promise<Record<LiveStatus, number>>;
   /** Forgets tombstones past their time; returns how many. */

@@ -7,7 +7,7 @@ export { type Policies, PoliciesInUse, unchanging } from './policies-in-use.ts';
 export { Probe } from './probe.ts';
 export { type Observer, Reconciler, type ReconcilerOptions } from './reconciler.ts';
 export { Rehearsal, type RehearsalOptions } from './rehearsal.ts';
-export { type Asked, SessionService, type SessionServiceOptions, type Taken } from './session-service.ts';
+export { type Asked, SessionService, type SessionServiceOptions, type Signal, type Taken } from './session-service.ts';
 export { Shadows } from './shadows.ts';
 export { repeat, type Surroundings } from './surroundings.ts';
 export { SWEEP_EVERY_MS, Sweep } from './sweep.ts';

@@ -10,6 +10,7 @@ import {
   changePolicy,
   checkAwake,
   confirmAwake,
+  type ErrorCode,
   endHold,
   type Filter,
   found,
@@ -19,6 +20,7 @@ import {
   type LiveReading,
   type Page,
   type Policy,
+  type Reading,
   remove,
   SandmanError,
   type SessionRecord,
@@ -28,8 +30,17 @@ import {
   verify,
 } from '@sandman/core';
 import { Arming } from './arming.ts';
+import { FanOut, type Lane } from './fan-out.ts';
 import type { Policies } from './policies-in-use.ts';
 import { SessionWatch } from './session-watch.ts';
+
+/** Users whose sessions are looked for at once, and how many of them cost Redis as much as one touch. */
+const USERS_AT_ONCE = 250;
+const USERS_PER_TOUCH = 2.5;
+/** Signals of a batch that take a turn together: as many touches as travel together to Redis. */
+const SIGNALS_AT_ONCE = 50;
+/** Shards in which one call looks for sessions at once. */
+const SHARDS_AT_ONCE = 16;
 
 /** What callers ask for that changes what is wanted, or for how long, and why they do. */
 export interface Asked {
@@ -48,6 +59,23 @@ export interface SessionServiceOptions {
 }
 
 type Decide = (record: SessionRecord, now: number) => Change | null;
+
+/** Activity of one session, or of every live session of a user; `at` as in {@link SessionService.activity}. */
+export type Signal = { readonly kind: ActivityKind; readonly at: number | null } & (
+  | { readonly uuid: string }
+  | { readonly userId: string }
+);
+
+/** @throws SandmanError `session-not-found` where the session is of another user by now */
+function assertOwned({ record }: Reading, uuid: string, userId: string): void {
+  if (record && record.userId !== userId) throw new SandmanError('session-not-found', `User ${userId} has no session ${uuid}`);
+}
+
+/** The code of an error that says that a session is not there, or not any more. @throws any other error */
+function absence(error: unknown): ErrorCode {
+  if (error instanceof SandmanError && error.code.startsWith('session-')) return error.code;
+  throw error;
+}
 
 /** Activity that was taken in. */
 export type Taken = LiveReading & {
@@ -68,6 +96,7 @@ export class SessionService {
   readonly #policies: Policies;
   readonly #unarmed: (error: unknown) => void;
   readonly #asked: (uuid: string, asked: Asked) => void;
+  readonly #fanOut = new FanOut();
 
   constructor({ store, alarms, policies, unarmed, asked = () => {} }: SessionServiceOptions) {
     this.#store = store;
@@ -155,9 +184,11 @@ export class SessionService {
     return this.#activity(uuid, kind, at, 'activity');
   }
 
-  async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause): Promise<Taken> {
+  /** @param owner where the session was found by its user: the activity of another user's session is none of this one's */
+  async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause, owner?: string): Promise<Taken> {
     for (;;) {
       const touched = await this.#store.touch(uuid, kind, at);
+      if (owner !== undefined) assertOwned(touched, uuid, owner);
       if (touched.kind === 'touched') {
         // Its pod may sleep for all that Redis knows, and the sweep may be long in coming: whoever is here must not wait for it.
         const woke = kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record);
@@ -198,9 +229,57 @@ export class SessionService {
     return successor && changePolicy(successor, this.#policies.rank, now);
   }
 
-  /** The same for every live session of the user, each on its own. */
-  activityOfUser(userId: string, kind: ActivityKind, at: number | null): Promise<Taken[]> {
-    return this.#eachOf(userId, (uuid) => this.activity(uuid, kind, at));
+  /**
+   * Records activity on every live session of the user, each on its own.
+   *
+   * @param answer what to make of each, at once: of thousands together it would hold up the process
+   */
+  activityOfUser<T>(userId: string, kind: ActivityKind, at: number | null, answer: (taken: Taken) => T): Promise<T[]> {
+    return this.#eachOf([userId], async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
+  }
+
+  async #activityOf(userId: string, uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
+    const taken = await this.#activity(uuid, kind, at, 'activity', userId);
+    await taken.armed;
+    return taken;
+  }
+
+  /**
+   * Records many signals, each on its own.
+   *
+   * @param taken told of each session's activity
+   * @returns for each signal the code of what refuses it, or null; a user without sessions refuses nothing
+   */
+  async activities(signals: readonly Signal[], taken: (kind: ActivityKind, activity: Taken) => void): Promise<(ErrorCode | null)[]> {
+    const lane = this.#fanOut.lane();
+    const ofUsers = Map.groupBy(
+      signals.filter((signal) => 'userId' in signal),
+      ({ userId }) => userId,
+    );
+    const record = async (signal: Signal): Promise<ErrorCode | null> => {
+      if (!('uuid' in signal)) return null;
+      try {
+        taken(signal.kind, await this.activity(signal.uuid, signal.kind, signal.at));
+        return null;
+      } catch (error) {
+        return absence(error);
+      }
+    };
+    const parts = Array.from({ length: Math.ceil(signals.length / SIGNALS_AT_ONCE) }, (_, part) => {
+      const from = part * SIGNALS_AT_ONCE;
+      return lane.run(SIGNALS_AT_ONCE, () => Promise.all(signals.slice(from, from + SIGNALS_AT_ONCE).map(record)));
+    });
+    const [codes] = await Promise.all([
+      Promise.all(parts),
+      this.#eachOf(
+        [...ofUsers.keys()],
+        async (uuid, userId) => {
+          for (const { kind, at } of ofUsers.get(userId)!) taken(kind, await this.#activityOf(userId, uuid, kind, at));
+        },
+        lane,
+      ),
+    ]);
+    return codes.flat();
   }
 
   sleep(uuid: string): Promise<LiveReading> {
@@ -230,16 +309,23 @@ export class SessionService {
   }
 
   remove(uuid: string): Promise<LiveReading> {
-    return this.#remove(uuid, 'manual');
+    return this.#change(uuid, (record) => remove(record, 'manual'), { action: 'delete', cause: 'manual' });
   }
 
-  /** Deletes every live session of the user; answers those it found alive. */
-  logout(userId: string): Promise<LiveReading[]> {
-    return this.#eachOf(userId, (uuid) => this.#remove(uuid, 'logout'));
-  }
-
-  #remove(uuid: string, cause: 'manual' | 'logout'): Promise<LiveReading> {
-    return this.#change(uuid, (record) => remove(record, cause), { action: 'delete', cause });
+  /**
+   * Deletes every live session of the user.
+   *
+   * @param answer what to make of each that was alive, as in {@link activityOfUser}
+   */
+  logout<T>(userId: string, answer: (deleted: LiveReading) => T): Promise<T[]> {
+    return this.#eachOf([userId], async (uuid) => {
+      const decide: Decide = (record, now) => {
+        assertLive(record, uuid, now);
+        assertOwned({ record, now }, uuid, userId);
+        return remove(record, 'logout');
+      };
+      return answer(await this.#change(uuid, decide, { action: 'delete', cause: 'logout' }));
+    });
   }
 
   /**
@@ -298,17 +384,51 @@ export class SessionService {
     await this.#arming.arm(reading, older).catch(this.#unarmed);
   }
 
-  async #eachOf<T extends LiveReading>(userId: string, change: (uuid: string) => Promise<T>): Promise<T[]> {
-    const live = (await this.#store.ofUser(userId)).filter(({ record }) => record.wanted !== 'gone');
-    const changed = await Promise.all(
-      live.map(({ record }) =>
-        change(record.uuid).catch((error) => {
-          // Deleted since we listed it: no longer one of the user's live sessions.
-          if (error instanceof SandmanError && error.code.startsWith('session-')) return null;
-          throw error;
-        }),
-      ),
-    );
-    return changed.filter((reading) => reading !== null);
+  /**
+   * Changes every live session of these users, shard by shard. A session that was deleted or changed its user since it was
+   * found is left out.
+   */
+  async #eachOf<T>(
+    userIds: readonly string[],
+    change: (uuid: string, userId: string) => Promise<T>,
+    lane: Lane = this.#fanOut.lane(),
+  ): Promise<T[]> {
+    const changed: T[][] = [];
+    const shards = Array.from({ length: this.#store.shards }, (_, shard) => shard).values();
+    const work = async () => {
+      for (const shard of shards) changed[shard] = await this.#eachInShard(shard, userIds, change, lane);
+    };
+    await Promise.all(Array.from({ length: SHARDS_AT_ONCE }, work));
+    return changed.flat();
+  }
+
+  async #eachInShard<T>(
+    shard: number,
+    userIds: readonly string[],
+    change: (uuid: string, userId: string) => Promise<T>,
+    lane: Lane,
+  ): Promise<T[]> {
+    const changed: T[] = [];
+    for (let from = 0; from < userIds.length; from += USERS_AT_ONCE) {
+      const users = userIds.slice(from, from + USERS_AT_ONCE);
+      const weight = Math.ceil(users.length / USERS_PER_TOUCH);
+      const pages = this.#store.ofUsers(shard, users)[Symbol.asyncIterator]();
+      for (;;) {
+        const { done, value: page } = await lane.run(weight, () => pages.next());
+        if (done) break;
+        const parts = page.map(({ uuid, userId }) =>
+          lane.run(1, async () => {
+            try {
+              return [await change(uuid, userId)];
+            } catch (error) {
+              absence(error);
+              return [];
+            }
+          }),
+        );
+        changed.push(...(await Promise.all(parts)).flat());
+      }
+    }
+    return changed;
   }
 }

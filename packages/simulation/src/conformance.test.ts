@@ -1,6 +1,7 @@
 import {
   BEAT_STALE_MS,
   birth,
+  type OwnedSession,
   type PoliciesInForce,
   PolicyBook,
   Random,
@@ -114,7 +115,7 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
   const remember = (reading: Reading) => {
     if (reading.record && random.chance(0.9)) known.set(uuid, reading.record);
   };
-  const what = random.between(0, 14);
+  const what = random.between(0, 15);
   switch (what) {
     case 0: {
       const former = record?.pod === 'gone' ? record : null;
@@ -180,7 +181,6 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
       ] as const);
       const page = await pair.same((store) => store.list(filter, limit, null).then(atNoTime));
       if (page.cursor) await pair.same((store) => store.list(filter, 2, page.cursor).then(atNoTime));
-      await pair.same((store) => store.ofUser('ada').then((items) => items.map(({ record: { uuid: id } }) => id).sort()));
       await pair.same((store) => store.count());
       return 'list';
     }
@@ -195,6 +195,15 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
         return turn.kind === 'next' ? turn : turn.kind;
       });
       return 'patrol';
+    }
+    case 14: {
+      const users = random.pick([['ada'], ['eve', 'ada'], ['ad', 'ada', 'bob', 'eve', 'zoe'], ['bob'], []]);
+      await pair.same(async (store) => {
+        const found: OwnedSession[] = [];
+        for await (const page of store.ofUsers(0, users)) found.push(...page);
+        return found.sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+      });
+      return 'of users';
     }
     default: {
       const open = random.chance(0.7);
@@ -231,7 +240,7 @@ for (const seed of [1, 2, 3, 4, 5]) {
       const what = await step(pair, random, known);
       done[what] = (done[what] ?? 0) + 1;
     }
-    for (const what of ['birth', 'touch', 'commit', 'begin', 'renew', 'unmark', 'marked', 'list', 'walk', 'patrol', 'beat']) {
+    for (const what of ['birth', 'touch', 'commit', 'begin', 'renew', 'unmark', 'marked', 'list', 'of users', 'walk', 'patrol', 'beat']) {
       expect(done[what], what).toBeGreaterThan(10);
     }
   });

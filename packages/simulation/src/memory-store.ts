@@ -13,6 +13,7 @@ import {
   type LiveReading,
   type LiveStatus,
   type Mark,
+  type OwnedSession,
   type Page,
   type PatrolTurn,
   type Reading,
@@ -184,8 +185,11 @@ export class MemoryStore implements SessionStore {
     });
   }
 
-  ofUser(userId: string): Promise<LiveReading[]> {
-    return this.#on.command(() => this.#uuids({ userId }).map((uuid) => this.#live(uuid)));
+  async *ofUsers(_shard: number, userIds: readonly string[]): AsyncGenerator<readonly OwnedSession[]> {
+    yield await this.#on.command(() => {
+      const found = userIds.flatMap((userId) => this.#uuids({ userId }).map((uuid) => this.#live(uuid).record));
+      return found.filter(({ wanted }) => wanted !== 'gone').map(({ uuid, userId }) => ({ uuid, userId }));
+    });
   }
 
   count(): Promise<Record<LiveStatus, number>> {

@@ -15,6 +15,10 @@ export function uuidAt(place: string): string {
   return place.slice(place.lastIndexOf(BETWEEN) + 1);
 }
 
+export function userAt(place: string): string {
+  return place.slice(0, place.lastIndexOf(BETWEEN));
+}
+
 /** The keys of one shard. All carry its hash tag, so that a script reaches them on a Redis Cluster too. */
 export class ShardKeys {
   readonly #tag: string;

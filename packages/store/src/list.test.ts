@@ -1,6 +1,7 @@
-import { HEALTHY } from '@sandman/core';
+import { Readable } from 'node:stream';
+import { HEALTHY, type OwnedSession } from '@sandman/core';
 import { expect, it } from 'vitest';
-import { create, put, useRedis } from './store.fixture.ts';
+import { create, put, useRedis, uuidsOf } from './store.fixture.ts';
 
 const on = useRedis();
 
@@ -62,7 +63,30 @@ it('whatever users are called, each has its own sessions, and a list meets all o
   };
   for (const [userId, uuids] of own) {
     expect(await all({ userId }), userId).toEqual(uuids);
-    expect((await store.ofUser(userId)).map(({ record }) => record.uuid).sort(), userId).toEqual(uuids);
+    expect(await uuidsOf(store, [userId]), userId).toEqual(uuids);
   }
+  const some = USERS.filter((_, i) => i % 2 === 0);
+  expect(await uuidsOf(store, [...some, 'nobody'])).toEqual(some.flatMap((userId) => own.get(userId)!).sort());
+  // Looked for one by one, for there are more sessions than users: the places of the first hold those of the second.
+  expect(await uuidsOf(store, ['ada', 'ada\0x'])).toEqual([...own.get('ada')!, ...own.get('ada\0x')!].sort());
+  expect(await uuidsOf(store, USERS)).toEqual([...own.values()].flat().sort());
   expect(await all({})).toEqual([...own.values()].flat().sort());
+});
+
+it('users with few sessions and with many are found in one look each and a page for each 500 sessions', async () => {
+  const store = on.store(1);
+  const many = Array.from({ length: 1_100 }, (_, i) => `m${i}`);
+  const few = Array.from({ length: 12 }, (_, i) => `f${i}`);
+  await Promise.all([...many.map((uuid) => create(store, uuid, 'many')), ...few.map((uuid, i) => create(store, uuid, `user ${i}`))]);
+  await create(store, 'x', 'many\0x');
+  const { record: asleep } = await store.read('m3');
+  await put(store, asleep!, { wanted: 'asleep', pod: 'asleep', cause: 'manual' });
+  const { record: leaving } = await store.read('m4');
+  await put(store, leaving!, { wanted: 'gone', cause: 'manual' });
+  const users = ['many', ...few.map((_, i) => `user ${i}`)];
+  const pages: (readonly OwnedSession[])[] = await Readable.from(store.ofUsers(0, users)).toArray();
+  expect(pages.map((page) => page.length)).toEqual([12, 500, 500, 99]);
+  expect(new Set(pages.slice(1).flatMap((page) => page.map(({ userId }) => userId)))).toEqual(new Set(['many']));
+  const uuids = pages.flatMap((page) => page.map(({ uuid }) => uuid));
+  expect(uuids.sort()).toEqual([...few, ...many.filter((uuid) => uuid !== 'm4')].sort());
 });

@@ -1,9 +1,27 @@
-import { type Filter, InvalidInput, LIVE_STATUSES, type LiveReading, type Page, type Reading, statusOf } from '@sandman/core';
+import {
+  type Filter,
+  InvalidInput,
+  LIVE_STATUSES,
+  type LiveReading,
+  type OwnedSession,
+  type Page,
+  type Reading,
+  type Status,
+  statusOf,
+} from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
-import { type Keyspace, placeOf, type ShardKeys, uuidAt } from './keys.ts';
+import { type Keyspace, placeOf, type ShardKeys, userAt, uuidAt } from './keys.ts';
 import { loadScript } from './script.ts';
 
 const page = loadScript('page');
+const ofUsers = loadScript('of-users');
+
+/** Every status of a session that is not wanted gone. */
+export const KEPT_STATUSES = LIVE_STATUSES.filter((status) => status !== 'deleting');
+
+/** How many places of one user and status {@link sessionsOf} reads at first, and how many on a page of those who have more. */
+const FEW = 10;
+const PAGE = 500;
 
 function fits({ record }: Reading, { userId, status }: Filter): boolean {
   if (!record || (userId !== undefined && record.userId !== userId)) return false;
@@ -16,22 +34,42 @@ function span(userId: string | undefined): readonly [string, string] {
   return userId === undefined ? ['-', '+'] : [`[${placeOf(userId, '')}`, `(${userId}\x01`];
 }
 
-/** Up to `limit` places of one shard (Infinity: all), in order, after `last` ('': from the first). */
+/** Up to `limit` places of one shard in these statuses, in order, after `last` ('': from the first). */
 export async function pageOf(
   redis: Redis | Cluster,
   keys: ShardKeys,
-  { userId, status }: Filter,
+  { userId, statuses }: { readonly userId?: string | undefined; readonly statuses: readonly Status[] },
   last: string,
   limit: number,
 ): Promise<string[]> {
-  const indexes = (status ? [status] : LIVE_STATUSES).map((one) => keys.status(one));
+  const indexes = statuses.map((one) => keys.status(one));
   const [first, end] = span(userId);
-  const found = (await page(redis, indexes, [last ? `(${last}` : first, end, Number.isFinite(limit) ? limit : -1])) as string[][];
+  const found = (await page(redis, indexes, [last ? `(${last}` : first, end, limit])) as string[][];
   if (found.length === 1) return found[0]!;
   // In the order of their bytes, as Redis has them; that of JavaScript's strings, and of Lua's, is another.
   const places = found.flat().map((place) => ({ place, bytes: Buffer.from(place) }));
   places.sort((a, b) => a.bytes.compare(b.bytes));
   return places.slice(0, limit).map(({ place }) => place);
+}
+
+/** The sessions of these users in one shard that are not wanted gone; each page is one script. */
+export async function* sessionsOf(
+  redis: Redis | Cluster,
+  keys: ShardKeys,
+  userIds: readonly string[],
+): AsyncGenerator<readonly OwnedSession[]> {
+  const session = (place: string): OwnedSession => ({ userId: userAt(place), uuid: uuidAt(place) });
+  const indexes = KEPT_STATUSES.map((status) => keys.status(status));
+  const [places, more] = (await ofUsers(redis, indexes, [JSON.stringify(userIds), FEW])) as [string[], number[]];
+  yield places.map(session);
+  for (const i of more) {
+    const userId = userIds[i]!;
+    for (let last: string | undefined = ''; last !== undefined; ) {
+      const found: string[] = await pageOf(redis, keys, { userId, statuses: KEPT_STATUSES }, last, PAGE);
+      yield found.map(session).filter((one) => one.userId === userId);
+      last = found.length === PAGE ? found.at(-1) : undefined;
+    }
+  }
 }
 
 /** Where a list is: a shard, and the last place given from it. */
@@ -61,11 +99,13 @@ export async function listPage(
   cursor: string | null,
 ): Promise<Page> {
   const items: LiveReading[] = [];
+  const { userId, status } = filter;
+  const statuses = status ? [status] : LIVE_STATUSES;
   let position = decodeCursor(cursor, keyspace.shards.length);
   for (;;) {
     const wanted = limit - items.length;
     const keys = keyspace.shards[position.shard]!;
-    const places = await pageOf(redis, keys, filter, position.after, wanted);
+    const places = await pageOf(redis, keys, { userId, statuses }, position.after, wanted);
     const readings = await Promise.all(places.map((place) => read(uuidAt(place))));
     items.push(...readings.filter((reading): reading is LiveReading => fits(reading, filter)));
     if (places.length === wanted) position = { ...position, after: places.at(-1)! };

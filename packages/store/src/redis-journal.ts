@@ -1,8 +1,9 @@
-import { InvalidInput, type Status } from '@sandman/core';
+import type { Status } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import { addBooks, type Book } from './books.ts';
 import { type Change, decodeChanges } from './changes.ts';
 import { EVENTS_CAP, Keyspace } from './keys.ts';
+import { decodePosition, type Position, START } from './position.ts';
 import { FIELDS } from './record.ts';
 import { loadScript } from './script.ts';
 
@@ -26,16 +27,6 @@ export function decodeEvent(flat: readonly string[]): SessionChange {
   const fields = Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]));
   const { uuid, userId, at, from, to, cause, lastActivity = '0' } = fields as Record<string, string> & { from: Status | ''; to: Status };
   return { uuid: uuid!, userId: userId!, at: Number(at), from, to, cause: cause!, lastActivity: Number(lastActivity) };
-}
-
-/** How far each shard's events have been read: the id of the last one. */
-export type Position = readonly string[];
-
-/** Before the first event of a shard. */
-const START = '0-0';
-
-export function encodePosition(position: Position): string {
-  return position.join('_');
 }
 
 function millisOf(id: string): number {
@@ -77,15 +68,12 @@ export class RedisJournal {
   }
 
   /**
-   * @param text of {@link encodePosition}
+   * Reads the id of an event.
+   *
    * @throws InvalidInput naming `field`
    */
   decodePosition(text: string, field: string): Position {
-    const position = text.split('_');
-    if (position.length !== this.#keys.shards.length || !position.every((id) => /^\d{1,15}-\d{1,15}$/.test(id))) {
-      throw new InvalidInput(field, 'must be the id of an earlier event');
-    }
-    return position;
+    return decodePosition(text, this.#keys.shards.length, field);
   }
 
   /** Whether every event after `position` is there still. */

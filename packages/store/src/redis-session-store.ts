@@ -11,6 +11,7 @@ import {
   type LiveReading,
   type LiveStatus,
   type Mark,
+  type OwnedSession,
   type Page,
   type PatrolTurn,
   type Reading,
@@ -26,7 +27,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { encodeBookings } from './books.ts';
 import { CHANGES_BYTES, encodeChange } from './changes.ts';
 import { EVENTS_CAP, Keyspace, placeOf, uuidAt } from './keys.ts';
-import { listPage, pageOf } from './list.ts';
+import { KEPT_STATUSES, listPage, pageOf, sessionsOf } from './list.ts';
 import { decodeRecord, encodePatch, FIELDS, type IngestReply } from './record.ts';
 import { loadScript } from './script.ts';
 
@@ -43,8 +44,6 @@ const patrol = loadScript('patrol');
 const rehearse = loadScript('rehearse');
 
 const BATCH = 100;
-/** Of which statuses the patrol looks at pods: what is being deleted is asked for anyway. */
-const PATROLLED = LIVE_STATUSES.filter((status) => status !== 'deleting');
 /** How many sessions a turn of the patrol passes over that had theirs already. */
 const PATROL_TRIES = 50;
 
@@ -159,7 +158,7 @@ export class RedisSessionStore implements SessionStore {
   async walk(shard: number, limit: number): Promise<LiveReading[]> {
     const keys = this.#keys.shards[shard]!;
     const last = (await this.#redis.get(keys.walk)) ?? '';
-    const places = await pageOf(this.#redis, keys, {}, last, limit);
+    const places = await pageOf(this.#redis, keys, { statuses: LIVE_STATUSES }, last, limit);
     // The next round begins where this one ends.
     await (places.length === limit ? this.#redis.set(keys.walk, places.at(-1)!) : this.#redis.del(keys.walk));
     const readings = await Promise.all(places.map((place) => this.read(uuidAt(place))));
@@ -168,7 +167,7 @@ export class RedisSessionStore implements SessionStore {
 
   async patrol(shard: number, least: number): Promise<PatrolTurn> {
     const keys = this.#keys.shards[shard]!;
-    const indexes = PATROLLED.map((status) => keys.status(status));
+    const indexes = KEPT_STATUSES.map((status) => keys.status(status));
     const [found, next] = (await patrol(this.#redis, [keys.patrol, keys.patrolled, ...indexes], [least, PATROL_TRIES])) as [number, string];
     return found ? { kind: 'next', uuid: next } : { kind: 'wait', ms: Number(next) };
   }
@@ -177,7 +176,7 @@ export class RedisSessionStore implements SessionStore {
     const first = Math.floor(Math.random() * this.shards);
     for (let i = 0; i < this.shards; i++) {
       const keys = this.#keys.shards[(first + i) % this.shards]!;
-      const places = await Promise.all(PATROLLED.map((status) => this.#redis.zrandmember(keys.status(status), limit)));
+      const places = await Promise.all(KEPT_STATUSES.map((status) => this.#redis.zrandmember(keys.status(status), limit)));
       const readings = await Promise.all(places.flat().map((place) => this.read(uuidAt(place))));
       const live = readings.filter((reading): reading is LiveReading => reading.record !== null && reading.record.wanted !== 'gone');
       const shuffled = live.map((reading) => ({ reading, at: Math.random() })).sort((a, b) => a.at - b.at);
@@ -276,10 +275,7 @@ export class RedisSessionStore implements SessionStore {
     return { count: found.reduce((sum, { count }) => sum + count, 0), first: first.slice(0, limit) };
   }
 
-  /** The user's live sessions. */
-  async ofUser(userId: string): Promise<LiveReading[]> {
-    const places = await Promise.all(this.#keys.shards.map((keys) => pageOf(this.#redis, keys, { userId }, '', Number.POSITIVE_INFINITY)));
-    const readings = await Promise.all(places.flat().map((place) => this.read(uuidAt(place))));
-    return readings.filter((reading): reading is LiveReading => reading.record?.userId === userId && reading.record.pod !== 'gone');
+  ofUsers(shard: number, userIds: readonly string[]): AsyncIterable<readonly OwnedSession[]> {
+    return sessionsOf(this.#redis, this.#keys.shards[shard]!, userIds);
   }
 }

@@ -62,3 +62,12 @@ export async function put(
   if (result.kind !== 'committed') throw new Error('conflict');
   return result;
 }
+
+/** The uuids of all sessions that the store finds for these users, in order. */
+export async function uuidsOf(store: RedisSessionStore, userIds: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (let shard = 0; shard < store.shards; shard++) {
+    for await (const page of store.ofUsers(shard, userIds)) found.push(...page.map(({ uuid }) => uuid));
+  }
+  return found.sort();
+}

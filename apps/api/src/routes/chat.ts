@@ -5,7 +5,7 @@ import { InvalidInput } from '@sandman/core';
 import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
 import { checkMessage } from '../inputs.ts';
-import { countSignals } from '../signal-counts.ts';
+import { signalCounts } from '../signal-counts.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -19,7 +19,7 @@ const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 /** Messages for a session's pod. */
 export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics, chatBodyLimit } = deps;
-  const counted = countSignals(metrics);
+  const { counted } = signalCounts(metrics);
 
   // A message is checked and passed on as the bytes that came: of what it was parsed to nothing is kept.
   const parseJson = app.getDefaultJsonParser('ignore', 'ignore');

@@ -3,7 +3,6 @@ import {
   ActivityBody,
   BatchAnswer,
   BatchBody,
-  EventSchema,
   ItemsAnswer,
   ProblemSchema,
   SessionSchema,
@@ -11,24 +10,32 @@ import {
   UserParams,
   UuidParams,
 } from '@sandman/contracts';
-import { InvalidInput, type LiveReading } from '@sandman/core';
-import { Ajv } from 'ajv';
-import type { Static } from 'typebox';
+import type { LiveReading } from '@sandman/core';
+import type { FastifyReply } from 'fastify';
+import { readBatch } from '../batch.ts';
 import type { ApiDeps } from '../deps.ts';
 import { parseAt } from '../inputs.ts';
-import { rejection } from '../problems.ts';
-import { countSignals } from '../signal-counts.ts';
+import { signalCounts } from '../signal-counts.ts';
 
-type Event = Static<typeof EventSchema>;
+/** One object for all, as Fastify compiles a serializer for each that it is given. */
+const itemSchema = { ...SessionSchema };
 
 /** What chat services send beside messages: activity and logout. */
 export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
-  const isEvent = new Ajv().compile<Event>(EventSchema);
   const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
-  const counted = countSignals(metrics);
+  /** Writes an item of an answer that may have thousands, which would hold up the process if they were written together. */
+  const written = (reply: FastifyReply, reading: LiveReading): string => reply.serializeInput(view(reading), itemSchema);
+  const sendItems = (reply: FastifyReply, items: readonly string[]) =>
+    reply
+      .code(202)
+      .type('application/json; charset=utf-8')
+      .serializer((text: string) => text)
+      .send(`{"items":[${items.join(',')}]}`);
+
+  const { counted, countTaken, countRefused } = signalCounts(metrics);
 
   app.post(
     '/sessions/:uuid/activity',
@@ -41,44 +48,26 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     '/users/:userId/activity',
     { schema: { params: UserParams, body: ActivityBody, response: { 202: ItemsAnswer, ...problems } } },
     async ({ params, body: { at, kind = 'user' } }, reply) => {
-      const taken = await counted(kind, service.activityOfUser(params.userId, kind, parseAt(at)));
-      return reply.code(202).send({ items: taken.map(view) });
+      const items = await service.activityOfUser(params.userId, kind, parseAt(at), (taken) => {
+        countTaken(kind, taken);
+        return written(reply, taken);
+      });
+      return sendItems(reply, items);
     },
   );
 
   app.post(
     '/users/:userId/logout',
     { schema: { params: UserParams, response: { 202: ItemsAnswer, ...problems } } },
-    async ({ params }, reply) => reply.code(202).send({ items: (await service.logout(params.userId)).map(view) }),
+    async ({ params }, reply) => sendItems(reply, await service.logout(params.userId, (deleted) => written(reply, deleted))),
   );
 
-  const take = async (given: unknown): Promise<void> => {
-    if (!isEvent(given)) throw new InvalidInput('event', 'must be {uuid or userId, at?, kind?}');
-    const { uuid, userId, at, kind = 'user' } = given;
-    if ((uuid === undefined) === (userId === undefined)) throw new InvalidInput('event', 'must carry a uuid or a userId, and not both');
-    if (uuid !== undefined) await counted(kind, service.activity(uuid, kind, parseAt(at)));
-    else if (userId !== undefined) await counted(kind, service.activityOfUser(userId, kind, parseAt(at)));
-  };
-
-  app.post(
-    '/activity',
-    { schema: { body: BatchBody, response: { 202: BatchAnswer, ...problems } } },
-    async ({ body: { events } }, reply) => {
-      const codes = await Promise.all(
-        events.map((given) =>
-          take(given).then(
-            () => null,
-            (error) => {
-              const code = rejection(error);
-              // Not the event's fault: the whole call failed, and may be sent again.
-              if (code === null) throw error;
-              return code;
-            },
-          ),
-        ),
-      );
-      const rejected = codes.flatMap((code, index) => (code === null ? [] : [{ index, code }]));
-      return reply.code(202).send({ accepted: codes.length - rejected.length, rejected });
-    },
-  );
+  app.post('/activity', { schema: { body: BatchBody, response: { 202: BatchAnswer, ...problems } } }, async ({ body }, reply) => {
+    const { signals, events } = readBatch(body.events);
+    const codes = signals.length > 0 ? await service.activities(signals, countTaken) : [];
+    for (const [i, { kind }] of signals.entries()) countRefused(kind, codes[i]!);
+    const verdicts = events.map((event) => (typeof event === 'number' ? codes[event]! : event));
+    const rejected = verdicts.flatMap((code, index) => (code === null ? [] : [{ index, code }]));
+    return reply.code(202).send({ accepted: verdicts.length - rejected.length, rejected });
+  });
 };

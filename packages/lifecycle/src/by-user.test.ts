@@ -1,0 +1,89 @@
+import type { OwnedSession, Reading, SessionRecord, SessionStore } from '@sandman/core';
+import { expect, it } from 'vitest';
+import { only, session, settled, storeThat, T0 } from './lifecycle.fixture.ts';
+import { unchanging } from './policies-in-use.ts';
+import { SessionService } from './session-service.ts';
+
+/** A service on a store in which a look by user finds these sessions, each of `ada`. */
+function serviceOn(uuids: readonly string[], does: Partial<SessionStore>): SessionService {
+  async function* ofUsers(): AsyncGenerator<readonly OwnedSession[]> {
+    yield uuids.map((uuid) => ({ uuid, userId: 'ada' }));
+  }
+  const store = storeThat({ ofUsers, ...does });
+  return new SessionService({ store, alarms: only({}), policies: unchanging(session().policy), unarmed: () => {} });
+}
+
+const reading = (uuid: string, change: Partial<SessionRecord> = {}): Reading & { record: SessionRecord } => ({
+  record: session({ uuid, policyRank: 0, ...change }),
+  now: T0,
+});
+const touched = (uuid: string, change: Partial<SessionRecord> = {}) =>
+  ({ kind: 'touched', moved: { sleep: false, delete: false }, ...reading(uuid, change) }) as const;
+const same = <T>(one: T) => one;
+const uuidsOf = (readings: readonly Reading[]) => readings.map(({ record }) => record?.uuid);
+
+it('a session that was deleted or changed its user since it was found is left out, and nothing is written to it', async () => {
+  const found: Record<string, Awaited<ReturnType<SessionStore['touch']>>> = {
+    mine: touched('mine'),
+    given: touched('given', { userId: 'eve' }),
+    // No commit is expected: the store fails where it is asked for one.
+    asleep: { kind: 'dormant', ...reading('asleep', { userId: 'eve', wanted: 'asleep', pod: 'asleep' }) },
+    leaving: { kind: 'dormant', ...reading('leaving', { wanted: 'gone' }) },
+    forgotten: { kind: 'dormant', record: null, now: T0 },
+  };
+  const service = serviceOn(Object.keys(found), { touch: async (uuid) => found[uuid]! });
+  expect(uuidsOf(await service.activityOfUser('ada', 'user', null, same))).toEqual(['mine']);
+  expect(await service.activities([{ userId: 'ada', kind: 'user', at: null }], () => {})).toEqual([null]);
+});
+
+it('a logout deletes no session that got another user after it was found', async () => {
+  const conflict = { kind: 'conflict', ...reading('moving', { userId: 'eve' }) } as const;
+  const service = serviceOn(['given', 'moving', 'leaving'], {
+    read: async (uuid) => reading(uuid, uuid === 'given' ? { userId: 'eve' } : uuid === 'leaving' ? { wanted: 'gone' } : {}),
+    commit: async (uuid) => {
+      if (uuid === 'moving') return conflict;
+      throw new Error(`${uuid} must not be written`);
+    },
+  });
+  expect(await service.logout('ada', same)).toEqual([]);
+});
+
+it('a batch of many sessions touches few at once, stops at a fault and rejects with it', async () => {
+  let asked = 0;
+  const waiting: ((error: Error) => void)[] = [];
+  const touch = () => {
+    asked++;
+    return new Promise<never>((_, reject) => waiting.push(reject));
+  };
+  const service = serviceOn(
+    Array.from({ length: 300 }, (_, i) => `s${i}`),
+    { touch },
+  );
+  const batch = service.activities([{ userId: 'ada', kind: 'user', at: null }], () => {});
+  const outcome = expect(batch).rejects.toThrow('Redis is away');
+  await settled();
+  expect(asked).toBe(100);
+  for (const fail of waiting) fail(new Error('Redis is away'));
+  await outcome;
+  await settled();
+  expect(asked).toBe(100);
+});
+
+it('tells each signal’s own verdict, and counts what each one recorded', async () => {
+  const touch: SessionStore['touch'] = async (uuid) => (uuid === 'unknown' ? { kind: 'dormant', record: null, now: T0 } : touched(uuid));
+  const service = serviceOn(['a', 'b'], { touch });
+  const counted: string[] = [];
+  const signals = [
+    { uuid: 'unknown', kind: 'user', at: null },
+    { userId: 'ada', kind: 'background', at: T0 },
+    { uuid: 'c', kind: 'user', at: null },
+    { userId: 'ada', kind: 'user', at: null },
+  ] as const;
+  expect(await service.activities(signals, (kind, { record }) => counted.push(`${record.uuid} ${kind}`))).toEqual([
+    'session-not-found',
+    null,
+    null,
+    null,
+  ]);
+  expect(counted.sort()).toEqual(['a background', 'a user', 'b background', 'b user', 'c user']);
+});

@@ -1,0 +1,77 @@
+import { expect, it } from 'vitest';
+import { FanOut, type Lane } from './fan-out.ts';
+import { settled } from './lifecycle.fixture.ts';
+
+/** Parts that a test ends one by one, in the order in which they began. */
+function parts() {
+  const began: string[] = [];
+  const ends: ((error?: Error) => void)[] = [];
+  const add = (lane: Lane, name: string, weight = 1) =>
+    lane.run(weight, () => {
+      began.push(name);
+      return new Promise<string>((resolve, reject) => {
+        ends.push((error) => (error ? reject(error) : resolve(name)));
+      });
+    });
+  const end = async (error?: Error) => {
+    ends.shift()!(error);
+    await settled();
+  };
+  return { began, add, end };
+}
+
+it('runs no more parts at once than it may, of one call and of all, each call in its turn', async () => {
+  const fanOut = new FanOut(4, 3);
+  const { began, add, end } = parts();
+  const [large, other, small] = [fanOut.lane(), fanOut.lane(), fanOut.lane()];
+  const all = [
+    ...['a1', 'a2', 'a3', 'a4', 'a5'].map((name) => add(large, name)),
+    ...['b1', 'b2', 'b3'].map((name) => add(other, name)),
+    add(small, 'c1'),
+  ];
+  expect(began).toEqual(['a1', 'a2', 'a3', 'b1']);
+  for (const next of ['a4', 'b2', 'c1', 'a5', 'b3']) {
+    await end();
+    expect(began.at(-1)).toBe(next);
+  }
+  for (let i = 0; i < 4; i++) await end();
+  expect(await Promise.all(all)).toEqual(['a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'b2', 'b3', 'c1']);
+});
+
+it('a heavy part waits until it fits, and lighter ones that came later do not overtake it', async () => {
+  const fanOut = new FanOut(4, 4);
+  const { began, add, end } = parts();
+  const lanes = [fanOut.lane(), fanOut.lane(), fanOut.lane()];
+  void add(lanes[0]!, 'light 1');
+  void add(lanes[0]!, 'light 2');
+  void add(lanes[1]!, 'heavy', 3);
+  void add(lanes[2]!, 'late');
+  expect(began).toEqual(['light 1', 'light 2']);
+  await end();
+  expect(began.slice(2)).toEqual(['heavy']);
+  await end();
+  expect(began.slice(3)).toEqual(['late']);
+  // One that is heavier than all that may run at once runs alone.
+  void add(lanes[0]!, 'huge', 9);
+  await end();
+  expect(began).not.toContain('huge');
+  await end();
+  expect(began).toContain('huge');
+});
+
+it('begins no part of a call after one that failed, and goes on with those of other calls', async () => {
+  const fanOut = new FanOut(2, 1);
+  const { began, add, end } = parts();
+  const [broken, whole] = [fanOut.lane(), fanOut.lane()];
+  const outcomes = Promise.allSettled(['a1', 'a2', 'a3'].map((name) => add(broken, name)));
+  const others = [add(whole, 'b1'), add(whole, 'b2')];
+  await end(new Error('Redis is away'));
+  expect((await outcomes).map((outcome) => outcome.status === 'rejected' && outcome.reason.message)).toEqual(
+    Array(3).fill('Redis is away'),
+  );
+  await expect(add(broken, 'a4')).rejects.toThrow('Redis is away');
+  await end();
+  await end();
+  await Promise.all(others);
+  expect(began).toEqual(['a1', 'b1', 'b2']);
+});
