@@ -23,9 +23,14 @@ beforeEach(async () => {
   app.post('/chat', { config: { waits: true } }, () => finished);
   app.addHook('preParsing', async (request) => {
     arrived += 1;
-    if (request.url === '/kept') request.keptBytes = 1_000_000;
+    if (request.url !== '/ping') request.keptBytes = 1_000_000;
   });
   app.post('/kept', { config: { waits: true } }, () => {
+    kept += 1;
+    return finished;
+  });
+  app.post('/lasting', { config: { waits: true } }, (incoming) => {
+    incoming.work = finished;
     kept += 1;
     return finished;
   });
@@ -83,6 +88,7 @@ test('what waits for others keeps no ping out', async () => {
   for (const { statusCode } of [await pinged, ...(await Promise.all(waiting))]) expect(statusCode).toBe(200);
 });
 
+const connections = () => new Promise<number>((resolve) => app.server.getConnections((_, count) => resolve(count)));
 const statuses = async (answers: readonly Promise<{ statusCode: number }>[]) =>
   (await Promise.all(answers)).map(({ statusCode }) => statusCode);
 const megabyte = { payload: { text: 'x'.repeat(1_000_000) } };
@@ -130,4 +136,18 @@ test('bodies that do not say how long they are have half of the memory until the
   expect(await statuses(taken)).toEqual([200, 200]);
   for (const drip of drips) drip.end('}');
   await vi.waitFor(async () => expect((await post('/ping', chunked)).statusCode).toBe(200), 5_000);
+});
+
+test('what goes on though its caller has gone holds its memory until it ends', async () => {
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  for (let count = 1; count <= 8; count++) {
+    const caller = request(`${app.listeningOrigin}/lasting`, { method: 'POST', headers: { 'content-type': 'application/json' } });
+    caller.on('error', () => {}).end(JSON.stringify(megabyte.payload));
+    await vi.waitFor(() => expect(kept).toBe(count));
+    caller.destroy();
+  }
+  await vi.waitFor(async () => expect(await connections()).toBe(0));
+  expect((await post('/lasting', megabyte)).statusCode).toBe(503);
+  finish();
+  await vi.waitFor(async () => expect((await post('/lasting', megabyte)).statusCode).toBe(200), 5_000);
 });

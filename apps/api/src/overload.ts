@@ -21,8 +21,10 @@ declare module 'fastify' {
     isShedding(): boolean;
   }
   interface FastifyRequest {
-    /** How many bytes of the body are kept until the answer is over; what was reserved for reading it is given back. */
+    /** How many bytes of the body are kept; what was reserved for reading it is given back. */
     keptBytes: number;
+    /** Work that goes on, and holds what it holds, though the caller has gone. It must not reject. */
+    work: Promise<unknown> | null;
     /** Called once the body is read. */
     bodyRead: () => void;
   }
@@ -111,6 +113,7 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
   app.decorate('isFull', isFull);
   app.decorate('isShedding', () => isFull() || performance.now() - lastShedAt < SHEDDING_MS);
   app.decorateRequest('keptBytes', 0);
+  app.decorateRequest('work', null);
   app.decorateRequest('bodyRead', () => {});
 
   const refuse = (reply: FastifyReply) => {
@@ -135,12 +138,16 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
       unknown?.();
       return false;
     }
+    let isOver = false;
     request.bodyRead = () => {
+      if (isOver) return;
       unknown();
       release?.();
       release = held.take(Math.min(request.keptBytes + beside, reading));
     };
-    whenOver(reply.raw, () => {
+    whenOver(reply.raw, async () => {
+      await request.work;
+      isOver = true;
       unknown();
       release?.();
     });

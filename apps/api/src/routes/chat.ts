@@ -46,9 +46,13 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
       checkMessage(body.message);
       // The parsed message is given up: the answer may take long, and the bytes are kept.
       request.body = { message: null };
-      // The message does not wait until the alarms have moved; the end of the chat does.
-      const taken = await counted('user', service.activityAhead(params.uuid, 'user', null));
-      const running = chat(deps, taken, chatBody!, reply).finally(() => taken.armed);
+      const send = async () => {
+        // The message does not wait until the alarms have moved; the end of the chat does.
+        const taken = await counted('user', service.activityAhead(params.uuid, 'user', null));
+        await chat(deps, taken, chatBody!, reply).finally(() => taken.armed);
+      };
+      const running = send();
+      request.work = running.catch(() => {});
       chats.add(running);
       await running.finally(() => chats.delete(running));
       return reply;
