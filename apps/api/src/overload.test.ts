@@ -8,6 +8,7 @@ const MEMORY_BYTES = 10_000_000;
 let app: FastifyInstance;
 let finish: () => void;
 let kept: number;
+let refused: number;
 /** Requests that were taken. */
 let arrived: number;
 
@@ -20,7 +21,11 @@ beforeEach(async () => {
   app = Fastify({ forceCloseConnections: true });
   await shedOverload(app, MEMORY_BYTES);
   app.post('/ping', () => finished);
-  app.post('/chat', { config: { waits: true } }, () => finished);
+  refused = 0;
+  const count = () => {
+    refused += 1;
+  };
+  app.post('/chat', { config: { waits: true, refused: count } }, () => finished);
   app.addHook('preParsing', async (request) => {
     arrived += 1;
     if (request.url !== '/ping') request.keptBytes = 1_000_000;
@@ -96,9 +101,10 @@ const megabyte = { payload: { text: 'x'.repeat(1_000_000) } };
 test('long bodies and waiting callers have the memory that there is; more are told to come back, and pings are taken', async () => {
   // Each is read in pieces that are joined: 2 MB, and 64 KB for what waits.
   const taken = many(4, () => post('/chat', megabyte));
-  const refused = await post('/chat', megabyte);
-  expect(refused.statusCode).toBe(503);
-  expect(refused.headers['retry-after']).toBe('1');
+  const answer = await post('/chat', megabyte);
+  expect(answer.statusCode).toBe(503);
+  expect(answer.headers['retry-after']).toBe('1');
+  expect(refused).toBe(1);
   // What waits without a body needs little.
   taken.push(post('/chat'), ping());
   expect(app.isFull()).toBe(false);

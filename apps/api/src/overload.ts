@@ -13,6 +13,8 @@ declare module 'fastify' {
      * the memory that it holds meanwhile.
      */
     readonly waits?: true;
+    /** Called for a request that is refused because it finds no memory. */
+    readonly refused?: (request: FastifyRequest) => void;
   }
   interface FastifyInstance {
     /** Whether every call would be refused for overload now. */
@@ -129,10 +131,10 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
   const reserve = (request: FastifyRequest, reply: FastifyReply, length: number): boolean => {
     const { waits } = request.routeOptions.config;
     const beside = waits ? WAITING_BYTES : 0;
-    // It is read in pieces, which are joined. The longest of all is served, too, alone.
-    const reading = Math.min(2 * length + beside, bytes);
+    // It is read in pieces, which are joined. Where that is more than half of the memory, half has to do: it must not need all.
+    const reading = Math.min(2 * length + beside, bytes / 2);
     const isUnknown = request.headers['transfer-encoding'] !== undefined;
-    const unknown = isUnknown ? heldByUnknown.take(Math.min(reading, heldByUnknown.most)) : () => {};
+    const unknown = isUnknown ? heldByUnknown.take(reading) : () => {};
     let release = unknown && held.take(reading);
     if (!unknown || !release) {
       unknown?.();
@@ -155,15 +157,18 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
   };
 
   app.addHook('onRequest', (request, reply, done) => {
-    const { withoutKey, waits } = request.routeOptions.config;
+    const { withoutKey, waits, refused } = request.routeOptions.config;
     if (withoutKey) return done();
     if (isFull()) {
       lastShedAt = performance.now();
       return refuse(reply);
     }
     const length = lengthOf(request.headers, request.routeOptions.bodyLimit);
-    if ((waits || length > LONG_BODY) && !reserve(request, reply, length)) return refuse(reply);
-    // How long a body is that does not say so nobody knows: its memory is reserved, its work is not.
+    if ((waits || length > LONG_BODY) && !reserve(request, reply, length)) {
+      refused?.(request);
+      return refuse(reply);
+    }
+    // A body that does not state its length is charged for its memory alone.
     const weight = request.headers['transfer-encoding'] ? 1 : Math.min(HEAVIEST, 1 + Math.floor(length / BYTES_OF_ONE));
     taken += weight;
     if (waits) waiting += weight;

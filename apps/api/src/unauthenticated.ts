@@ -23,9 +23,9 @@ const CONNECTED_MS = 3_000;
 const MOST_PER_SECOND = 500;
 /** How long a request beyond that waits, in ms. */
 const WAIT_MS = 500;
-/** Large answers without a key at once. */
+/** Large answers at once to callers without a key, and as many to those with one. */
 const MOST_LARGE = 8;
-/** How long a caller without a key may take to read a large answer, in ms. */
+/** How long a caller may take to read a large answer, in ms. */
 const READ_MS = 10_000;
 
 /**
@@ -44,7 +44,7 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
   /** Those that have a request in hand, and those that were refused one and close. */
   const busy = new WeakSet<Socket>();
   const refused = new WeakSet<Socket>();
-  const large = new Places(MOST_LARGE);
+  const large = { known: new Places(MOST_LARGE), unknown: new Places(MOST_LARGE) };
   let second = 0;
   let answered = 0;
 
@@ -69,22 +69,25 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
     else setTimeout(go, WAIT_MS);
   };
 
-  /** Whether a large answer may begin: it is given a place, and a time until which it must be read. */
-  const mayBeLarge = ({ raw }: FastifyReply): boolean => {
-    const release = large.take();
-    if (!release) return false;
+  /** Answers a large request, which is given a time until which it must be read, or refuses it. */
+  const answerLarge = (reply: FastifyReply, places: Places, done: () => void) => {
+    const { raw } = reply;
+    const release = places.take();
+    if (!release) return void reply.header('connection', 'close').send(overloaded(reply));
     const slow = setTimeout(() => raw.destroy(), READ_MS);
     whenOver(raw, () => {
       clearTimeout(slow);
       release();
     });
-    return true;
+    done();
   };
 
   app.addHook('onRequest', (request, reply, done) => {
     const { socket } = request.raw;
+    const { withoutKey } = request.routeOptions.config;
     if (isKnown(request.headers)) {
       connections.delete(socket);
+      if (withoutKey === 'large') return answerLarge(reply, large.known, done);
       return done(request.is404 ? noSuchRoute() : undefined);
     }
     // What was sent behind a refused request is dropped with its connection.
@@ -94,7 +97,6 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
     busy.add(socket);
     whenOver(reply.raw, () => busy.delete(socket));
 
-    const { withoutKey } = request.routeOptions.config;
     if (!withoutKey) {
       refused.add(socket);
       reply.header('connection', 'close');
@@ -102,8 +104,8 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
       return inTurn(() => done(error));
     }
     inTurn(() => {
-      if (withoutKey === 'small' || mayBeLarge(reply)) done();
-      else reply.header('connection', 'close').send(overloaded(reply));
+      if (withoutKey === 'large') answerLarge(reply, large.unknown, done);
+      else done();
     });
   });
 }

@@ -13,6 +13,8 @@ import { serveBoard } from './board.ts';
 import { login } from './login.ts';
 import { serveRoutes } from './routes.ts';
 
+/** Connections at once, 10 KB each: far more than there are operators. */
+const MOST_CONNECTIONS = 2_000;
 /** A request must arrive within this, in ms. */
 const RECEIVE_MS = 30_000;
 /** A session that is woken by hand follows at once: its alarms are its own, and no burst of pings. */
@@ -44,6 +46,8 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
     requestTimeout: RECEIVE_MS,
     forceCloseConnections: true,
   });
+  // Some are kept for long without a login.
+  app.server.maxConnections = MOST_CONNECTIONS;
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,

@@ -20,7 +20,7 @@ const CREATE_TRIES = 3;
 const CREATE_BACKOFF_MS = 5_000;
 
 /** Tells whether a create may go through when it is repeated: no answer came, or a gateway error, or Sandman was not ready. */
-function isTransient(error: unknown): boolean {
+function mayBeRepeated(error: unknown): boolean {
   return error instanceof SandmanError && (error.status === null || [502, 503, 504].includes(error.status));
 }
 
@@ -67,7 +67,7 @@ export class Sessions {
         return await this.#transport.json<Session>({ method: 'POST', path: '/v1/sessions', body: fields, headers, timeout });
       } catch (error) {
         const wait = Math.max(asked(error), backoff(tries, CREATE_BACKOFF_MS));
-        if (tries === CREATE_TRIES || !isTransient(error) || performance.now() + wait >= end) throw error;
+        if (tries === CREATE_TRIES || !mayBeRepeated(error) || performance.now() + wait >= end) throw error;
         await pause(wait);
       }
     }

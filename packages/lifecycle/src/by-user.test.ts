@@ -1,4 +1,4 @@
-import type { OwnedSession, Reading, SessionRecord, SessionStore } from '@sandman/core';
+import { type OwnedSession, type Reading, type SessionRecord, type SessionStore, shardOf } from '@sandman/core';
 import { expect, it } from 'vitest';
 import { only, session, settled, storeThat, T0 } from './lifecycle.fixture.ts';
 import { unchanging } from './policies-in-use.ts';
@@ -48,7 +48,7 @@ it('a logout deletes no session that got another user after it was found', async
   expect(await service.logout('ada', same)).toEqual([]);
 });
 
-it('a batch of many sessions touches few at once, stops at a fault and rejects with it', async () => {
+it('a batch of many sessions touches few at once; after a fault nothing more of its shard is tried, and it rejects', async () => {
   let asked = 0;
   const waiting: ((error: Error) => void)[] = [];
   const touch = () => {
@@ -67,6 +67,33 @@ it('a batch of many sessions touches few at once, stops at a fault and rejects w
   await outcome;
   await settled();
   expect(asked).toBe(100);
+});
+
+it('a shard that fails keeps no session of another from its activity, and the call rejects after that', async () => {
+  const uuids = Array.from({ length: 1_000 }, (_, i) => `s${i}`);
+  const [away, there] = [0, 1].map((shard) => uuids.filter((uuid) => shardOf(uuid, 2) === shard)) as [string[], string[]];
+  const done = new Set<string>();
+  const store = storeThat({
+    shards: 2,
+    async *ofUsers(shard) {
+      yield (shard === 0 ? away : there).map((uuid) => ({ uuid, userId: 'ada' }));
+    },
+    async touch(uuid) {
+      if (shardOf(uuid, 2) === 0) throw new Error('this shard is away');
+      done.add(uuid);
+      return touched(uuid);
+    },
+  });
+  const service = new SessionService({ store, alarms: only({}), policies: unchanging(session().policy), unarmed: () => {} });
+  const signals = uuids.map((uuid) => ({ uuid, kind: 'user', at: null }) as const);
+  await expect(service.activities(signals, () => {})).rejects.toThrow('this shard is away');
+  expect([...done].sort()).toEqual([...there].sort());
+  done.clear();
+  await expect(service.activities([{ userId: 'ada', kind: 'user', at: null }], () => {})).rejects.toThrow('this shard is away');
+  expect([...done].sort()).toEqual([...there].sort());
+  done.clear();
+  await expect(service.activityOfUser('ada', 'user', null, same)).rejects.toThrow('this shard is away');
+  expect([...done].sort()).toEqual([...there].sort());
 });
 
 it('tells each signal’s own verdict, and counts what each one recorded', async () => {

@@ -59,19 +59,13 @@ it('a heavy part waits until it fits, and lighter ones that came later do not ov
   expect(began).toContain('huge');
 });
 
-it('begins no part of a call after one that failed, and goes on with those of other calls', async () => {
+it('a part that fails gives its place to the next one', async () => {
   const fanOut = new FanOut(2, 1);
   const { began, add, end } = parts();
   const [broken, whole] = [fanOut.lane(), fanOut.lane()];
-  const outcomes = Promise.allSettled(['a1', 'a2', 'a3'].map((name) => add(broken, name)));
-  const others = [add(whole, 'b1'), add(whole, 'b2')];
+  const outcomes = Promise.allSettled([add(broken, 'a1'), add(broken, 'a2'), add(whole, 'b1'), add(whole, 'b2')]);
   await end(new Error('Redis is away'));
-  expect((await outcomes).map((outcome) => outcome.status === 'rejected' && outcome.reason.message)).toEqual(
-    Array(3).fill('Redis is away'),
-  );
-  await expect(add(broken, 'a4')).rejects.toThrow('Redis is away');
-  await end();
-  await end();
-  await Promise.all(others);
-  expect(began).toEqual(['a1', 'b1', 'b2']);
+  for (let i = 0; i < 3; i++) await end();
+  expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled', 'fulfilled']);
+  expect(began).toEqual(['a1', 'b1', 'a2', 'b2']);
 });

@@ -9,8 +9,7 @@ const MOST_OF_ONE = 100;
 /** Runs the parts of one call. */
 export interface Lane {
   /**
-   * Runs a part of the call when it has its turn. After a part that failed no other of the call is begun: all reject with the
-   * same error.
+   * Runs a part of the call when it has its turn.
    *
    * @param weight how many touches Redis could serve in the same time, from 1
    */
@@ -20,13 +19,11 @@ export interface Lane {
 interface Part {
   readonly weight: number;
   readonly begin: () => Promise<void>;
-  readonly cancel: (error: unknown) => void;
 }
 
 interface Call {
   readonly waiting: Part[];
   held: number;
-  fault: { readonly error: unknown } | null;
 }
 
 /**
@@ -48,31 +45,16 @@ export class FanOut {
 
   /** A lane for the parts of one call. */
   lane(): Lane {
-    const call: Call = { waiting: [], held: 0, fault: null };
+    const call: Call = { waiting: [], held: 0 };
     return { run: (weight, part) => this.#run(call, weight, part) };
   }
 
   #run<T>(call: Call, weight: number, part: () => Promise<T>): Promise<T> {
-    if (call.fault) return Promise.reject(call.fault.error);
     return new Promise((resolve, reject) => {
-      const begin = async () => {
-        try {
-          resolve(await part());
-        } catch (error) {
-          reject(error);
-          this.#fail(call, error);
-        }
-      };
-      call.waiting.push({ weight, begin, cancel: reject });
+      call.waiting.push({ weight, begin: () => part().then(resolve, reject) });
       this.#calls.add(call);
       this.#grant();
     });
-  }
-
-  #fail(call: Call, error: unknown): void {
-    call.fault ??= { error };
-    for (const { cancel } of call.waiting.splice(0)) cancel(error);
-    this.#calls.delete(call);
   }
 
   #grant(): void {

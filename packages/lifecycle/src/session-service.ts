@@ -25,6 +25,7 @@ import {
   SandmanError,
   type SessionRecord,
   type SessionStore,
+  shardOf,
   sleepByHand,
   statusOf,
   verify,
@@ -33,6 +34,7 @@ import { Arming } from './arming.ts';
 import { FanOut, type Lane } from './fan-out.ts';
 import type { Policies } from './policies-in-use.ts';
 import { SessionWatch } from './session-watch.ts';
+import { ShardFaults } from './shard-faults.ts';
 
 /** Users whose sessions are looked for at once, and how many of them cost Redis as much as one touch. */
 const USERS_AT_ONCE = 250;
@@ -75,6 +77,11 @@ function assertOwned({ record }: Reading, uuid: string, userId: string): void {
 function absence(error: unknown): ErrorCode {
   if (error instanceof SandmanError && error.code.startsWith('session-')) return error.code;
   throw error;
+}
+
+interface Spread {
+  readonly lane: Lane;
+  readonly faults: ShardFaults;
 }
 
 /** Activity that was taken in. */
@@ -235,7 +242,7 @@ export class SessionService {
    * @param answer what to make of each, at once: of thousands together it would hold up the process
    */
   activityOfUser<T>(userId: string, kind: ActivityKind, at: number | null, answer: (taken: Taken) => T): Promise<T[]> {
-    return this.#eachOf([userId], async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
+    return this.#eachOfUser(userId, async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
   }
 
   async #activityOf(userId: string, uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
@@ -251,35 +258,31 @@ export class SessionService {
    * @returns for each signal the code of what refuses it, or null; a user without sessions refuses nothing
    */
   async activities(signals: readonly Signal[], taken: (kind: ActivityKind, activity: Taken) => void): Promise<(ErrorCode | null)[]> {
-    const lane = this.#fanOut.lane();
+    const spread = this.#spread();
+    const verdicts = new Map<Signal, ErrorCode | null>();
+    const named = signals.filter((signal) => 'uuid' in signal);
     const ofUsers = Map.groupBy(
       signals.filter((signal) => 'userId' in signal),
       ({ userId }) => userId,
     );
-    const record = async (signal: Signal): Promise<ErrorCode | null> => {
-      if (!('uuid' in signal)) return null;
-      try {
-        taken(signal.kind, await this.activity(signal.uuid, signal.kind, signal.at));
-        return null;
-      } catch (error) {
-        return absence(error);
-      }
-    };
-    const parts = Array.from({ length: Math.ceil(signals.length / SIGNALS_AT_ONCE) }, (_, part) => {
-      const from = part * SIGNALS_AT_ONCE;
-      return lane.run(SIGNALS_AT_ONCE, () => Promise.all(signals.slice(from, from + SIGNALS_AT_ONCE).map(record)));
+    const record = (signal: (typeof named)[number]) =>
+      spread.faults.attempt(shardOf(signal.uuid, this.#store.shards), async () => {
+        try {
+          taken(signal.kind, await this.activity(signal.uuid, signal.kind, signal.at));
+        } catch (error) {
+          verdicts.set(signal, absence(error));
+        }
+      });
+    const parts = Array.from({ length: Math.ceil(named.length / SIGNALS_AT_ONCE) }, (_, part) => {
+      const some = named.slice(part * SIGNALS_AT_ONCE, (part + 1) * SIGNALS_AT_ONCE);
+      return spread.lane.run(some.length, () => Promise.all(some.map(record)));
     });
-    const [codes] = await Promise.all([
-      Promise.all(parts),
-      this.#eachOf(
-        [...ofUsers.keys()],
-        async (uuid, userId) => {
-          for (const { kind, at } of ofUsers.get(userId)!) taken(kind, await this.#activityOf(userId, uuid, kind, at));
-        },
-        lane,
-      ),
-    ]);
-    return codes.flat();
+    const change = async (uuid: string, userId: string) => {
+      for (const { kind, at } of ofUsers.get(userId)!) taken(kind, await this.#activityOf(userId, uuid, kind, at));
+    };
+    await Promise.all([...parts, this.#eachOf([...ofUsers.keys()], change, spread)]);
+    spread.faults.raise();
+    return signals.map((signal) => verdicts.get(signal) ?? null);
   }
 
   sleep(uuid: string): Promise<LiveReading> {
@@ -318,7 +321,7 @@ export class SessionService {
    * @param answer what to make of each that was alive, as in {@link activityOfUser}
    */
   logout<T>(userId: string, answer: (deleted: LiveReading) => T): Promise<T[]> {
-    return this.#eachOf([userId], async (uuid) => {
+    return this.#eachOfUser(userId, async (uuid) => {
       const decide: Decide = (record, now) => {
         assertLive(record, uuid, now);
         assertOwned({ record, now }, uuid, userId);
@@ -384,19 +387,28 @@ export class SessionService {
     await this.#arming.arm(reading, older).catch(this.#unarmed);
   }
 
+  /** How the work of one call that reaches many sessions is spread. */
+  #spread(): Spread {
+    return { lane: this.#fanOut.lane(), faults: new ShardFaults() };
+  }
+
+  /** Changes every live session of a user. @throws what Redis says of a shard, once all others are done */
+  async #eachOfUser<T>(userId: string, change: (uuid: string) => Promise<T>): Promise<T[]> {
+    const spread = this.#spread();
+    const changed = await this.#eachOf([userId], change, spread);
+    spread.faults.raise();
+    return changed;
+  }
+
   /**
    * Changes every live session of these users, shard by shard. A session that was deleted or changed its user since it was
-   * found is left out.
+   * found is left out, and so are the other sessions of a shard that fails.
    */
-  async #eachOf<T>(
-    userIds: readonly string[],
-    change: (uuid: string, userId: string) => Promise<T>,
-    lane: Lane = this.#fanOut.lane(),
-  ): Promise<T[]> {
+  async #eachOf<T>(userIds: readonly string[], change: (uuid: string, userId: string) => Promise<T>, spread: Spread): Promise<T[]> {
     const changed: T[][] = [];
     const shards = Array.from({ length: this.#store.shards }, (_, shard) => shard).values();
     const work = async () => {
-      for (const shard of shards) changed[shard] = await this.#eachInShard(shard, userIds, change, lane);
+      for (const shard of shards) changed[shard] = await this.#eachInShard(shard, userIds, change, spread);
     };
     await Promise.all(Array.from({ length: SHARDS_AT_ONCE }, work));
     return changed.flat();
@@ -406,7 +418,7 @@ export class SessionService {
     shard: number,
     userIds: readonly string[],
     change: (uuid: string, userId: string) => Promise<T>,
-    lane: Lane,
+    { lane, faults }: Spread,
   ): Promise<T[]> {
     const changed: T[] = [];
     for (let from = 0; from < userIds.length; from += USERS_AT_ONCE) {
@@ -414,19 +426,19 @@ export class SessionService {
       const weight = Math.ceil(users.length / USERS_PER_TOUCH);
       const pages = this.#store.ofUsers(shard, users)[Symbol.asyncIterator]();
       for (;;) {
-        const { done, value: page } = await lane.run(weight, () => pages.next());
-        if (done) break;
-        const parts = page.map(({ uuid, userId }) =>
-          lane.run(1, async () => {
-            try {
-              return [await change(uuid, userId)];
-            } catch (error) {
-              absence(error);
-              return [];
-            }
-          }),
-        );
-        changed.push(...(await Promise.all(parts)).flat());
+        const found = await lane.run(weight, () => faults.attempt(shard, () => pages.next()));
+        if (!found) return changed;
+        if (found.value.done) break;
+        const changeOne = async (uuid: string, userId: string) => {
+          try {
+            return [await change(uuid, userId)];
+          } catch (error) {
+            absence(error);
+            return [];
+          }
+        };
+        const parts = found.value.value.map(({ uuid, userId }) => lane.run(1, () => faults.attempt(shard, () => changeOne(uuid, userId))));
+        for (const one of await Promise.all(parts)) changed.push(...(one?.value ?? []));
       }
     }
     return changed;

@@ -3,6 +3,8 @@ import { assertLive, type LiveReading, type SessionRecord, type SessionStore } f
 /** How often a session is read for those who wait for it, in ms: while few sessions are, and for each of them where many are. */
 const POLL_MS = 50;
 const POLL_MS_EACH = 0.5;
+/** Timers take no more, and fire at once beyond it. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 interface Waiter {
   /** Readings up to this one began before the waiter came: they may be older than what it did. */
@@ -16,6 +18,8 @@ interface Watched {
   readonly waiters: Set<Waiter>;
   /** How many readings have begun. */
   readings: number;
+  /** Ends the pause before the next reading, if there is one. */
+  readOn: () => void;
 }
 
 /**
@@ -31,7 +35,8 @@ export class SessionWatch {
   }
 
   /**
-   * Waits until a session's record is as wanted. It is read at once, and then until the last of those who wait has gone.
+   * Waits until a session's record is as wanted. It is read at once, or when it is read for those who wait already, and then
+   * until the last of them has gone.
    *
    * @param timeout ms
    * @param signal ends the wait, when its caller has gone
@@ -48,8 +53,10 @@ export class SessionWatch {
     const { promise, resolve, reject } = Promise.withResolvers<LiveReading | null>();
     const waiter: Waiter = { after: watched.readings, isSo, resolve, reject };
     const leave = () => resolve(null);
-    const timer = setTimeout(leave, timeout);
+    const timer = setTimeout(leave, Math.min(timeout, LONGEST_TIMER_MS));
     signal?.addEventListener('abort', leave);
+    // Nobody else waits any more, but the pause of those who did goes on.
+    if (watched.waiters.size === 0) watched.readOn();
     watched.waiters.add(waiter);
     return promise.finally(() => {
       clearTimeout(timer);
@@ -59,7 +66,7 @@ export class SessionWatch {
   }
 
   #watch(uuid: string): Watched {
-    const watched = { waiters: new Set<Waiter>(), readings: 0 };
+    const watched: Watched = { waiters: new Set(), readings: 0, readOn: () => {} };
     this.#sessions.set(uuid, watched);
     void this.#read(uuid, watched);
     return watched;
@@ -85,12 +92,20 @@ export class SessionWatch {
       } catch (error) {
         for (const { reject } of present()) reject(error);
       }
-      if (watched.waiters.size > 0) await this.#pause();
+      // Those who were told leave before that.
+      await null;
+      if (watched.waiters.size > 0) await this.#pause(watched);
     }
     this.#sessions.delete(uuid);
   }
 
-  #pause(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, Math.max(POLL_MS, POLL_MS_EACH * this.#sessions.size)));
+  #pause(watched: Watched): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.max(POLL_MS, POLL_MS_EACH * this.#sessions.size));
+      watched.readOn = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }

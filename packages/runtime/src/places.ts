@@ -26,7 +26,7 @@ export class Places {
   /**
    * Takes places.
    *
-   * @param count 0 or more; a call that asks for more than all is never served
+   * @param count 0 or more, and at most `most`
    * @returns what gives them back; null where fewer than `count` are free, and then none is taken
    */
   take(count = 1): Release | null {

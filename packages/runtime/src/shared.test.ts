@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { shared } from './shared.ts';
 
 /** A reading that ends when it is told to. */
@@ -21,6 +21,27 @@ it('reads once for all who ask while it is under way, however long that takes', 
   begun[0]!.resolve(7);
   expect(await Promise.all([first, second])).toEqual([7, 7]);
   expect(begun).toHaveLength(1);
+});
+
+it('starts another reading where one has not ended for 10 s', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const { begun, read } = reading();
+    const ask = shared(1_000, read);
+    void ask();
+    vi.advanceTimersByTime(9_000);
+    void ask();
+    expect(begun).toHaveLength(1);
+    vi.advanceTimersByTime(2_000);
+    const asked = ask();
+    begun[1]!.resolve(2);
+    expect(await asked).toBe(2);
+    // The first one ends after all: its value is old.
+    begun[0]!.resolve(1);
+    expect(await ask()).toBe(2);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('answers the same value until its time is over, and then reads again', async () => {

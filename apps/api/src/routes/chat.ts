@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { ChatBody, UuidParams } from '@sandman/contracts';
-import { InvalidInput } from '@sandman/core';
+import { InvalidInput, UUID } from '@sandman/core';
+import type { FastifyRequest } from 'fastify';
 import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
 import { checkMessage } from '../inputs.ts';
@@ -38,13 +39,18 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
   app.addHook('onClose', async () => {
     await Promise.allSettled(chats);
   });
+  // The message finds no memory; its user is there all the same.
+  const refused = ({ params }: FastifyRequest) => {
+    const { uuid } = params as { uuid: string };
+    if (UUID.test(uuid)) counted('user', service.activity(uuid, 'user', null)).catch(() => {});
+  };
   app.post(
     '/sessions/:uuid/chat',
-    { schema: { params: UuidParams, body: ChatBody }, config: { waits: true }, bodyLimit: chatBodyLimit },
+    { schema: { params: UuidParams, body: ChatBody }, config: { waits: true, refused }, bodyLimit: chatBodyLimit },
     async (request, reply) => {
-      const { body, chatBody, params } = request;
-      checkMessage(body.message);
-      // The parsed message is given up: the answer may take long, and the bytes are kept.
+      const { chatBody, params } = request;
+      checkMessage(request.body.message);
+      // The parsed message is given up, here too: the answer may take long, and the bytes are kept.
       request.body = { message: null };
       const send = async () => {
         // The message does not wait until the alarms have moved; the end of the chat does.
