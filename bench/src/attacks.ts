@@ -160,14 +160,15 @@ async function under({ attack, attackers }: Attack, server: RedisServer, prefix:
 export const attacks: Benchmark = {
   name: 'attacks',
   about: `What callers cost others who mean harm, or only too much, beside ${PINGS_PER_SECOND} pings a second (an API with a heap of ${HEAP_MB} MB)`,
-  async run({ scale: { rounds, seconds }, progress }: Context): Promise<Figure[]> {
+  async run({ scale: { rounds, seconds, small }, progress }: Context): Promise<Figure[]> {
     const server = await startRedis();
     try {
       let stages = 0;
       const names = Object.keys(ATTACKS);
       const measured = await interleave(names, rounds, async (name, round) => {
         stages += 1;
-        const found = await under(ATTACKS[name]!, server, `attack-${stages}`, seconds);
+        const { attack, attackers } = ATTACKS[name]!;
+        const found = await under({ attack, attackers: Math.min(attackers, 5 * small) }, server, `attack-${stages}`, seconds);
         progress(`${name}, round ${round + 1} of ${rounds}: p99 ${Math.round(found.p99)} ms, ${found.refused.toFixed(1)} % refused`);
         return found;
       });
