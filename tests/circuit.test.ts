@@ -74,3 +74,17 @@ it(
     for (const worker of workers) expect(await metric(worker, 'sandman_session_manager_requests_total')).toBeGreaterThan(0);
   },
 );
+
+it('a session-manager whose statuses cannot be read holds up no other call', SIDE_BY_SIDE, async ({ onTestFinished }) => {
+  const stack = new TestStack(redis.url, { PATROL_RATE: '20' });
+  onTestFinished(() => stack.stop());
+  await stack.start({ workers: 0 });
+  const uuids = await Promise.all(Array.from({ length: 8 }, async (_, i) => (await stack.create(`user-${i}`)).uuid));
+  await stack.fault({ call: 'status', fault: { status: 500 } });
+  const worker = await stack.addWorker();
+  await waitFor('the patrol has asked for all', async () => (await metric(worker, 'sandman_patrol_reads_total')) >= uuids.length);
+  expect(await metric(worker, 'sandman_circuit_open')).toBe(0);
+  await Promise.all(uuids.map((uuid) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
+  for (const uuid of uuids) await stack.until(uuid, 'sleeping');
+  expect(worker.stdout()).not.toContain('the session-manager fails');
+});

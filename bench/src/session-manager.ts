@@ -40,7 +40,7 @@ const server = createServer((request, response) => {
       return;
     }
     if (call === 'sleep') journal.push([uuid, at]);
-    if (call !== 'chat') return json(response, {});
+    if (call !== 'chat') return json(response, call === 'status' ? { replicas: 1 } : {});
     const { message } = JSON.parse(body) as { message: { megabytes?: number } | string };
     if (typeof message === 'object' && message.megabytes) return stream(response, message.megabytes);
     json(response, { answer: `You said: ${message}` });

@@ -82,7 +82,9 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
     if (!record || !isSettled(record)) return;
     const connection = await pods.open();
     if (!connection) return;
-    const outcome = circuit.judge(uuid, await connection.call('status', uuid, surroundings.id()));
+    const answer = await connection.call('status', uuid, surroundings.id());
+    // That statuses cannot be read says nothing of the other calls: it must not hold them up.
+    const outcome = answer.kind === 'done' || answer.kind === 'gone' ? circuit.judge(uuid, answer) : answer;
     if (outcome.kind === 'transient' && outcome.retryAfter)
       quietUntil = surroundings.elapsed() + Math.min(outcome.retryAfter, LONGEST_RETRY_AFTER_MS);
     const seen = seenIn(outcome);
