@@ -47,7 +47,7 @@ const ATTACKS: Record<string, (index: number) => void> = {
   /** Sends a body without a key, a byte a second. */
   drip: () =>
     keep((socket) => {
-      socket.write('POST /v1/activity HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n');
+      socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n');
       return every(1_000, () => socket.write('1\r\n \r\n'));
     }),
   /** Tells of one user, again and again, all that a batch may hold. */

@@ -137,14 +137,15 @@ test('large answers that are not read: eight at once, and none keeps a small one
   });
 });
 
-test('of more than 500 refusals a second the rest comes later', async () => {
+test('of more than 500 refusals a second the rest takes turns', async () => {
   const from = performance.now();
   const burst = await Promise.all(
-    Array.from({ length: 600 }, () => fetch(`${app.listeningOrigin}/nothing`).then(async (answer) => [answer.status, await answer.text()])),
+    Array.from({ length: 900 }, () => fetch(`${app.listeningOrigin}/nothing`).then(async (answer) => [answer.status, await answer.text()])),
   );
   const took = performance.now() - from;
   expect(new Set(burst.map(([status]) => status))).toEqual(new Set([404]));
-  expect(took).toBeGreaterThan(450);
+  // The last 400, or more where others were refused just before.
+  expect(took).toBeGreaterThan(750);
 });
 
 test('an unreadable request writes nothing where another answer is due', async () => {

@@ -19,9 +19,13 @@ const MANY_CONNECTIONS = 2_000;
 const MOST_CONNECTIONS = 8_000;
 /** How long a connection is given to carry a key where there are many, in ms: a whole fleet may connect anew at once. */
 const CONNECTED_MS = 3_000;
-/** Requests without a key that are answered at once, per second; those beyond wait, one for each connection. */
+/**
+ * Requests without a key that are answered per second. Refusals beyond that take turns, so that callers who connect anew
+ * after each one cost no more; one that would wait for too long is not answered, and its connection is closed.
+ */
 const MOST_PER_SECOND = 500;
-/** How long a request beyond that waits, in ms. */
+const LONGEST_WAIT_MS = 10_000;
+/** How long an answer beyond that waits where no key is needed, in ms: a probe must not wait for long. */
 const WAIT_MS = 500;
 /** Large answers at once to callers without a key, and as many to those with one. */
 const MOST_LARGE = 8;
@@ -47,6 +51,8 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
   const large = { known: new Places(MOST_LARGE), unknown: new Places(MOST_LARGE) };
   let second = 0;
   let answered = 0;
+  /** When the last refusal has its turn, as `performance.now()` has it. */
+  let lastTurn = 0;
 
   app.server.on('connection', (socket: Socket) => {
     const now = performance.now();
@@ -60,13 +66,23 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
     }
   });
 
-  /** Calls `go` now or, beyond the share of this second, later. */
-  const inTurn = (go: () => void) => {
+  /** Calls `answer` now or, beyond the share of this second, a little later. */
+  const soon = (answer: () => void) => {
     const now = Math.floor(performance.now() / 1_000);
     if (now !== second) [second, answered] = [now, 0];
     answered += 1;
-    if (answered <= MOST_PER_SECOND) go();
-    else setTimeout(go, WAIT_MS);
+    if (answered <= MOST_PER_SECOND) answer();
+    else setTimeout(answer, WAIT_MS);
+  };
+
+  /** Calls `refuse` when it has its turn: at once while there were few within the last second. */
+  const inTurn = (socket: Socket, refuse: () => void) => {
+    const now = performance.now();
+    const turn = Math.max(lastTurn, now - 1_000) + 1_000 / MOST_PER_SECOND;
+    if (turn - now > LONGEST_WAIT_MS) return void socket.destroy();
+    lastTurn = turn;
+    if (turn <= now) refuse();
+    else setTimeout(refuse, turn - now);
   };
 
   /** Answers a large request, which is given a time until which it must be read, or refuses it. */
@@ -101,9 +117,9 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
       refused.add(socket);
       reply.header('connection', 'close');
       const error = request.is404 && !/^\/v1(?![^/?])/.test(request.url) ? noSuchRoute() : unauthorized();
-      return inTurn(() => done(error));
+      return inTurn(socket, () => done(error));
     }
-    inTurn(() => {
+    soon(() => {
       if (withoutKey === 'large') answerLarge(reply, large.unknown, done);
       else done();
     });
