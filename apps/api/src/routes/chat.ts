@@ -42,7 +42,7 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
   // The message finds no memory; its user is there all the same.
   const refused = ({ params }: FastifyRequest) => {
     const { uuid } = params as { uuid: string };
-    if (UUID.test(uuid)) counted('user', service.activity(uuid, 'user', null)).catch(() => {});
+    if (deps.admitted() && UUID.test(uuid)) counted('user', service.activity(uuid, 'user', null)).catch(() => {});
   };
   app.post(
     '/sessions/:uuid/chat',
