@@ -30,7 +30,7 @@ const PINGS_PER_SECOND = 200;
 const PATIENCE_MS = 5_000;
 const SESSIONS = 300;
 const POLL_MS = 100;
-/** The attack begins so long before it is measured, in ms. */
+/** The attack begins so long before it is measured at most, in ms. */
 const LEAD_MS = 2_000;
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, ms)));
@@ -140,7 +140,7 @@ async function under({ attack, attackers }: Attack, server: RedisServer, prefix:
     const attacker = startEntry(new URL('./attacker.ts', import.meta.url), {
       ...{ ATTACK: attack, ATTACKERS: `${attackers}`, PORT: new URL(api.url).port, API_KEY, UUIDS: uuids.join() },
     });
-    await pause(LEAD_MS);
+    await pause(Math.min(LEAD_MS, 1_000 * seconds));
     const stopWatching = watchHeartbeat(redis, prefix);
     const before = await commands();
     const from = performance.now();

@@ -28,8 +28,6 @@ describe('benchmarks run, and what they write can be read', () => {
     ['growth', ['pings, no moves', 'pings, each moves both alarms', 'batched events']],
     ['chat', ['through Sandman: p50', 'added by Sandman: p50', 'added by Sandman: p99']],
     ['start', ['API, start to ready']],
-    ['attacks', ['a ping is answered: p99', 'pings that are not taken', 'the longest time without a heartbeat']],
-    ['broken', ['a live user waits for the wake: p99', 'the last of 100 users is served after its return']],
   ])(
     '%s',
     (name, whats) => {
