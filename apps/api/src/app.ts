@@ -58,7 +58,7 @@ export async function buildApi(deps: ApiDeps) {
   await shedOverload(app);
 
   // A connection that is kept alive keeps a process that is told to stop, and its next request may find it gone.
-  const readiness = new Readiness(async () => !app.isFull() && (await deps.ready()));
+  const readiness = new Readiness(async () => !app.isStuck() && (await deps.ready()));
   app.decorate('readiness', readiness);
   app.addHook('preClose', () => readiness.leave());
   app.addHook('onSend', (_, reply, payload, done) => {

@@ -66,6 +66,22 @@ test('what is more than 1,000 at once is refused, and nothing is once they are a
   await vi.waitFor(() => expect(app.isShedding()).toBe(false), 5_000);
 });
 
+test('a process that is full is stuck only when it has taken nothing for 5 s', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const taken = many(1_000, () => ping());
+    await vi.waitFor(() => expect(app.isFull()).toBe(true));
+    expect(app.isStuck()).toBe(false);
+    vi.advanceTimersByTime(6_000);
+    expect(app.isStuck()).toBe(true);
+    finish();
+    await Promise.all(taken);
+    expect(app.isStuck()).toBe(false);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('a body weighs by its size', async () => {
   const payload = { text: 'x'.repeat(99_000) };
   const taken = many(10, () => post('/ping', { payload }));

@@ -17,8 +17,10 @@ declare module 'fastify' {
     readonly refused?: (request: FastifyRequest) => void;
   }
   interface FastifyInstance {
-    /** Whether every call would be refused for overload now. */
+    /** Whether a call would be refused for overload now. */
     isFull(): boolean;
+    /** Whether calls are refused for overload, and none was taken for 5 s. */
+    isStuck(): boolean;
     /** Whether calls are being refused for overload: one was within the last 2 s, or the next would be. */
     isShedding(): boolean;
   }
@@ -90,6 +92,12 @@ const PAUSE_MS = 500;
 /** Refusals kept back at once, about 10 KB each; the others go out at once. Only pipelining gets a process there. */
 const MOST_PAUSED = 10_000;
 
+/**
+ * After so long without a call that was taken a process that is full is stuck, in ms. One that is full for a moment, or takes
+ * some and refuses others, is not: a balancer that left it alone would send its load to the others, and fill those as well.
+ */
+const STUCK_MS = 5_000;
+
 /** For how long a refused call counts as shedding, in ms: by then its caller should have tried again. */
 const SHEDDING_MS = 2_000;
 
@@ -99,6 +107,7 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
   let taken = 0;
   let waiting = 0;
   let lastShedAt = Number.NEGATIVE_INFINITY;
+  let lastTakenAt = performance.now();
   const paused = new Places(MOST_PAUSED);
   const held = new Places(bytes);
   /** A body that does not say its length is charged for the longest, and such bodies have half of the memory. */
@@ -113,6 +122,7 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
   });
   const isFull = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_TAKEN && app.isUnderPressure());
   app.decorate('isFull', isFull);
+  app.decorate('isStuck', () => isFull() && performance.now() - lastTakenAt > STUCK_MS);
   app.decorate('isShedding', () => isFull() || performance.now() - lastShedAt < SHEDDING_MS);
   app.decorateRequest('keptBytes', 0);
   app.decorateRequest('work', null);
@@ -170,6 +180,7 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
     }
     // A body that does not state its length is charged for its memory alone.
     const weight = request.headers['transfer-encoding'] ? 1 : Math.min(HEAVIEST, 1 + Math.floor(length / BYTES_OF_ONE));
+    lastTakenAt = performance.now();
     taken += weight;
     if (waits) waiting += weight;
     whenOver(reply.raw, () => {
