@@ -96,7 +96,7 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer
   // A caller who hung up does not cut the pod's work: it goes on as background activity, which has its bound.
   const bound = new AbortController();
   const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, spent: () => bound.abort() });
-  // An awake pod would have answered. Somebody else may have scaled it down.
+  // The pod did not answer as an awake one does: another party may have scaled it down.
   const check = () => service.check(uuid).catch(() => {});
   try {
     const found = isBeingChecked(record, reading.now) ? await checked(deps, reading) : reading;

@@ -70,7 +70,7 @@ test('a process that is full is stuck only when it has taken nothing for 5 s', a
   vi.useFakeTimers({ toFake: ['performance'] });
   try {
     const taken = many(1_000, () => ping());
-    await vi.waitFor(() => expect(app.isFull()).toBe(true));
+    await vi.waitFor(() => expect(app.isShedding()).toBe(true));
     expect(app.isStuck()).toBe(false);
     vi.advanceTimersByTime(6_000);
     expect(app.isStuck()).toBe(true);
@@ -123,7 +123,6 @@ test('long bodies and waiting callers have the memory that there is; more are to
   expect(refused).toBe(1);
   // What waits without a body needs little.
   taken.push(post('/chat'), ping());
-  expect(app.isFull()).toBe(false);
   expect(app.isShedding()).toBe(false);
   finish();
   expect(await statuses(taken)).toEqual([200, 200, 200, 200, 200, 200]);
@@ -172,4 +171,12 @@ test('what goes on though its caller has gone holds its memory until it ends', a
   expect((await post('/lasting', megabyte)).statusCode).toBe(503);
   finish();
   await vi.waitFor(async () => expect((await post('/lasting', megabyte)).statusCode).toBe(200), 5_000);
+});
+
+test('a ping that is refused because its body finds no memory counts as shedding', async () => {
+  const taken = many(4, () => post('/chat', megabyte));
+  expect((await post('/ping', megabyte)).statusCode).toBe(503);
+  expect(app.isShedding()).toBe(true);
+  finish();
+  expect(await statuses(taken)).toEqual([200, 200, 200, 200]);
 });

@@ -13,12 +13,10 @@ declare module 'fastify' {
      * the memory that it holds meanwhile.
      */
     readonly waits?: true;
-    /** Called for a request that is refused because it finds no memory. */
+    /** Called in place of the handler for a request that finds no memory: its user is there all the same. */
     readonly refused?: (request: FastifyRequest) => void;
   }
   interface FastifyInstance {
-    /** Whether a call would be refused for overload now. */
-    isFull(): boolean;
     /** Whether calls are refused for overload, and none was taken for 5 s. */
     isStuck(): boolean;
     /** Whether calls are being refused for overload: one was within the last 2 s, or the next would be. */
@@ -121,7 +119,6 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
     pressureHandler: () => {},
   });
   const isFull = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_TAKEN && app.isUnderPressure());
-  app.decorate('isFull', isFull);
   app.decorate('isStuck', () => isFull() && performance.now() - lastTakenAt > STUCK_MS);
   app.decorate('isShedding', () => isFull() || performance.now() - lastShedAt < SHEDDING_MS);
   app.decorateRequest('keptBytes', 0);
@@ -176,6 +173,8 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
     const length = lengthOf(request.headers, request.routeOptions.bodyLimit);
     if ((waits || length > LONG_BODY) && !reserve(request, reply, length)) {
       refused?.(request);
+      // Pings that are refused must not count as their users' silence.
+      if (!waits) lastShedAt = performance.now();
       return refuse(reply);
     }
     // A body that does not state its length is charged for its memory alone.

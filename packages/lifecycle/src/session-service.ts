@@ -25,24 +25,14 @@ import {
   SandmanError,
   type SessionRecord,
   type SessionStore,
-  shardOf,
   sleepByHand,
   statusOf,
   verify,
 } from '@sandman/core';
 import { Arming } from './arming.ts';
-import { FanOut, type Lane } from './fan-out.ts';
+import { absence, ManySessions } from './many-sessions.ts';
 import type { Policies } from './policies-in-use.ts';
 import { SessionWatch } from './session-watch.ts';
-import { ShardFaults } from './shard-faults.ts';
-
-/** Users whose sessions are looked for at once, and how many of them cost Redis as much as one touch. */
-const USERS_AT_ONCE = 250;
-const USERS_PER_TOUCH = 2.5;
-/** Signals of a batch that take a turn together: as many touches as travel together to Redis. */
-const SIGNALS_AT_ONCE = 50;
-/** Shards in which one call looks for sessions at once. */
-const SHARDS_AT_ONCE = 16;
 
 /** What callers ask for that changes what is wanted, or for how long, and why they do. */
 export interface Asked {
@@ -73,17 +63,6 @@ function assertOwned({ record }: Reading, uuid: string, userId: string): void {
   if (record && record.userId !== userId) throw new SandmanError('session-not-found', `User ${userId} has no session ${uuid}`);
 }
 
-/** The code of an error that says that a session is not there, or not any more. @throws any other error */
-function absence(error: unknown): ErrorCode {
-  if (error instanceof SandmanError && error.code.startsWith('session-')) return error.code;
-  throw error;
-}
-
-interface Spread {
-  readonly lane: Lane;
-  readonly faults: ShardFaults;
-}
-
 /** Activity that was taken in. */
 export type Taken = LiveReading & {
   /** Whether it was this one that woke the session. */
@@ -103,11 +82,12 @@ export class SessionService {
   readonly #policies: Policies;
   readonly #unarmed: (error: unknown) => void;
   readonly #asked: (uuid: string, asked: Asked) => void;
-  readonly #fanOut = new FanOut();
+  readonly #manySessions: ManySessions;
 
   constructor({ store, alarms, policies, unarmed, asked = () => {} }: SessionServiceOptions) {
     this.#store = store;
     this.#watch = new SessionWatch(store);
+    this.#manySessions = new ManySessions(store);
     this.#arming = new Arming(store, alarms);
     this.#policies = policies;
     this.#unarmed = unarmed;
@@ -242,7 +222,7 @@ export class SessionService {
    * @param answer what to make of each, at once: of thousands together it would hold up the process
    */
   activityOfUser<T>(userId: string, kind: ActivityKind, at: number | null, answer: (taken: Taken) => T): Promise<T[]> {
-    return this.#eachOfUser(userId, async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
+    return this.#manySessions.eachOfUser(userId, async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
   }
 
   async #activityOf(userId: string, uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
@@ -258,30 +238,26 @@ export class SessionService {
    * @returns for each signal the code of what refuses it, or null; a user without sessions refuses nothing
    */
   async activities(signals: readonly Signal[], taken: (kind: ActivityKind, activity: Taken) => void): Promise<(ErrorCode | null)[]> {
-    const spread = this.#spread();
+    const call = this.#manySessions.begin();
     const verdicts = new Map<Signal, ErrorCode | null>();
     const named = signals.filter((signal) => 'uuid' in signal);
     const ofUsers = Map.groupBy(
       signals.filter((signal) => 'userId' in signal),
       ({ userId }) => userId,
     );
-    const record = (signal: (typeof named)[number]) =>
-      spread.faults.attempt(shardOf(signal.uuid, this.#store.shards), async () => {
+    await Promise.all([
+      call.each(named, async (signal) => {
         try {
           taken(signal.kind, await this.activity(signal.uuid, signal.kind, signal.at));
         } catch (error) {
           verdicts.set(signal, absence(error));
         }
-      });
-    const parts = Array.from({ length: Math.ceil(named.length / SIGNALS_AT_ONCE) }, (_, part) => {
-      const some = named.slice(part * SIGNALS_AT_ONCE, (part + 1) * SIGNALS_AT_ONCE);
-      return spread.lane.run(some.length, () => Promise.all(some.map(record)));
-    });
-    const change = async (uuid: string, userId: string) => {
-      for (const { kind, at } of ofUsers.get(userId)!) taken(kind, await this.#activityOf(userId, uuid, kind, at));
-    };
-    await Promise.all([...parts, this.#eachOf([...ofUsers.keys()], change, spread)]);
-    spread.faults.raise();
+      }),
+      call.eachOfUsers([...ofUsers.keys()], async (uuid, userId) => {
+        for (const { kind, at } of ofUsers.get(userId)!) taken(kind, await this.#activityOf(userId, uuid, kind, at));
+      }),
+    ]);
+    call.end();
     return signals.map((signal) => verdicts.get(signal) ?? null);
   }
 
@@ -321,7 +297,7 @@ export class SessionService {
    * @param answer what to make of each that was alive, as in {@link activityOfUser}
    */
   logout<T>(userId: string, answer: (deleted: LiveReading) => T): Promise<T[]> {
-    return this.#eachOfUser(userId, async (uuid) => {
+    return this.#manySessions.eachOfUser(userId, async (uuid) => {
       const decide: Decide = (record, now) => {
         assertLive(record, uuid, now);
         assertOwned({ record, now }, uuid, userId);
@@ -385,62 +361,5 @@ export class SessionService {
   /** The change is written and will be acknowledged: that arming failed is no reason to say it was not. */
   async #arm(reading: LiveReading, older: SessionRecord | null): Promise<void> {
     await this.#arming.arm(reading, older).catch(this.#unarmed);
-  }
-
-  /** How the work of one call that reaches many sessions is spread. */
-  #spread(): Spread {
-    return { lane: this.#fanOut.lane(), faults: new ShardFaults() };
-  }
-
-  /** Changes every live session of a user. @throws what Redis says of a shard, once all others are done */
-  async #eachOfUser<T>(userId: string, change: (uuid: string) => Promise<T>): Promise<T[]> {
-    const spread = this.#spread();
-    const changed = await this.#eachOf([userId], change, spread);
-    spread.faults.raise();
-    return changed;
-  }
-
-  /**
-   * Changes every live session of these users, shard by shard. A session that was deleted or changed its user since it was
-   * found is left out, and so are the other sessions of a shard that fails.
-   */
-  async #eachOf<T>(userIds: readonly string[], change: (uuid: string, userId: string) => Promise<T>, spread: Spread): Promise<T[]> {
-    const changed: T[][] = [];
-    const shards = Array.from({ length: this.#store.shards }, (_, shard) => shard).values();
-    const work = async () => {
-      for (const shard of shards) changed[shard] = await this.#eachInShard(shard, userIds, change, spread);
-    };
-    await Promise.all(Array.from({ length: SHARDS_AT_ONCE }, work));
-    return changed.flat();
-  }
-
-  async #eachInShard<T>(
-    shard: number,
-    userIds: readonly string[],
-    change: (uuid: string, userId: string) => Promise<T>,
-    { lane, faults }: Spread,
-  ): Promise<T[]> {
-    const changed: T[] = [];
-    for (let from = 0; from < userIds.length; from += USERS_AT_ONCE) {
-      const users = userIds.slice(from, from + USERS_AT_ONCE);
-      const weight = Math.ceil(users.length / USERS_PER_TOUCH);
-      const pages = this.#store.ofUsers(shard, users)[Symbol.asyncIterator]();
-      for (;;) {
-        const found = await lane.run(weight, () => faults.attempt(shard, () => pages.next()));
-        if (!found) return changed;
-        if (found.value.done) break;
-        const changeOne = async (uuid: string, userId: string) => {
-          try {
-            return [await change(uuid, userId)];
-          } catch (error) {
-            absence(error);
-            return [];
-          }
-        };
-        const parts = found.value.value.map(({ uuid, userId }) => lane.run(1, () => faults.attempt(shard, () => changeOne(uuid, userId))));
-        for (const one of await Promise.all(parts)) changed.push(...(one?.value ?? []));
-      }
-    }
-    return changed;
   }
 }

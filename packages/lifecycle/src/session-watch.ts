@@ -55,7 +55,7 @@ export class SessionWatch {
     const leave = () => resolve(null);
     const timer = setTimeout(leave, Math.min(timeout, LONGEST_TIMER_MS));
     signal?.addEventListener('abort', leave);
-    // Nobody else waits any more, but the pause of those who did goes on.
+    // The last caller has left, and the pause before the next reading was meant for that one.
     if (watched.waiters.size === 0) watched.readOn();
     watched.waiters.add(waiter);
     return promise.finally(() => {

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { ChatBody, UuidParams } from '@sandman/contracts';
-import { InvalidInput, UUID } from '@sandman/core';
-import type { FastifyRequest } from 'fastify';
+import { InvalidInput } from '@sandman/core';
 import { chat } from '../chat.ts';
 import type { ApiDeps } from '../deps.ts';
 import { checkMessage } from '../inputs.ts';
+import { recordRefused } from '../refused-activity.ts';
 import { signalCounts } from '../signal-counts.ts';
 
 declare module 'fastify' {
@@ -39,14 +39,9 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
   app.addHook('onClose', async () => {
     await Promise.allSettled(chats);
   });
-  // The message finds no memory; its user is there all the same.
-  const refused = ({ params }: FastifyRequest) => {
-    const { uuid } = params as { uuid: string };
-    if (deps.admitted() && UUID.test(uuid)) counted('user', service.activity(uuid, 'user', null)).catch(() => {});
-  };
   app.post(
     '/sessions/:uuid/chat',
-    { schema: { params: UuidParams, body: ChatBody }, config: { waits: true, refused }, bodyLimit: chatBodyLimit },
+    { schema: { params: UuidParams, body: ChatBody }, config: { waits: true, refused: recordRefused(deps) }, bodyLimit: chatBodyLimit },
     async (request, reply) => {
       const { chatBody, params } = request;
       checkMessage(request.body.message);

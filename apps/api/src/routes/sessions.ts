@@ -19,11 +19,13 @@ import { whenOver } from '@sandman/runtime';
 import type { ApiDeps } from '../deps.ts';
 import { parseHold, parseWait } from '../inputs.ts';
 import { keepAwake } from '../keep-awake.ts';
+import { recordRefused } from '../refused-activity.ts';
 
 const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
 /** Sessions one by one: their life, and what is done to them by hand. */
-export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, sessionManager, policies, ready, metrics }) => {
+export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
+  const { service, sessionManager, policies, ready, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
   const waits = { waits: true } as const;
   const one = { params: UuidParams, response: { 200: SessionSchema, 202: SessionSchema, ...problems } };
@@ -92,24 +94,28 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
     reply.code(202).send(view(await service.sleep(params.uuid))),
   );
 
-  app.post('/sessions/:uuid/wake', { schema: { ...one, querystring: WakeQuery }, config: waits }, async ({ params, query }, reply) => {
-    const wait = query.wait === undefined ? 0 : parseWait(query.wait);
-    const reading = await service.wake(params.uuid);
-    if (wait === 0) return reply.code(202).send(view(reading));
-    // A caller who waits is active.
-    const letGo = keepAwake(service, reading, { connected: () => !reply.raw.destroyed });
-    const left = new AbortController();
-    whenOver(reply.raw, () => {
-      letGo();
-      left.abort();
-    });
-    try {
-      const awake = await service.untilAwake(params.uuid, { timeout: wait, signal: left.signal }, reading.now);
-      return awake ? view(awake) : reply.code(202).send(view(await service.get(params.uuid)));
-    } finally {
-      letGo();
-    }
-  });
+  app.post(
+    '/sessions/:uuid/wake',
+    { schema: { ...one, querystring: WakeQuery }, config: { ...waits, refused: recordRefused(deps) } },
+    async ({ params, query }, reply) => {
+      const wait = query.wait === undefined ? 0 : parseWait(query.wait);
+      const reading = await service.wake(params.uuid);
+      if (wait === 0) return reply.code(202).send(view(reading));
+      // A caller who waits is active.
+      const letGo = keepAwake(service, reading, { connected: () => !reply.raw.destroyed });
+      const left = new AbortController();
+      whenOver(reply.raw, () => {
+        letGo();
+        left.abort();
+      });
+      try {
+        const awake = await service.untilAwake(params.uuid, { timeout: wait, signal: left.signal }, reading.now);
+        return awake ? view(awake) : reply.code(202).send(view(await service.get(params.uuid)));
+      } finally {
+        letGo();
+      }
+    },
+  );
 
   app.post('/sessions/:uuid/hold', { schema: { ...one, body: HoldBody } }, async ({ params, body }) =>
     view(await service.hold(params.uuid, parseHold(body))),

@@ -12,8 +12,8 @@ local rev, n = tonumber(witness[1]) or 0, tonumber(witness[2]) or 0
 local rewound = rev < tonumber(ARGV[1]) or n < tonumber(ARGV[2]) or (ARGV[1] ~= '0' and rev == tonumber(ARGV[1]) and n ~= tonumber(ARGV[2]))
 local beat = tonumber(redis.call('HGET', KEYS[1], 'beat'))
 if beat and beat > now then
-  -- The clock was set back since, by however little: Redis may have been away meanwhile. Since when nobody could ping cannot be
-  -- told. So nothing is decided on silence until the next API beats, which ends a gap.
+  -- The clock was set back since the last beat, and Redis may have been away meanwhile: how long no ping could be taken is
+  -- unknown. So silence decides nothing until the next API beats, which ends a gap.
   beat = nil
   redis.call('HDEL', KEYS[1], 'beat')
   redis.call('HSET', KEYS[1], 'unheard', now, 'floor', now)
