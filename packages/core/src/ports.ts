@@ -113,7 +113,7 @@ export interface SessionStore {
    * @param least how long before a session has its next turn, in ms
    */
   patrol(shard: number, least: number): Promise<PatrolTurn>;
-  /** Up to `limit` live sessions, at random, of one shard or more; none only where there is none. */
+  /** Up to `limit` live sessions, at random, of no more shards than it takes; fewer only where there are no more. */
   sample(limit: number): Promise<LiveReading[]>;
   /**
    * Looks whether what this process last wrote in a shard still stands there.

@@ -1,4 +1,4 @@
-import type { Outcome, Pace, PodControl, SessionRecord, SessionStore } from '@sandman/core';
+import { type Outcome, type Pace, type PodControl, type SessionRecord, type SessionStore, statusOf } from '@sandman/core';
 import type { Surroundings } from './surroundings.ts';
 
 /** How many sessions are looked for whose calls do not fail, and how many of them are asked for. */
@@ -23,7 +23,8 @@ export class Probe {
 
   /**
    * Whether the session-manager answers at all, also that it does not know a session, or that we may not ask. Sessions whose
-   * calls do not fail are asked for, where there are any: what fails may be only the others.
+   * calls do not fail are asked for, where there are any: what fails may be only the others. Those that need no call now come
+   * first: when many broken pods are put to sleep at once, the first call of some of them is yet to fail.
    *
    * @param failing sessions whose calls failed just now
    */
@@ -40,7 +41,8 @@ export class Probe {
 
   async #sample(excluded: (uuid: string) => boolean) {
     const all = (await this.#on.store.sample(SAMPLED).catch(() => [])).map(({ record }) => record);
-    return { all, sound: all.filter(({ uuid, failures }) => failures === 0 && !excluded(uuid)) };
+    const sound = all.filter(({ uuid, failures }) => failures === 0 && !excluded(uuid));
+    return { all, sound: [...sound.filter(isSettled), ...sound.filter((record) => !isSettled(record))] };
   }
 
   /** Answers as soon as one is as wanted. */
@@ -70,4 +72,10 @@ export class Probe {
     const connection = await this.#on.pods.open();
     if (!connection || !isWanted(await connection.call('status', uuid, this.#on.surroundings.id()))) throw new Error('not as wanted');
   }
+}
+
+/** Whether the pod is as wanted, and no call for it is in flight. */
+function isSettled(record: SessionRecord): boolean {
+  const status = statusOf(record);
+  return (status === 'active' || status === 'sleeping') && record.action === '';
 }

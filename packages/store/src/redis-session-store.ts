@@ -174,15 +174,16 @@ export class RedisSessionStore implements SessionStore {
 
   async sample(limit: number): Promise<LiveReading[]> {
     const first = Math.floor(Math.random() * this.shards);
-    for (let i = 0; i < this.shards; i++) {
+    const sample: LiveReading[] = [];
+    for (let i = 0; i < this.shards && sample.length < limit; i++) {
       const keys = this.#keys.shards[(first + i) % this.shards]!;
       const places = await Promise.all(KEPT_STATUSES.map((status) => this.#redis.zrandmember(keys.status(status), limit)));
       const readings = await Promise.all(places.flat().map((place) => this.read(uuidAt(place))));
       const live = readings.filter((reading): reading is LiveReading => reading.record !== null && reading.record.wanted !== 'gone');
       const shuffled = live.map((reading) => ({ reading, at: Math.random() })).sort((a, b) => a.at - b.at);
-      if (shuffled.length > 0) return shuffled.slice(0, limit).map(({ reading }) => reading);
+      sample.push(...shuffled.slice(0, limit - sample.length).map(({ reading }) => reading));
     }
-    return [];
+    return sample;
   }
 
   async unmark(uuid: string, n: number): Promise<boolean> {
