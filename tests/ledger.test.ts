@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Ledger, type LedgerSession } from '@sandman/ledger';
@@ -267,8 +268,10 @@ describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
     const addresses: Record<string, string> = {
       'of another kind': 'oracle://sandman:hunter2@127.0.0.1/sandman',
       'without a database': 'postgres://sandman:hunter2@127.0.0.1',
-      'of a host that is not there': 'mysql://sandman:hunter2@nowhere.invalid/sandman',
     };
+    // A machine whose resolver does not answer cannot know that the host does not exist, and the worker waits for it.
+    const unknown = await lookup('nowhere.invalid').catch((error: NodeJS.ErrnoException) => error.code);
+    if (unknown === 'ENOTFOUND') addresses['of a host that is not there'] = 'mysql://sandman:hunter2@nowhere.invalid/sandman';
     for (const server of [postgres, mysql].filter(({ remedy, own }) => remedy === null && !own)) {
       addresses[`no database of ${server.kind}`] = await at(server, () => {});
       addresses[`no login of ${server.kind}`] = await at(server, nobody);
@@ -307,6 +310,12 @@ describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
     const stack = new TestStack(redis.url, { DATABASE_URL: database.url });
     onTestFinished(() => stack.stop());
     await stack.start({});
+    await waitFor('its tables are there', () =>
+      database.ask('select 1 from user_sessions').then(
+        () => true,
+        () => false,
+      ),
+    );
     await database.ask('drop table user_sessions');
     const { uuid } = await stack.create('ada');
     const lines = () => linesOf(stack.workers[0]!).filter(({ msg }) => msg === 'the ledger is not written until its database is changed');

@@ -146,7 +146,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     "if (outcome.kind === 'unknown') return { ...retry, ...doubt(record, now, bounds) };",
     "if (outcome.kind === 'unknown') return retry;",
-    11_091,
+    11_131,
   ),
   mutant(
     'a-takeover-is-no-doubt',
@@ -207,6 +207,7 @@ export const MUTANTS: readonly Mutant[] = [
     REQUESTS,
     "if (record.wanted !== 'asleep') return { patch, alarms: false };",
     "if (record.wanted !== 'asleep' || record.pod !== 'asleep') return { patch, alarms: false };",
+    11_041,
   ),
   mutant(
     'activity-on-a-deleting-session-is-taken',
@@ -224,6 +225,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'return Math.round(full * (1 - chance / 4));',
     'return failures > 5 ? 1e9 : Math.round(full * (1 - chance / 4));',
+    11_081,
   ),
   mutant('the-end-of-a-gap-is-no-activity', 'the end of a gap counts as activity', DEADLINES, ', ingest.floor)', ')'),
   mutant(

@@ -1,7 +1,7 @@
 import { type FoundRedis, redisForTests, startApp, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestStack } from './stack.ts';
+import { TestStack } from '../stack.ts';
 
 let redis: FoundRedis;
 let store: Redis;

@@ -1,7 +1,7 @@
 import { askRedis, freePort, type RedisServer, startApp, startFaultProxy, startRedis, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { linesOf } from './log.ts';
-import { OPERATOR, TestStack } from './stack.ts';
+import { linesOf } from '../log.ts';
+import { OPERATOR, TestStack } from '../stack.ts';
 
 let redis: RedisServer;
 

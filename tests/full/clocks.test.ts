@@ -1,7 +1,7 @@
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { linesOf } from './log.ts';
-import { TestStack } from './stack.ts';
+import { linesOf } from '../log.ts';
+import { TestStack } from '../stack.ts';
 
 let redis: FoundRedis;
 

@@ -1,7 +1,7 @@
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { linesOf } from './log.ts';
-import { TestStack, type View } from './stack.ts';
+import { linesOf } from '../log.ts';
+import { TestStack, type View } from '../stack.ts';
 
 /** How soon a live session's user is served, in ms: at once, and what a busy machine adds. */
 const PROMPT = 2_000;

@@ -1,6 +1,6 @@
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { TestStack, type View } from '../stack.ts';
 
 /** A patrol comes to a session every 15 s; and what a busy machine adds. In ms. */
 const PATROLLED = 30_000;

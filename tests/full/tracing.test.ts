@@ -3,9 +3,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { type FoundRedis, freePort, redisForTests, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Collector, type ExportedSpan, KIND } from './collector.ts';
-import { linesOf } from './log.ts';
-import { type Call, TestStack } from './stack.ts';
+import { Collector, type ExportedSpan, KIND } from '../collector.ts';
+import { linesOf } from '../log.ts';
+import { type Call, TestStack } from '../stack.ts';
 
 const MESSAGE = 'the-pod-must-not-sleep-tonight';
 const SECRETS = ['test-api-key-0123456789', 'test-session-manager-key', 'wrong-key-5d41402abc4b2a76', MESSAGE];
