@@ -11,9 +11,9 @@ const FULL = '**/full/**';
  * Each of these files holds many processes to their deadlines, or measures them. They run one after the other,
  * when all others are done: beside another file they would measure the machine instead.
  */
-const DEADLINES = ['main-job', 'overload', 'simulate-real', 'webhook-outage', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
+const DEADLINES = ['main-job', 'overload', 'webhook-outage', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
 /** These leave most of the machine idle, and two of them fit beside each other. */
-const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts'];
+const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts', 'tests/full/simulate-real.test.ts'];
 /** Compares how long answers take before and in an outage. */
 const FULL_ALONE = ['tests/full/client-outage.test.ts'];
 

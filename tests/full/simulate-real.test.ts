@@ -3,7 +3,7 @@ import { type Policy, PolicyBook, Random } from '@sandman/core';
 import { Life, type Observer, type PodCall, TraceBuilder, type TraceEvent } from '@sandman/replay';
 import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Call, TestStack } from './stack.ts';
+import { type Call, TestStack } from '../stack.ts';
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6));
 const SESSIONS = 30;
