@@ -13,20 +13,24 @@ const FULL = '**/full/**';
  */
 const DEADLINES = ['main-job', 'overload', 'webhook-outage', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
 /** These leave most of the machine idle, and two of them fit beside each other. */
-const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts', 'tests/full/simulate-real.test.ts'];
-/** Compares how long answers take before and in an outage. */
-const FULL_ALONE = ['tests/full/client-outage.test.ts'];
+const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts'];
+/** One compares how long answers take before and in an outage, the other when each call of a day is made. */
+const FULL_ALONE = ['tests/full/client-outage.test.ts', 'tests/full/simulate-real.test.ts'];
 
 /** Builds images and runs ten containers. */
 const CONTAINERS = 'tests/full/containers/**';
 
-const TESTS = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tests/**/*.test.ts'];
+const UNITS = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'];
+const PROCESSES = 'tests/**/*.test.ts';
 
 /** Processes are started by the hundred: what one has compiled the next need not. */
 const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/node` };
 
 // Real processes on real Redis: on a busy machine starting them takes a while.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000, env };
+
+// Those that a file runs at once are processes of their own.
+const quick = { ...patience, maxWorkers: WORKERS, maxConcurrency: 3, sequence: { groupOrder: 0 } };
 
 const results = new ResultsFile();
 
@@ -37,24 +41,15 @@ export default defineConfig({
     onConsoleLog: (text) => !(process.env.SANDMAN_TEST_RESULTS && results.noteMissing(text)),
     slowTestThreshold: 5_000,
     projects: [
-      {
-        test: {
-          ...patience,
-          name: 'quick',
-          include: TESTS,
-          exclude: [FULL, ...DEADLINES],
-          maxWorkers: WORKERS,
-          // Those that a file runs at once are processes of their own.
-          maxConcurrency: 3,
-          sequence: { groupOrder: 0 },
-        },
-      },
+      // Those beside the code that they test change nothing of their process: starting one for each file takes longer than most of them.
+      { test: { ...quick, name: 'quick-units', include: UNITS, exclude: [FULL], isolate: false } },
+      { test: { ...quick, name: 'quick', include: [PROCESSES], exclude: [FULL, ...DEADLINES] } },
       { test: { ...patience, name: 'quick-deadlines', include: DEADLINES, maxWorkers: 1, sequence: { groupOrder: 1 } } },
       {
         test: {
           ...patience,
           name: 'full',
-          include: TESTS.map((glob) => glob.replace('**/', '**/full/**/')),
+          include: [...UNITS, PROCESSES].map((glob) => glob.replace('**/', '**/full/**/')),
           exclude: [...FULL_DEADLINES, ...FULL_ALONE, CONTAINERS],
           // A browser or a benchmark takes a core for itself; a soak waits.
           maxWorkers: 3,
