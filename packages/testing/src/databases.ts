@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import type { PGlite } from '@electric-sql/pglite';
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { freePort } from './free-port.ts';
@@ -98,8 +99,34 @@ async function inContainer(kind: DatabaseKind): Promise<DatabaseServer | null> {
   }
 }
 
+/** Parse, Bind, Describe, Execute, Close, Flush: the messages of an extended query, which a Sync ends. */
+const EXTENDED = new Set([...'PBDECH'].map((kind) => kind.charCodeAt(0)));
+
+/**
+ * Has `PGLiteSocketServer` (0.2) carry out an extended query without a message of another connection in between, as it does
+ * with a transaction. All connections share one session, whose unnamed portal such a message would close.
+ */
+function uninterrupted(db: PGlite): PGlite {
+  let isInQuery = false;
+  return new Proxy(db, {
+    get(target, name) {
+      if (name === 'isInTransaction') return () => isInQuery || target.isInTransaction();
+      if (name === 'execProtocolRawStream') {
+        return (...[message, options]: Parameters<PGlite['execProtocolRawStream']>) => {
+          isInQuery = EXTENDED.has(message[0]!);
+          return target.execProtocolRawStream(message, options);
+        };
+      }
+      // The server rolls back what a connection left when it closed.
+      if (name === 'exec') isInQuery = false;
+      const member = Reflect.get(target, name);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}
+
 /** PostgreSQL in this process, for those who have none; one for each database. */
-function inProcess(): DatabaseServer {
+export function postgresInProcess(): DatabaseServer {
   /** The files of an empty database: copying them takes a third of the time of making them. */
   let empty: Promise<File | Blob> | undefined;
   const makeEmpty = async ({ PGlite }: typeof import('@electric-sql/pglite')) => {
@@ -117,7 +144,7 @@ function inProcess(): DatabaseServer {
       empty ??= makeEmpty(pglite);
       const db = await pglite.PGlite.create({ loadDataDir: await empty });
       const port = await freePort();
-      const server = new PGLiteSocketServer({ db, port, host: '127.0.0.1', maxConnections: 100 });
+      const server = new PGLiteSocketServer({ db: uninterrupted(db), port, host: '127.0.0.1', maxConnections: 100 });
       await server.start();
       const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
       return {
@@ -150,5 +177,5 @@ export async function findDatabase(kind: DatabaseKind): Promise<DatabaseServer> 
   const contained = await inContainer(kind);
   if (contained) return contained;
   const required = (process.env.SANDMAN_REQUIRE ?? '').split(',').includes(kind);
-  return kind === 'postgres' && !required ? inProcess() : none(kind);
+  return kind === 'postgres' && !required ? postgresInProcess() : none(kind);
 }
