@@ -1,20 +1,17 @@
-import { existsSync, readFileSync } from 'node:fs';
 import type { IConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import type { IEnvVar } from 'kubernetes-models/v1/EnvVar';
 import type { ISecret } from 'kubernetes-models/v1/Secret';
-import { EnvError, readEnv, type VariableName } from '../../packages/runtime/src/env.ts';
+import { EnvError, namesReadBy, readEnv, type VariableName } from '../../packages/runtime/src/env.ts';
+import { READERS } from '../../packages/runtime/src/variables.ts';
 import { containers, type Finding, type KubeObject, ofKind, workloads } from './object.ts';
 
 /** Read by Node and by OpenTelemetry, not by us. */
 const OTHERS = /^(NODE|OTEL)_/;
 
-/** The variables that an app reads: the list in its main.ts. Null for a container of somebody else's. */
+/** The variables that an app reads; null for a container of somebody else's. */
 export function readBy(app: string): VariableName[] | null {
-  const main = new URL(`../../apps/${app}/src/main.ts`, import.meta.url);
-  if (!existsSync(main)) return null;
-  const [, list] = /readEnv\(process\.env, \[([^\]]*)\]/.exec(readFileSync(main, 'utf8')) ?? [];
-  if (list === undefined) throw new Error(`${main.pathname} does not call readEnv(process.env, [...])`);
-  return [...list.matchAll(/'(\w+)'/g)].map(([, name]) => name as VariableName);
+  const reader = READERS.find((name) => name === app);
+  return reader ? namesReadBy(reader) : null;
 }
 
 /** What `readEnv` would say of a variable; null where all is well. */

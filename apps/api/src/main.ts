@@ -9,7 +9,7 @@ import {
   connectRedis,
   createLogger,
   createMetrics,
-  readEnv,
+  readEnvOf,
   runProcess,
   startTracing,
   surroundings,
@@ -19,28 +19,7 @@ import { agreeOnShards, RedisJournal, RedisPolicies, RedisSessionStore, RedisSha
 import { buildApi } from './app.ts';
 
 await runProcess('api', async (fail) => {
-  const env = readEnv(process.env, [
-    'REDIS_URL',
-    'KEY_PREFIX',
-    'SHARDS',
-    'LOG_LEVEL',
-    'HOST',
-    'SESSION_MANAGER_URL',
-    'SESSION_MANAGER_API_KEY',
-    'SESSION_MANAGER_TIMEOUT',
-    'DEFAULT_POLICY',
-    'POLICIES',
-    'POLICIES_VERSION',
-    'ALARM_SLACK',
-    'PORT',
-    'API_KEYS',
-    'CHAT_TIMEOUT',
-    'CHAT_BODY_LIMIT',
-    'RATE_LIMIT',
-    'KEEP_ALIVE_TIMEOUT',
-    'TRUST_PROXY',
-    'POD_PRICE_PER_HOUR',
-  ]);
+  const env = readEnvOf('api', process.env);
   const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
   const chatTimeout = env.CHAT_TIMEOUT ?? env.SESSION_MANAGER_TIMEOUT;
   const logger = createLogger(env.LOG_LEVEL, 'api');

@@ -1,24 +1,10 @@
-import { Admission, connectRedis, createLogger, EnvError, readEnv, runProcess } from '@sandman/runtime';
+import { Admission, connectRedis, createLogger, EnvError, readEnvOf, runProcess } from '@sandman/runtime';
 import { agreeOnShards } from '@sandman/store';
 import type { Account } from './accounts.ts';
 import { buildDashboard } from './app.ts';
 
 await runProcess('dashboard', async (fail) => {
-  const env = readEnv(process.env, [
-    'REDIS_URL',
-    'KEY_PREFIX',
-    'SHARDS',
-    'LOG_LEVEL',
-    'HOST',
-    'KEEP_ALIVE_TIMEOUT',
-    'TRUST_PROXY',
-    'POD_PRICE_PER_HOUR',
-    'DASHBOARD_PORT',
-    'DASHBOARD_USER',
-    'DASHBOARD_PASSWORD',
-    'DASHBOARD_VIEWER_USER',
-    'DASHBOARD_VIEWER_PASSWORD',
-  ]);
+  const env = readEnvOf('dashboard', process.env);
   const accounts: Account[] = [{ user: env.DASHBOARD_USER, password: env.DASHBOARD_PASSWORD, role: 'operator' }];
   const viewer = { user: env.DASHBOARD_VIEWER_USER, password: env.DASHBOARD_VIEWER_PASSWORD };
   if (viewer.user && !viewer.password)

@@ -8,7 +8,7 @@ import {
   createLogger,
   createMetrics,
   EnvError,
-  readEnv,
+  readEnvOf,
   refreshFleet,
   runProcess,
   scraper,
@@ -38,32 +38,7 @@ function keyOf(secret: string): Buffer {
 }
 
 await runProcess('worker', async (fail) => {
-  const env = readEnv(process.env, [
-    'REDIS_URL',
-    'KEY_PREFIX',
-    'SHARDS',
-    'LOG_LEVEL',
-    'HOST',
-    'SESSION_MANAGER_URL',
-    'SESSION_MANAGER_API_KEY',
-    'SESSION_MANAGER_TIMEOUT',
-    'DEFAULT_POLICY',
-    'POLICIES',
-    'POLICIES_VERSION',
-    'SHADOW_POLICIES',
-    'DRY_RUN',
-    'ALARM_SLACK',
-    'LATE_EFFECT_BOUND',
-    'WORKER_CONCURRENCY',
-    'SESSION_MANAGER_MAX_RPS',
-    'PATROL_RATE',
-    'METRICS_PORT',
-    'WEBHOOK_URL',
-    'WEBHOOK_SECRET',
-    'SLEEP_WARNING',
-    'DATABASE_URL',
-    'LEDGER_RETENTION',
-  ]);
+  const env = readEnvOf('worker', process.env);
   const receiver = env.WEBHOOK_URL === null ? null : new Receiver(env.WEBHOOK_URL, keyOf(env.WEBHOOK_SECRET));
   const own = new PolicyBook(env.POLICIES, env.DEFAULT_POLICY);
   const unknown = env.SHADOW_POLICIES.find((name) => !own.get(name));

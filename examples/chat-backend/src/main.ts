@@ -1,9 +1,9 @@
 import { SandmanClient } from '@sandman/client';
-import { readEnv, runProcess } from '@sandman/runtime';
+import { readEnvOf, runProcess } from '@sandman/runtime';
 import { buildChatBackend } from './app.ts';
 
 await runProcess('chat-backend', async () => {
-  const env = readEnv(process.env, ['SANDMAN_URL', 'SANDMAN_API_KEY', 'HOST', 'PORT']);
+  const env = readEnvOf('chat-backend', process.env);
   const app = buildChatBackend(new SandmanClient({ url: env.SANDMAN_URL, apiKey: env.SANDMAN_API_KEY }));
   const address = await app.listen({ host: env.HOST, port: env.PORT });
   console.log(`The chat backend listens on ${address}`);

@@ -1,6 +1,6 @@
 export { Admission } from './admission.ts';
 export { ClockWatch } from './clock-watch.ts';
-export { type Env, EnvError, readEnv, type VariableName } from './env.ts';
+export { type Env, EnvError, readEnv, readEnvOf, type VariableName } from './env.ts';
 export { type Fleet, refreshFleet } from './fleet.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
