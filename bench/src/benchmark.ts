@@ -1,5 +1,5 @@
 import type { Figure } from './figures.ts';
-import type { Fleets } from './fleet.ts';
+import type { Fleets, Watched } from './fleet.ts';
 
 /** How much is measured. */
 export interface Scale {
@@ -15,11 +15,9 @@ export interface Scale {
   readonly scan: number;
 }
 
-export interface Context {
+export interface Context extends Watched {
   readonly scale: Scale;
   readonly fleets: Fleets;
-  /** Tells whoever watches what is going on. */
-  readonly progress: (text: string) => void;
 }
 
 export interface Benchmark {

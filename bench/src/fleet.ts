@@ -4,7 +4,11 @@ import { AlarmQueues } from '@sandman/queue';
 import { RedisSessionStore } from '@sandman/store';
 import { type RedisServer, startRedis } from '@sandman/testing';
 import { type Cluster, Redis } from 'ioredis';
-import type { Context } from './benchmark.ts';
+
+/** What takes a while tells what it is doing. */
+export interface Watched {
+  readonly progress: (text: string) => void;
+}
 
 /** Sessions made at once. */
 const AT_ONCE = 500;
@@ -55,7 +59,7 @@ export async function fillFleet(
   prefix: string,
   alarms: AlarmClock,
   size: number,
-  { progress }: Pick<Context, 'progress'>,
+  { progress }: Watched,
   { from = 0, policyOf }: Filling = {},
 ): Promise<Map<string, number>> {
   const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
@@ -112,13 +116,13 @@ export class Fleets {
     this.#filling = filling;
   }
 
-  of(size: number, context: Context): Promise<Fleet> {
+  of(size: number, context: Watched): Promise<Fleet> {
     const made = this.#made.get(size) ?? this.#make(size, context);
     this.#made.set(size, made);
     return made;
   }
 
-  async #make(size: number, context: Context): Promise<Fleet> {
+  async #make(size: number, context: Watched): Promise<Fleet> {
     context.progress(`a fleet of ${size.toLocaleString('en')} sessions is being made`);
     const server = await startRedis();
     const redis = new Redis(server.url, { enableAutoPipelining: true });

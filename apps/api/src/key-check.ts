@@ -14,11 +14,13 @@ export function givenKey(headers: IncomingHttpHeaders): Buffer {
 /**
  * Makes a check whether headers carry one of the keys. It compares digests of equal length, and every key each time, so that
  * the time taken tells nothing of them.
+ *
+ * @param equals compares two digests in constant time
  */
-export function keyCheck(keys: readonly string[]): (headers: IncomingHttpHeaders) => boolean {
+export function keyCheck(keys: readonly string[], equals = timingSafeEqual): (headers: IncomingHttpHeaders) => boolean {
   const known = keys.map(digest);
   return (headers) => {
     const given = givenKey(headers);
-    return known.map((key) => timingSafeEqual(key, given)).includes(true);
+    return known.map((key) => equals(key, given)).includes(true);
   };
 }

@@ -1,9 +1,11 @@
 export { Admission } from './admission.ts';
+export { annotate } from './annotate.ts';
 export { ClockWatch } from './clock-watch.ts';
 export { type Env, EnvError, readEnv, readEnvOf, type VariableName } from './env.ts';
 export { type Fleet, refreshFleet } from './fleet.ts';
 export { createLogger, type Logger } from './logger.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
+export type { Tracing } from './open-telemetry.ts';
 export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-server.ts';
 export { Places, type Release, whenOver } from './places.ts';
 export { type Running, runProcess } from './process.ts';
@@ -12,4 +14,4 @@ export { scraper } from './scrape.ts';
 export { counter, histogram } from './series.ts';
 export { shared } from './shared.ts';
 export { surroundings } from './surroundings.ts';
-export { annotate, startTracing, type Tracing } from './tracing.ts';
+export { startTracing } from './tracing.ts';

@@ -1,10 +1,20 @@
 import { context, DiagLogLevel, diag, ROOT_CONTEXT } from '@opentelemetry/api';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { NodeSDK, resources } from '@opentelemetry/sdk-node';
+import type { BullMQOtel } from 'bullmq-otel';
 import { traceJobs } from './job-spans.ts';
 import type { Logger } from './logger.ts';
-import { traceRequests } from './request-spans.ts';
-import type { Tracing } from './tracing.ts';
+import { type RequestSpans, traceRequests } from './request-spans.ts';
+
+/** What a process hands to those whose work is traced. */
+export interface Tracing {
+  /** A Fastify plugin that makes a span of each request; null where nothing is traced. */
+  readonly requests: RequestSpans | null;
+  /** BullMQ's `telemetry`; undefined where nothing is traced. */
+  readonly jobs: BullMQOtel | undefined;
+  /** Sends what is not sent yet, for at most 2 s. */
+  close(): Promise<void>;
+}
 
 /** How long a process that is told to stop waits for whoever collects its traces, in ms. */
 const FLUSH_MS = 2_000;

@@ -1,5 +1,5 @@
 import { FastifyOtelInstrumentation } from '@fastify/otel';
-import { annotate } from './tracing.ts';
+import { annotate } from './annotate.ts';
 
 export type RequestSpans = ReturnType<FastifyOtelInstrumentation['plugin']>;
 

@@ -1,17 +1,5 @@
-import { trace } from '@opentelemetry/api';
-import type { BullMQOtel } from 'bullmq-otel';
 import type { Logger } from './logger.ts';
-import type { RequestSpans } from './request-spans.ts';
-
-/** What a process hands to those whose work is traced. */
-export interface Tracing {
-  /** A Fastify plugin that makes a span of each request; null where nothing is traced. */
-  readonly requests: RequestSpans | null;
-  /** BullMQ's `telemetry`; undefined where nothing is traced. */
-  readonly jobs: BullMQOtel | undefined;
-  /** Sends what is not sent yet, for at most 2 s. */
-  close(): Promise<void>;
-}
+import type { Tracing } from './open-telemetry.ts';
 
 const OFF: Tracing = { requests: null, jobs: undefined, close: async () => {} };
 
@@ -33,10 +21,4 @@ export async function startTracing(service: string, logger: Logger): Promise<Tra
   // The SDK takes half a second to load.
   const { startSdk } = await import('./open-telemetry.ts');
   return startSdk(`sandman-${service}`, logger);
-}
-
-/** Says of the span one is in what it is about. */
-export function annotate(about: Readonly<Record<string, string>>): void {
-  const attributes = Object.entries(about).map(([name, value]) => [`sandman.${name}`, value]);
-  trace.getActiveSpan()?.setAttributes(Object.fromEntries(attributes));
 }
