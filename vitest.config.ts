@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 import { ResultsFile } from './scripts/testing/results.ts';
 
 /** How many test files run at once at most. More than cores, for most of them wait for most of the time. */
-export const WORKERS = 5;
+export const WORKERS = 4;
 
 /** In a folder of this name a test belongs to `npm run test:all` alone; every other one to `npm test` as well. */
 const FULL = '**/full/**';

@@ -1,6 +1,6 @@
 /**
- * `npm audit --audit-level=high`, for CI: fails where it finds vulnerabilities of that level. Where the registry does
- * not answer audits, as mirrors often do not, one line says so and nothing fails: that tells nothing of the packages.
+ * `npm audit --audit-level=high`, for CI: fails if it finds vulnerabilities of that level or above. If the registry does not
+ * answer audits, as many mirrors do not, it prints one line and does not fail, because that says nothing about the packages.
  */
 import { spawnSync } from 'node:child_process';
 

@@ -1,4 +1,4 @@
-/** Checks which parts of the repository import which: `npm run check:imports`. */
+/** `npm run check:imports`: checks which parts of the repository import which. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ Exit code 0: all is well; 1: findings, a line each; 2: wrong arguments.`;
 
 const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 
-/** Each part that has a package.json, and which of ours it may import. What is not listed here is a finding. */
+/** Each part that has a package.json, and which of our parts it may import. A part that is not listed is a finding. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/core': [],
   'packages/contracts': ['core'],
@@ -40,17 +40,17 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   bench: ['api', 'core', 'lifecycle', 'queue', 'runtime', 'session-manager', 'store', 'testing'],
   tests: ['client', 'core', 'ledger', 'lifecycle', 'queue', 'replay', 'store', 'testing'],
 };
-/** May import nothing but its own files. */
+/** The part that may import nothing but its own files. */
 const PURE = 'packages/core';
 
 const SCOPE = '@sandman/';
 const IMPORT = /^(?:import|export)\b[^'"`;]*?\bfrom\s+'([^']+)'|^import\s+'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm;
 
-/** What a file imports, in the order in which it does. */
+/** Lists what a file imports, in the order of the text. */
 const importsOf = (path: string): string[] =>
   [...readFileSync(path, 'utf8').matchAll(IMPORT)].map(([, from, alone, dynamic]) => from ?? alone ?? dynamic!);
 
-/** What is wrong with one import of a part's file; null: nothing. */
+/** Checks one import of a file. @returns what is wrong; null: nothing */
 function wrong(root: string, part: string, path: string, name: string): string | null {
   if (name.startsWith('.')) {
     const isOwn = resolve(dirname(path), name).startsWith(join(root, part, '/'));
@@ -63,7 +63,7 @@ function wrong(root: string, part: string, path: string, name: string): string |
   return part === PURE ? `${part} must import nothing: ${name}` : null;
 }
 
-/** Each circle of files that import each other, as the files along it. */
+/** Finds circles of files that import each other. @returns for each, the files along it */
 function circles(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   const found: string[][] = [];
   const done = new Set<string>();

@@ -1,6 +1,7 @@
 /**
- * Renders the overlays of deploy/kustomize and validates every object: strictly by the schemas of Kubernetes, KEDA and the
- * Prometheus operator, and by what no schema says: references, the environment, the restricted Pod Security Standard.
+ * `npm run check:kubernetes`: renders the overlays of deploy/kustomize and validates every object. It checks strictly by the
+ * schemas of Kubernetes, KEDA and the Prometheus operator, and then what no schema covers: references, the environment, probes
+ * and resources, and the restricted Pod Security Standard.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -24,7 +25,7 @@ Exit code 0: all is well; 1: something is wrong, a line each; 2: wrong arguments
 
 const HOME = fileURLToPath(new URL('../deploy/kustomize', import.meta.url));
 
-/** @returns the objects, or what is wrong where there are none */
+/** Renders a kustomization. @returns the objects; if there are none, what is wrong */
 function render(dir: string): KubeObject[] | string {
   const { status, stdout, stderr, error } = spawnSync('kubectl', ['kustomize', dir], { encoding: 'utf8', maxBuffer: 64 * 2 ** 20 });
   if (error) throw new WrongArgument(`kubectl, 1.27 or later, cannot be run: ${error.message}`);
@@ -37,7 +38,7 @@ function findingsOf(objects: readonly KubeObject[]): Finding[] {
   const schemas = objects.map(schemaFindings);
   const wrong = schemas.flatMap((findings) => findings.wrong);
   const found = [...wrong, ...schemas.flatMap(({ unknown }) => unknown)];
-  // What follows reads the objects by their types: only where they hold.
+  // The other checks rely on the types of the objects, so they run only if the schemas hold.
   if (wrong.length > 0) return found;
   const checks = [podSecurityFindings, upkeepFindings, selectorFindings, scalingFindings, environmentFindings];
   return [...found, ...checks.flatMap((check) => check(objects))];

@@ -1,7 +1,7 @@
 /**
- * Validates the manifests below a folder as they stand in their files: that YAML is well-formed, that what a kustomization
- * names exists, that every manifest is named by one, and each Kubernetes object by its schema. It needs no other tool;
- * `npm run check:kubernetes` renders the overlays as well.
+ * `npm run check:manifests`: validates the manifests below a folder without rendering them: the YAML is well-formed, what a
+ * kustomization names exists, a kustomization names every manifest, and each Kubernetes object fits its schema. It needs no
+ * other tool; `npm run check:kubernetes` renders the overlays, with kubectl.
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';

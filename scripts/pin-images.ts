@@ -1,6 +1,6 @@
 /**
- * Pins the images of others that Dockerfile, compose files and manifests name: each tag gets the digest that it has now, as
- * `name:tag@sha256:…`. A registry may move a tag at any time, but not what a digest names.
+ * `npm run pin:images`: pins the third-party images in Dockerfile, compose files and manifests. Each tag gets the digest that it
+ * has now, as `name:tag@sha256:…`. A registry may move a tag at any time, but a digest always names the same image.
  */
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
@@ -22,10 +22,10 @@ Exit code 0: done, or all is well; 1: an image has no digest or another one, or 
 const HOME = fileURLToPath(new URL('..', import.meta.url));
 const FILES = ['Dockerfile', 'docker-compose.yml', 'deploy/**/*.{yml,yaml}'];
 
-/** An image after FROM or image:. Without a tag it is a stage of the Dockerfile, or an image of ours, as with a variable for its tag. */
+/** A third-party image after FROM or image:. Those without a literal tag are stages of the Dockerfile or images of this project. */
 const IMAGE = /^([ \t]*(?:FROM|(?:- )?image:)[ \t]+)([a-z\d][\w./:-]*:[\w.-]+)(@sha256:[\da-f]{64})?(?=\s|$)/gm;
 
-/** Replaces the digest of each image of others in a text. @param digestOf answers `@sha256:…`, or nothing */
+/** Replaces the digest of each third-party image in a text. @param digestOf returns `@sha256:…`, or '' for none */
 function withDigests(text: string, digestOf: (name: string, digest: string) => string): string {
   return text.replaceAll(IMAGE, (_, before: string, name: string, digest = '') => before + name + digestOf(name, digest));
 }
@@ -33,8 +33,8 @@ function withDigests(text: string, digestOf: (name: string, digest: string) => s
 /**
  * Asks the registry of an image for the digest of its tag.
  *
- * @returns `@sha256:…`; null where the registry does not say it, which is told on standard error
- * @throws WrongArgument where docker cannot be run
+ * @returns `@sha256:…`; null if the registry does not give it, which is printed on standard error
+ * @throws WrongArgument if docker is not on the PATH
  */
 function resolve(name: string): string | null {
   const args = ['buildx', 'imagetools', 'inspect', name, '--format', '{{json .Manifest}}'];
@@ -61,7 +61,7 @@ await runCommand(async (args) => {
     path: join(home, name),
     text: readFileSync(join(home, name), 'utf8'),
   }));
-  /** Each image, with the digests that it has. */
+  /** Each image, with the digests that the files give it; '' for none. */
   const found = new Map<string, Set<string>>();
   for (const { text } of files) {
     withDigests(text, (name, digest) => {

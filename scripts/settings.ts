@@ -1,4 +1,4 @@
-/** Writes the table of docs/settings.md from the variables that processes read. */
+/** `npm run docs:settings`: writes the table of docs/settings.md from the variables that processes read. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runCommand } from '../packages/testing/src/command-line.ts';

@@ -1,4 +1,4 @@
-/** `npm test`, `npm run test:all` and `npm run test:rest`: starts a Redis for each worker of the test runner, runs the tests, and sums up. */
+/** `npm test`, `npm run test:all`, `npm run test:rest`: starts a Redis for each worker of the test runner, runs the tests, and sums up. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -23,7 +23,7 @@ SANDMAN_TEST_RESULTS=FILE     appends the results there; a second run with the s
 
 type Selection = 'quick' | 'all' | 'rest';
 
-/** Which of vitest's projects run; none: all of them. */
+/** Vitest's options for the projects to run; none: all projects run. */
 function projects(selection: Selection, args: readonly string[]): string[] {
   const namesFull = args.some((arg) => !arg.startsWith('-') && /(^|\/)full(\/|$)/.test(arg));
   if (selection === 'all' || (selection === 'quick' && namesFull)) return [];
@@ -41,7 +41,7 @@ async function main([first = '', ...others]: readonly string[]): Promise<number>
   const folder = mkdtempSync(join(tmpdir(), 'sandman-tests-'));
   const results = process.env.SANDMAN_TEST_RESULTS || join(folder, 'results.ndjson');
   const servers: FoundRedis[] = [];
-  // Ctrl-C reaches vitest as well; this process waits for it, to stop the servers afterwards.
+  // Ctrl-C reaches vitest as well. This process waits until it has ended, and then stops the servers.
   process.on('SIGINT', () => {});
   try {
     servers.push(...(await Promise.all(Array.from({ length: WORKERS }, () => redisForTests()))));

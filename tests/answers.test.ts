@@ -64,7 +64,7 @@ it('a pod’s answer keeps what says how to treat it, and carries the security h
     expect(headers.get(name), name).toBe(other.headers.get(name));
     expect(headers.get(name), name).not.toBeNull();
   }
-  // One that says nothing of caching is not cached.
+  // An answer without caching headers is not cached.
   answer = (_, response) => response.writeHead(200, { 'content-type': 'text/plain' }).end('x');
   expect((await chat()).headers.get('cache-control')).toBe('no-store');
 });

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-/** Runs the audit with an npm that writes this and exits so. */
+/** Runs the audit with a fake npm that writes this output and exits with this code. */
 function audit(stdout: string, stderr: string, code: number) {
   writeFileSync(join(dir, 'out'), stdout);
   writeFileSync(join(dir, 'err'), stderr);

@@ -71,7 +71,7 @@ describe('bad input gets the contract’s error and changes nothing', () => {
   it.each(['/v1/users/../activity', '/v1/users/%2E%2e/logout', '/v1/users/./logout', '/v1/sessions/..', '/v1/sessions/%2E/activity'])(
     'an id that a path would lose: %s',
     async (path) => {
-      // fetch would resolve it.
+      // fetch would resolve the dots in the path.
       const status = await new Promise((resolve, reject) => {
         const { port } = new URL(stack.apiUrls[0]!);
         const method = path.endsWith('..') ? 'GET' : 'POST';
@@ -159,7 +159,7 @@ it('keys and messages are not in the logs', async () => {
   expect(written).not.toMatch(/test-api-key|test-session-manager-key|a-very-private-message/);
 });
 
-// At once: each test runs a process of its own.
+// Concurrent, because each test runs a process of its own.
 describe.concurrent('a bad environment is one line and exit code 2', () => {
   const good = {
     REDIS_URL: 'redis://127.0.0.1:1',

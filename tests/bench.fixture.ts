@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { Figure } from '../bench/src/figures.ts';
 
 const ENTRY = fileURLToPath(new URL('../bench/src/main.ts', import.meta.url));
-/** Of one benchmark that only shows that it runs, in ms, on a machine that has other things to do. */
+/** The time limit for one benchmark at the smoke scale, in ms, on a busy machine. */
 export const SMOKE_MS = 240_000;
 
 /** Runs `npm run bench` with these arguments. */
@@ -21,7 +21,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(out, { recursive: true }));
 
-/** What one benchmark wrote; it must have shown the same. */
+/** Runs one benchmark at the smoke scale, checks its output, and returns the figures that it wrote. */
 export function smoke(name: string): Figure[] {
   const { status, stdout, stderr } = bench(name, '--smoke', '--out', out);
   expect(stderr).toBe('');

@@ -15,7 +15,7 @@ const ENTRY = new URL('../examples/chat-backend/src/main.ts', import.meta.url);
 
 let redis: FoundRedis;
 let stack: TestStack;
-/** Between the backend and Sandman. */
+/** The proxy between the backend and Sandman. */
 let network: FaultProxy;
 let backend: Backend;
 const started: AppProcess[] = [];
@@ -174,7 +174,7 @@ describe('the example chat backend', () => {
     const { uuid } = await onlySession('unlucky');
     await stack.sim('DELETE', `/session/${uuid}`);
     const say = () => post('message', { userId: 'unlucky', message: 'hello?' });
-    // That it is gone is believed once it is confirmed, half a minute after its creation at the earliest.
+    // A 404 ends a session only once a second one confirms it, 30 s after its creation at the earliest.
     expect(await say()).toMatchObject({ status: 502 });
     const answer = await waitFor('another takes its place', async () => ((await stack.status(uuid)) === 'deleted' ? say() : null), 60_000);
     expect(answer).toMatchObject({ status: 200, body: '{"reply":"hello?"}' });

@@ -18,7 +18,7 @@ const SOUND = {
   'tests/world.ts': "import { cli } from '../packages/store/src/a.fixture.ts';\n",
 };
 
-/** Checks a repository of these files, beside those that are sound. */
+/** Checks a repository of these files in addition to sound ones. */
 async function check(files: Record<string, string>) {
   const root = mkdtempSync(join(tmpdir(), 'sandman-imports-'));
   try {

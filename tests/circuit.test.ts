@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Call, TestStack } from './stack.ts';
 
 const RPS = 20;
-/** How much longer one call may be on its way than another, in ms: places are even in Redis, arrivals on a busy machine are not. */
+/** How much the travel times of two calls may differ, in ms. The slots in Redis are evenly spaced; arrivals on a busy machine are not. */
 const JOURNEY_MS = 200;
 
-// The first test mostly waits for the circuit: it leaves room for the other.
+// Concurrent, because the first test mostly waits for the circuit breaker.
 const SIDE_BY_SIDE = { concurrent: true };
 
 let redis: FoundRedis;
@@ -22,7 +22,7 @@ async function calls(stack: TestStack): Promise<Call[]> {
   return items.filter(({ call }) => call !== 'create');
 }
 
-/** A metric of a worker; of those with labels, the sum. */
+/** Reads a metric of a worker; sums the series if it has labels. */
 async function metric({ ops }: { readonly ops: string }, name: string): Promise<number> {
   const text = await (await fetch(`${ops}/metrics`)).text();
   const values = [...text.matchAll(new RegExp(`^${name}(?:{.*})? (.+)$`, 'gm'))].map(([, value]) => Number(value));
@@ -50,7 +50,7 @@ it('a session-manager that knows none of our sessions does not write the fleet o
   expect(await metric(worker, 'sandman_circuit_open')).toBe(1);
 
   for (const uuid of alive) await stack.sim('POST', '/sim/pods', { uuid, userId: 'ada' });
-  // One after the other: many who ask at once slow down what they wait for.
+  // One after the other, because many concurrent polls slow down what they wait for.
   for (const uuid of alive) await stack.until(uuid, 'sleeping', 45_000);
   expect(await metric(worker, 'sandman_circuit_open')).toBe(0);
 });

@@ -20,11 +20,11 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** Runs it in this process, for most of its time would be the start of another. */
+/** Runs the command in this process, because starting another would take most of the time. */
 const sandman = (...args: string[]) => sandmanHere(args, env);
 const rows = (text: string) => text.trimEnd().split('\n');
 
-/** So many sessions of a user, by uuid. */
+/** Creates sessions of a user and returns their uuids, sorted. */
 async function make(userId: string, count: number): Promise<string[]> {
   const made = await Promise.all(Array.from({ length: count }, () => stack.create(userId)));
   return made.map(({ uuid }) => uuid).sort();

@@ -9,10 +9,10 @@ let redis: FoundRedis;
 let stack: TestStack;
 let port: number;
 let client: SandmanClient;
-/** What it asked for: `GET /v1/sessions/{uuid}`, as the API's own description writes it. */
+/** The calls that the client made, such as `GET /v1/sessions/{uuid}`, written as in the API's description. */
 const asked = new Set<string>();
 
-/** The platform's fetch, watched. */
+/** Calls the platform's fetch and records each call in `asked`. */
 const watched: typeof fetch = async (input, init) => {
   const answer = await fetch(input, init);
   const { pathname } = new URL(String(input));
@@ -182,7 +182,7 @@ it('events: each once and in order, over an API that is killed and comes back, e
   };
   const following = [follow(quick)];
   await waitFor('it listens', () => asked.has('GET /v1/events'));
-  // One connection that has heard of nothing yet when it breaks.
+  // The first break hits a connection that has not received an event yet.
   await killApi();
   await stack.addApi(port);
   await client.sessions.sleep(uuid);
@@ -212,12 +212,12 @@ it('events: each once and in order, over an API that is killed and comes back, e
 it('the tests above reached all that the API describes, by the client alone, and nothing else', async () => {
   const { paths } = (await (await fetch(`http://127.0.0.1:${port}/openapi.json`)).json()) as { paths: Record<string, object> };
   const offered = Object.entries(paths).flatMap(([path, calls]) => Object.keys(calls).map((method) => `${method.toUpperCase()} ${path}`));
-  // A user's activity goes with the batch.
+  // The client sends activity by user in batches.
   expect(offered.filter((call) => !asked.has(call))).toEqual(['POST /v1/users/{userId}/activity']);
   expect([...asked].filter((call) => !offered.includes(call))).toEqual([]);
 });
 
-/** kill -9: whoever was connected notices by the broken connection. */
+/** Kills the API with kill -9. Its clients notice by the broken connection. */
 async function killApi(): Promise<void> {
   const [api] = stack.apis.splice(0);
   stack.apiUrls.length = 0;

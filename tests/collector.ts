@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** OTLP's numbers of them. */
+/** The numbers of span kinds in OTLP. */
 export const KIND = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 
 /** A span as it was exported. */
@@ -12,7 +12,7 @@ export interface ExportedSpan {
   readonly kind: number;
   readonly traceId: string;
   readonly spanId: string;
-  /** Undefined where the trace begins with it. */
+  /** Undefined for the first span of a trace. */
   readonly parentSpanId?: string;
   readonly attributes: Readonly<Record<string, unknown>>;
 }
@@ -32,7 +32,7 @@ function spansOf(body: string): ExportedSpan[] {
   });
 }
 
-/** Takes what OpenTelemetry exports over HTTP as JSON, and keeps all of it. */
+/** Receives the spans that OpenTelemetry exports over HTTP as JSON, and keeps all of them. */
 export class Collector {
   readonly requests: { readonly path: string; readonly body: string }[] = [];
   readonly spans: ExportedSpan[] = [];
@@ -55,7 +55,7 @@ export class Collector {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** All of a trace that has arrived. */
+  /** Returns all spans of a trace that have arrived. */
   trace(traceId: string): ExportedSpan[] {
     return this.spans.filter((span) => span.traceId === traceId);
   }

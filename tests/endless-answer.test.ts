@@ -17,7 +17,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** A chat whose answer never ends: a chunk every 100 ms. Hangs up after the first one. */
+/** Starts a chat whose answer never ends (a chunk every 100 ms), and closes the connection after the first chunk. */
 async function hangUp(uuid: string): Promise<void> {
   const chat = request(`${stack.apiUrls[0]}/v1/sessions/${uuid}/chat`, {
     method: 'POST',
@@ -30,7 +30,7 @@ async function hangUp(uuid: string): Promise<void> {
 }
 
 const show = async (uuid: string) => (await stack.call<View>('GET', `/v1/sessions/${uuid}`)).body;
-/** When the session-manager's side of the chat was over, in ms; 0: it is not. */
+/** Returns when the chat ended at the session-manager, in ms since the epoch, or 0 if it has not. */
 const chatOver = async (uuid: string) => ((await stack.calls(uuid, 'chat')) as unknown as { lostAt: number }[])[0]?.lostAt ?? 0;
 
 describe.concurrent('an answer that never ends, whose caller hung up', { timeout: 60_000 }, () => {
@@ -42,7 +42,7 @@ describe.concurrent('an answer that never ends, whose caller hung up', { timeout
     await waitFor('reading goes on past the idle time', () => Date.now() > from + 3_000);
     expect(await show(uuid)).toMatchObject({ status: 'active' });
     expect(await chatOver(uuid)).toBe(0);
-    // The user's own activity ended with the call.
+    // The caller's own activity ended with the call.
     expect(Date.parse((await show(uuid)).lastActivity) - from).toBeLessThan(1_500);
     await stack.until(uuid, 'sleeping', 20_000);
     const [sleep] = await stack.calls(uuid, 'sleep');

@@ -3,12 +3,12 @@ import { askRedis, type RedisServer, startRedis, waitFor } from '@sandman/testin
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY, START_MS, TestStack } from './stack.ts';
 
-// Most of the time is waiting: for leases, for sweeps, for a leaving API. So the groups below run side by side, each on a
+// Most of the time is spent waiting for leases, for sweeps, or for an API to stop. So the groups below are concurrent, each on a
 // stack of its own. The tests of one group share its processes, and run one after the other.
 const SIDE_BY_SIDE = { concurrent: true };
 const IN_TURN = { concurrent: false };
 
-/** Shared, for most groups do nothing to it. */
+/** Shared, because most groups do not disturb it. */
 let redis: RedisServer;
 
 beforeAll(async () => {
@@ -37,7 +37,7 @@ describe('Redis', SIDE_BY_SIDE, () => {
     try {
       const askedAt = Date.now();
       expect((await stack.call('POST', `/v1/sessions/${uuid}/activity`)).status).toBe(503);
-      // The time-out of 800 ms, and what a busy machine adds.
+      // The timeout of 800 ms, and a margin for a busy machine.
       expect(Date.now() - askedAt).toBeLessThan(3_000);
     } finally {
       process.kill(killed.pid(), 'SIGCONT');
@@ -74,7 +74,7 @@ describe('Redis', SIDE_BY_SIDE, () => {
     const late = [stack.addApi(), stack.addWorker()];
     const isNotReady = async () => (await fetch(`${stack.apiUrls[at]}/readyz`).catch(() => null))?.status === 503;
     await waitFor('the late API answers', isNotReady, START_MS);
-    // Each in turn, the late one included.
+    // Calls go to each API in turn, including the late one.
     for (const _ of stack.apiUrls) {
       const early = await stack.call<{ code: string }>('POST', '/v1/sessions', { userId: 'bob' });
       expect(early).toMatchObject({ status: 503, body: { code: 'not-ready' } });
@@ -82,7 +82,7 @@ describe('Redis', SIDE_BY_SIDE, () => {
     await killed.restart();
     await Promise.all(late);
     for (const worker of before) worker.kill('SIGKILL');
-    // Each in turn: those that were there reconnect within half a second, the late one is ready.
+    // Calls go to each API in turn. Those that ran before reconnect within half a second; the late one is ready.
     await waitFor('each takes requests', async () => {
       const answers: number[] = [];
       for (const _ of stack.apiUrls) answers.push((await stack.call('GET', `/v1/sessions/${uuid}`)).status);
@@ -126,7 +126,7 @@ describe('an API told to stop', SIDE_BY_SIDE, () => {
   it('goes on serving until a health check has seen that it is not ready, and loses no ping', { ...IN_TURN, timeout: 60_000 }, async () => {
     await stack.addApi();
     const { uuid } = await stack.create('ada', { sleepAfter: '2s', deleteAfter: '1h' });
-    // As a balancer does it: what was ready when it was last asked gets the next ping.
+    // Behaves like a load balancer: an API that was ready at its last check gets the next ping.
     const ready = new Map(stack.apiUrls.map((url) => [url, true]));
     const stop = new AbortController();
     let looks = 0;
@@ -157,7 +157,7 @@ describe('an API told to stop', SIDE_BY_SIDE, () => {
     stop.abort();
     await Promise.all([looking, pinging]);
     expect(new Set(answers)).toEqual(new Set([202]));
-    // Its callers' connections ended with an answer: none found it gone.
+    // The leaving API ended its connections with an answer, so no caller found it gone.
     expect([...reconnect]).toEqual([stack.apiUrls[0]]);
     expect(await stack.calls(uuid, 'sleep')).toEqual([]);
   });
@@ -178,7 +178,7 @@ describe('a worker', SIDE_BY_SIDE, () => {
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
     await waitFor('the sleep is in flight', async () => (await stack.calls(uuid, 'sleep')).length === 1);
     const worker = stack.workers[0]!;
-    // Twice, as a process group and npm do it.
+    // Twice, as a process group and npm send it.
     worker.kill('SIGTERM');
     worker.kill('SIGTERM');
     expect(await worker.exited).toBe(0);
@@ -192,7 +192,7 @@ describe('a worker', SIDE_BY_SIDE, () => {
 
     beforeAll(async () => {
       const worker = await stack.addWorker();
-      // Another that is up, and takes nothing before the first is killed.
+      // Another worker that is up, but stopped, so that it takes no job before the first is killed.
       const other = await stack.addWorker();
       other.kill('SIGSTOP');
       [waking, fallingAsleep] = (await Promise.all(['ada', 'grace'].map((user) => stack.create(user)))).map(({ uuid }) => uuid) as [
@@ -250,7 +250,7 @@ describe('with no more than four calls at once', SIDE_BY_SIDE, () => {
   }, async () => {
     const sessions = await Promise.all(['ada', 'grace', 'idle'].map((user) => stack.create(user)));
     const [pinged, chatting, silent] = sessions.map(({ uuid }) => uuid);
-    // What Redis has forgotten: all of them were put to sleep.
+    // Simulates what Redis has lost: the pods of all three were put to sleep.
     for (const { uuid } of sessions) await stack.sim('POST', `/session/${uuid}/sleep`);
     await askRedis(redis, (client) => client.hset(`{${stack.prefix}:0}:ingest`, 'rewound', Date.now()));
     const at = Date.now();
@@ -264,7 +264,7 @@ describe('with no more than four calls at once', SIDE_BY_SIDE, () => {
     await waitFor('the sweep finds it', async () => (await stack.calls(silent!, 'wake')).length > 0, 40_000);
   });
 
-  // The last one: from then on sleeps hang.
+  // Last, because it makes every sleep call hang from then on.
   it('wakes are not stuck behind sleeps that hang', IN_TURN, async () => {
     const { uuid } = await stack.create('ada');
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);

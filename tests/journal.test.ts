@@ -22,7 +22,7 @@ interface Saved {
 }
 
 const PRICE = 3.6;
-/** Well within what a process that is told to stop is given. */
+/** A stopping process must close within this time, in ms; it is well below the time that it is allowed. */
 const CLOSED_MS = 10_000;
 const POLICY = { sleepAfter: '500ms', deleteAfter: '1h' };
 
@@ -39,7 +39,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** Reads an event stream, as a browser's EventSource would, until it is told to stop. */
+/** Reads an event stream as a browser's EventSource does, until it is stopped. */
 class Listener {
   readonly events: { readonly id: string; readonly event: string; readonly data: Change }[] = [];
   readonly #stop = new AbortController();
@@ -86,7 +86,7 @@ const LIFE = [
   'deleting deleted manual',
 ];
 
-/** Created, asleep, woken, deleted. */
+/** Takes a session through its life: created, asleep, woken, deleted. */
 async function live(userId: string): Promise<View> {
   const session = await stack.create(userId, POLICY);
   await stack.until(session.uuid, 'sleeping');
@@ -102,7 +102,7 @@ describe.concurrent('what happened', () => {
   it('events: a listener gets every change, and after a reconnect those that it missed, once', async () => {
     const listener = new Listener();
     expect((await listener.open).headers.get('content-type')).toBe('text/event-stream');
-    // What happens before the stream has begun is not its business.
+    // The stream omits changes from before it began.
     await waitFor('the stream has begun', async () => {
       await stack.create('prelude');
       return listener.events.length > 0;
@@ -159,7 +159,7 @@ it('savings are what the session-manager’s own journal comes to, and stand in 
   expect(after.sleeps - before.sleeps).toBe(10);
   expect(after.wakes - before.wakes).toBe(1);
   expect(after.regrets - before.regrets).toBe(1);
-  // Ten pods were up for a second each, by the clock of who runs them.
+  // Ten pods ran for a second each, by the session-manager's clock.
   const slept = await Promise.all(sessions.map(async ({ uuid }) => (await stack.calls(uuid, 'sleep'))[0]!.doneAt - created));
   const awake = slept.reduce((sum, ms) => sum + ms, 0) / 1_000;
   expect(after.awakeSeconds - before.awakeSeconds).toBeGreaterThanOrEqual(awake);

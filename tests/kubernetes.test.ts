@@ -29,7 +29,7 @@ function check(args: readonly string[], env: NodeJS.ProcessEnv = process.env): P
 
 const manifests = new Map<string, string>();
 
-/** The objects of an overlay, which a test may change. kubectl renders each overlay once. */
+/** Renders an overlay and returns its objects, which a test may change. Runs kubectl once per overlay. */
 function rendered(overlay: string): KubeObject[] {
   const manifest =
     manifests.get(overlay) ?? spawnSync('kubectl', ['kustomize', join(HOME, 'overlays', overlay)], { encoding: 'utf8' }).stdout;
@@ -42,11 +42,11 @@ type Operation = readonly ['add' | 'replace' | 'remove', path: string, value?: u
 interface Broken {
   readonly overlay?: 'dev' | 'production';
   readonly components?: readonly string[];
-  /** Kind and name of what the operations change. */
+  /** Kind and name of the object that the operations change. */
   readonly of?: readonly [kind: string, name: string];
   readonly patch?: readonly Operation[];
   readonly literals?: readonly string[];
-  /** An object beside those of the overlay. */
+  /** An additional object in the overlay. */
   readonly beside?: object;
   readonly says: string;
 }
@@ -59,7 +59,7 @@ const POD = '/spec/template/spec';
 const CONTAINER = `${POD}/containers/0`;
 const RESTRICTED = '(restricted Pod Security Standard)';
 
-/** What somebody may well get wrong in an overlay, and the one line that it must bring. */
+/** Mistakes that operators may make in an overlay, and the one line that the check must print for each. */
 const BROKEN: Record<string, Broken> = {
   'an unknown field of a spec': {
     of: WORKER,
@@ -291,7 +291,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
   });
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  /** Writes an overlay of an overlay. */
+  /** Writes an overlay on top of another overlay. Returns its directory. */
   function write(name: string, { overlay = 'production', components = [], of, patch = [], literals, beside }: Broken): string {
     const own = join(dir, name.replaceAll(/\W+/g, '-'));
     mkdirSync(own);
@@ -309,7 +309,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
     return own;
   }
 
-  // Those that run the check are concurrent: each is a process of its own, or several.
+  // Tests that run the check are concurrent, because each starts at least one process.
   it.concurrent('passes, each overlay of it', async () => {
     const { status, stdout, stderr } = await check([]);
     expect(stderr).toBe('');
@@ -380,7 +380,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
   describe('finds in an overlay', () => {
     const found = new Map<string, string[]>();
 
-    // Many in a run, for the schemas take their time to load; two runs at once, for kubectl takes its time for each.
+    // Many overlays per run, because loading the schemas takes long; two runs at once, because kubectl takes long for each overlay.
     beforeAll(async () => {
       const dirs = Object.entries(BROKEN).map(([name, broken]) => [name, write(name, broken)] as const);
       const own = dirs.map(([, dir]) => dir);
@@ -435,10 +435,10 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
   });
 
   describe('the schemas', () => {
-    /** Keys that people may choose. */
+    /** Paths of maps whose keys are free to choose. */
     const FREE = /\/(labels|annotations|matchLabels|data|limits|requests|triggers\/\d+\/metadata)$|^Service\/spec\/selector$/;
 
-    /** Calls for each object within an object, with its path. */
+    /** Calls `visit` for each object inside a value, with its path. */
     function walk(value: unknown, path: string, visit: (inner: Record<string, unknown>, path: string) => void): void {
       if (typeof value !== 'object' || value === null) return;
       for (const [key, inner] of Object.entries(value)) walk(inner, `${path}/${key}`, visit);

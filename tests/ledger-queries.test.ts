@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const servers = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
 
-/** The questions of docs/ledger.md by their headings; those in two forms by each. */
+/** Returns the queries of docs/ledger.md by their headings, in the dialect `kind` where there are two. */
 function questions(kind: string): Map<string, string> {
   const doc = readFileSync(new URL('../docs/ledger.md', import.meta.url), 'utf8');
   const found = new Map<string, string>();
@@ -44,7 +44,7 @@ const life = (uuid: string, ...changes: [time: string, to: LedgerEvent['to'], ca
     lastActivity: 0,
   }));
 
-/** ada's pod runs over the end of a month, is woken at once after a sleep, and once more; grace's sleeps for good; alan's runs. */
+/** ada's pod runs across the end of a month, and is woken right after a sleep and once more. grace's sleeps to the end. alan's runs. */
 const SESSIONS = [
   session('abcd1234', 'ada', { status: 'deleted', sleptAt: at('2026-02-10T12:00:00') }),
   session('bbbb1234', 'grace', { status: 'sleeping', sleptAt: at('2026-02-01T01:30:00'), policy: 'simple' }),
@@ -70,7 +70,7 @@ const EVENTS = [
 
 const EXPECTED: Record<string, unknown[]> = {
   'Cost per user per month': [
-    // 01:15 of the first day, an hour after the wake, and two of the tenth.
+    // 01:15 of the first day, one hour after the wake, and two hours on the tenth.
     { user_id: 'ada', month: '2026-02', hours: 4.25 },
     { user_id: 'ada', month: '2026-01', hours: 2 },
     { user_id: 'alan', month: now.slice(0, 7), hours: 1 },

@@ -36,7 +36,7 @@ afterAll(async () => {
   await Promise.all([postgres.stop(), mysql.stop()]);
 });
 
-/** What a worker exports. */
+/** Reads a ledger metric of a worker. */
 async function metric(ops: string, name: string): Promise<number> {
   const text = await (await fetch(`${ops}/metrics`)).text();
   return Number(new RegExp(`^sandman_ledger_${name} (.*)$`, 'm').exec(text)?.[1]);
@@ -63,10 +63,10 @@ async function commandsDuring(work: () => Promise<void>): Promise<string[]> {
   }
 }
 
-// Most of the time a test waits: for a sweep, for the next try, for a batch to count as abandoned. So they run side by side.
+// The tests are concurrent, because each mostly waits: for a sweep, for a retry, or for a batch to count as abandoned.
 const SIDE_BY_SIDE = { concurrent: true };
 
-/** Between two looks at a database or at metrics, in ms: each look costs those who are waited for some time. */
+/** The poll interval for a database or metrics, in ms. Each poll slows down what it waits for. */
 const POLL_MS = 200;
 
 interface Setup {
@@ -138,12 +138,12 @@ const FAULTS: Record<string, (proxy: FaultProxy) => Promise<void>> = {
 
 describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (server) => {
   describe.skipIf(lacks(server.kind, server.remedy))('the ledger of a worker', () => {
-    // Not in the test's own time: a database in this process takes seconds to make.
+    // In a hook, so that it does not count towards the test's time limit: a database in this process takes seconds to make.
     beforeEach<WithSetup>(async (context) => {
       context.setup = await setUp(server, context.onTestFinished);
     });
 
-    // In a refusal the drivers make no difference.
+    // The two drivers treat a refused connection alike, so one of them is enough.
     for (const fault of server.kind === 'postgres' ? ['says nothing', 'refuses'] : ['says nothing']) {
       it<WithSetup>(`a database that ${fault} delays the ledger and nothing else, and nothing is missing once it is back`, {
         timeout: 90_000,
@@ -158,14 +158,15 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
         for (const { uuid } of sessions) await stack.until(uuid, 'sleeping', 5_000);
         await stack.call('DELETE', `/v1/sessions/${before.uuid}`);
         await stack.until(before.uuid, 'deleted', 5_000);
-        // A worker that starts meanwhile works, too; one that is killed takes its batch with it; one that is told to go goes.
+        // A worker that starts during the outage works. A killed worker takes its batch with it. A worker that is told to stop stops.
         const [killed, leaver] = stack.workers;
         killed!.kill('SIGKILL');
         const leave = async () => {
           const told = performance.now();
           leaver!.kill('SIGTERM');
           expect(await leaver!.exited).toBe(0);
-          expect(performance.now() - told).toBeLessThan(10_000);
+          // A silent database counts as away after 15 s: leaving does not wait for that.
+          expect(performance.now() - told).toBeLessThan(14_000);
         };
         const [late] = await Promise.all([stack.addWorker(), leave()]);
         expect(await metric(late.ops, 'backlog')).toBeGreaterThan(60);
@@ -177,7 +178,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
           expect(await changes(uuid)).toEqual(['active', 'falling-asleep', 'sleeping']);
         }
         expect(await row(before.uuid)).toMatchObject({ status: 'deleted' });
-        // Once it was gone, and once it was back.
+        // One line when the database could not be reached, and one when it was back.
         const said = late.stdout();
         expect(said.match(/cannot be reached yet|waits for its database/g)?.length).toBeLessThanOrEqual(2);
       });
@@ -191,7 +192,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
       const { uuid: old } = await stack.create('grace', { sleepAfter: '10m', deleteAfter: 'never' });
       await stack.call('POST', `/v1/sessions/${old}/sleep`);
       await stack.until(old, 'sleeping');
-      // Its events are beyond the cap.
+      // Simulates events that the cap of the stream has removed.
       const events = `{${stack.prefix}:0}:events`;
       for (const [id, flat] of await client.xrange(events, '-', '+')) if (flat.includes(old)) await client.xdel(events, id);
       stack.workers[0]!.kill('SIGTERM');
@@ -208,7 +209,7 @@ describe.each<DatabaseServer>([postgres, mysql])('on $kind', SIDE_BY_SIDE, (serv
           expect(await metric(ops, 'lag_seconds')).toBe(0);
         }
       });
-      // Only a count of what waits asks for the groups of a stream, and it holds for 15 s.
+      // XINFO GROUPS is only used to count the backlog, and a count is reused for 15 s.
       expect(commands.filter((command) => /"xinfo" "GROUPS"/i.test(command) && command.includes(stack.prefix))).toHaveLength(1);
     });
 
@@ -269,7 +270,7 @@ describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
       'of another kind': 'oracle://sandman:hunter2@127.0.0.1/sandman',
       'without a database': 'postgres://sandman:hunter2@127.0.0.1',
     };
-    // A machine whose resolver does not answer cannot know that the host does not exist, and the worker waits for it.
+    // A machine whose resolver does not answer cannot tell that the host does not exist, so the worker would wait for it.
     const unknown = await lookup('nowhere.invalid').catch((error: NodeJS.ErrnoException) => error.code);
     if (unknown === 'ENOTFOUND') addresses['of a host that is not there'] = 'mysql://sandman:hunter2@nowhere.invalid/sandman';
     for (const server of [postgres, mysql].filter(({ remedy, own }) => remedy === null && !own)) {

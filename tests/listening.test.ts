@@ -21,7 +21,7 @@ let redis: FoundRedis;
 const ports = new Map<string, number>();
 const processes: AppProcess[] = [];
 
-// None is told where to listen.
+// HOST is not set for any of them.
 beforeAll(async () => {
   redis = await redisForTests();
   for (const app of APPS) {
@@ -75,7 +75,7 @@ it.each(['api', 'dashboard'])('%s closes a connection that is idle for KEEP_ALIV
   await once(socket.resume(), 'end');
   const idle = performance.now() - idleFrom;
   socket.destroy();
-  // Node waits for one second more than it announces.
+  // Node waits one second longer than it announces.
   expect(idle).toBeGreaterThan(950);
   expect(idle).toBeLessThan(6_000);
 });

@@ -12,7 +12,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Starts `npm start` (main) or `npm run demo`, in a folder in which an embedded Redis may keep its data. */
+/** Starts `npm start` (`main`) or `npm run demo` in a folder where an embedded Redis may keep its data. */
 const start = (name: 'main' | 'demo', env: Record<string, string> = {}) =>
   startEntry(new URL(`../apps/local/src/${name}.ts`, import.meta.url), env, folder);
 

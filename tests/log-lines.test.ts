@@ -22,7 +22,7 @@ const said = (uuid: string) =>
     .filter(({ session }) => session === uuid)
     .map(({ msg, action, cause }) => `${msg}: ${action}, ${cause}`);
 
-const asked = (uuid: string) => said(uuid).filter((line) => line.startsWith('asked for'));
+const asked = (uuid: string) => said(uuid).filter((line) => line.startsWith('request accepted'));
 
 it('whatever changes what is wanted is one line, which says why; a ping that changes nothing is none', async () => {
   const { uuid } = await stack.create('a-name-that-nobody-may-read');
@@ -67,22 +67,22 @@ it('whatever changes what is wanted is one line, which says why; a ping that cha
       'wake, manual',
       'policy, manual',
       'delete, manual',
-    ].map((line) => `asked for: ${line}`),
+    ].map((line) => `request accepted: ${line}`),
   );
-  expect(asked(leaver)).toEqual(['asked for: create, created', 'asked for: delete, logout']);
-  expect(asked('planted1')).toEqual(['asked for: adopt, adopted']);
+  expect(asked(leaver)).toEqual(['request accepted: create, created', 'request accepted: delete, logout']);
+  expect(asked('planted1')).toEqual(['request accepted: adopt, adopted']);
   for (const app of [...stack.apis, ...stack.workers]) expect(app.stdout()).not.toContain('a-name-that-nobody-may-read');
 });
 
-it('what is decided because nobody came is a line, and so is the call that follows', async () => {
+it('a decision at an idle deadline is a line, and so is the call that follows', async () => {
   const { uuid } = await stack.create('idler', { sleepAfter: '200ms', deleteAfter: '1h' });
   await stack.until(uuid, 'sleeping');
   await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: { sleepAfter: '200ms', deleteAfter: '1ms' } });
   await stack.until(uuid, 'deleted');
-  expect(said(uuid).filter((line) => !line.startsWith('asked for'))).toEqual([
-    'nobody came: sleep, idle',
+  expect(said(uuid).filter((line) => !line.startsWith('request accepted'))).toEqual([
+    'idle deadline passed: sleep, idle',
     'call ended: sleep, idle',
-    'nobody came: delete, delete-due',
+    'idle deadline passed: delete, delete-due',
     'call ended: delete, delete-due',
   ]);
 });

@@ -11,7 +11,7 @@ export interface Line {
   readonly reason?: string;
 }
 
-/** Those it wrote so far. */
+/** Returns the log lines that a process has written so far. */
 export function linesOf(app: AppProcess): Line[] {
   const whole = app.stdout().split('\n').slice(0, -1);
   return whole.filter((line) => line.startsWith('{"')).map((line) => JSON.parse(line));

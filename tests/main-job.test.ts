@@ -18,7 +18,7 @@ afterAll(async () => {
 });
 
 describe('on two APIs and two workers', () => {
-  // At once: they wait for most of their time, and each has sessions of its own.
+  // Concurrent, because they mostly wait and each has sessions of its own.
   it.concurrent('sleep comes 2.0 to 2.3 s after the last ping, delete 3.0 to 3.4 s after the sleep', async () => {
     const sessions = await Promise.all(Array.from({ length: 10 }, (_, i) => stack.create(`timing-${i}`, SHORT)));
     const lastPing = new Map<string, { sent: number; acknowledged: number }>();
@@ -63,7 +63,7 @@ describe('on two APIs and two workers', () => {
     for (const { uuid } of [stays, leaves]) {
       const chat = await waitFor('the pod has answered', async () => (await stack.calls(uuid, 'chat')).find(({ doneAt }) => doneAt > 0));
       await stack.until(uuid, 'sleeping');
-      // On a busy machine it may have slept before its chat came, too.
+      // On a busy machine, the session may also have slept once before its chat arrived.
       const sleep = (await stack.calls(uuid, 'sleep')).find(({ at }) => at >= chat.at);
       expect(sleep!.at).toBeGreaterThan(chat.doneAt);
     }

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
 
-/** The contract's, each with its labels. */
+/** The documented metrics, each with its labels. */
 const CONTRACT: Record<string, readonly string[]> = {
   sandman_sessions: ['status'],
   sandman_activity_total: ['kind', 'result'],
@@ -19,7 +19,7 @@ const CONTRACT: Record<string, readonly string[]> = {
   sandman_regrets_total: ['policy'],
 };
 
-/** What a process exports: values by series. */
+/** The values that a process exports, by series. */
 type Scrape = Map<string, number>;
 
 async function scrape(base: string): Promise<{ text: string; series: Scrape }> {
@@ -47,7 +47,7 @@ afterAll(async () => {
 
 it('scrapes cost Redis one reading a second of each process, however many there are', async () => {
   const client = new Redis(redis.url);
-  // Counts the due alarms of three queues, and nothing else does.
+  // Only a reading runs ZCOUNT: once for each of three queues, to count due alarms.
   const readings = async () => Number(/^cmdstat_zcount:calls=(\d+)/m.exec(await client.info('commandstats'))?.[1] ?? 0) / 3;
   try {
     const before = await readings();
@@ -68,7 +68,7 @@ it('every metric of the contract is declared by API and worker, with the labels 
   const { uuid } = await stack.create('ada', 'balanced');
   await stack.ping(uuid);
   await stack.call('POST', `/v1/sessions/${uuid}/activity`, { kind: 'background' });
-  // Only now: none of these may find it asleep.
+  // Only now, because none of the calls above may find it asleep.
   await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: { sleepAfter: '100ms', deleteAfter: '1h' } });
   await stack.until(uuid, 'sleeping');
   // It must not fall asleep again before it is deleted.
@@ -112,14 +112,14 @@ it('a worker counts its calls by how they ended, how long they took, and how lat
     expect(series.get(`sandman_action_duration_seconds_count{action="${action}"}`), action).toBe(1);
     expect(series.get(`sandman_session_manager_requests_total{call="${action}",status="200"}`), action).toBe(1);
   }
-  // The sleep was due, the delete was asked for.
+  // The sleep was due at its deadline; the delete was requested.
   expect(series.get('sandman_alarm_lateness_seconds_count{alarm="sleep"}')).toBe(1);
   expect(series.get('sandman_alarm_lateness_seconds_count{alarm="delete"}')).toBe(0);
   expect(series.get('sandman_circuit_open')).toBe(0);
 });
 
 it('what describes the fleet reads the same from both', async () => {
-  // The fleet's figures are up to a second old.
+  // The figures of the fleet are up to a second old.
   const isUpToDate = ({ series }: { series: Scrape }) =>
     series.get('sandman_due_backlog{queue="delete"}') === 0 && series.get('sandman_sessions{status="active"}') === 1;
   const [ofApi, ofWorker] = await waitFor('nothing is due', async () => {

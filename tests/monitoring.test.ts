@@ -18,7 +18,7 @@ const expressions = dashboard.panels.flatMap(({ targets }) => targets.map(({ exp
 
 describe('the metrics that alerts and dashboard ask for', () => {
   const exported = new Set<string>();
-  /** The series of the first scrape that each process answered, with their values. */
+  /** The series of the first scrape of each process, with their values. */
   const first = new Map<string, number>();
   let redis: FoundRedis;
   let stack: TestStack;
@@ -30,7 +30,7 @@ describe('the metrics that alerts and dashboard ask for', () => {
     for (const base of [stack.apiUrls[0], worker.ops]) {
       const text = await (await fetch(`${base}/metrics`)).text();
       for (const [, series, value] of text.matchAll(/^(\w+(?:{.*})?) (\S+)$/gm)) {
-        // The test has asked whether the process is ready.
+        // The test itself has requested /readyz.
         if (!series!.includes('route="/readyz"')) first.set(series!, Number(value));
       }
       for (const [, name, kind] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {

@@ -2,15 +2,15 @@ import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { TestStack, type View } from './stack.ts';
 
-/** Two 404s that end a session are this far apart, and the second comes this long after tracking began; ms. */
+/** Two 404s end a session if they are at least `APART` apart, and the second comes at least `YOUNG` after tracking began; in ms. */
 const APART = 10_000;
 const YOUNG = 30_000;
-/** For what waits for both, and for a busy machine; ms. */
+/** The time limit for tests that wait for both, on a busy machine, in ms. */
 const PATIENCE = 60_000;
 
 let redis: FoundRedis;
 let stack: TestStack;
-/** Older than 30 s when their tests begin, which the first three take that long to end. */
+/** Sessions that are older than 30 s when their tests begin, because the first three tests take that long. */
 let older: View[];
 let living: NodeJS.Timeout;
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
   redis = await redisForTests();
   stack = await new TestStack(redis.url).start({});
   const { uuid } = await stack.create('well');
-  // With nothing going well in between, 404s of five sessions would be taken for a wrong address.
+  // Without successful calls in between, 404s for five sessions would be taken for a wrong address.
   living = setInterval(() => stack.call('POST', `/v1/sessions/${uuid}/wake`).catch(() => {}), 200);
   older = await Promise.all(['ada', 'bob', 'eve', 'dan', 'leaver'].map((user) => stack.create(user)));
 });
@@ -29,7 +29,11 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** Every call of these sessions is answered 404, as by an ingress in the session-manager's place, until the function that it returns is called. */
+/**
+ * Answers every call for these sessions with 404, as an ingress in the session-manager's place does.
+ *
+ * @returns a function that ends this
+ */
 async function answer404(uuids: readonly string[], call?: string): Promise<() => Promise<void>> {
   const ids = await Promise.all(
     uuids.map(async (uuid) => (await stack.fault({ uuid, ...(call ? { call } : {}), fault: { status: 404 } })).id),
@@ -104,7 +108,7 @@ describe.concurrent('a session that the session-manager answers 404 for', { time
     const from = Date.now();
     const policy = { sleepAfter: '1s', deleteAfter: '1h' };
     await Promise.all(sessions.map(({ uuid }) => stack.call('PATCH', `/v1/sessions/${uuid}`, { policy })));
-    // Its user comes back in the middle of it.
+    // The user returns during the outage.
     await stack.ping(dozing.uuid);
     await waitFor('6 s pass', () => Date.now() >= from + 6_000);
     await Promise.all(all.map(async (uuid) => expect((await stack.calls(uuid)).some(({ status }) => status === 404)).toBe(true)));
@@ -124,7 +128,7 @@ describe.concurrent('a session that the session-manager answers 404 for', { time
     expect(await stack.status(uuid)).toBe('deleting');
     await stack.until(uuid, 'deleted', PATIENCE);
     const deletes = await stack.calls(uuid, 'delete');
-    // The pod was there all the while: the second one deleted it.
+    // The pod existed all the time; the second delete removed it.
     expect(deletes.map(({ status }) => status)).toEqual([404, 200]);
     expect(deletes[1]!.at - deletes[0]!.doneAt).toBeGreaterThanOrEqual(APART - 50);
   });

@@ -6,7 +6,7 @@ import { API_KEY, TestStack, type View } from './stack.ts';
 const CONNECTIONS = 3_000;
 const FLOOD_MS = 4_000;
 const HEAP_MB = 256;
-/** The heap, and what Node itself, its sockets and their buffers take. */
+/** The heap, plus what Node itself, its sockets and their buffers use. */
 const RESIDENT_BYTES = (HEAP_MB + 350) * 1_048_576;
 
 let redis: FoundRedis;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => redis?.stop());
 
-// Each has processes of its own: what one has done to an API's heap is not the next one's.
+// Each test has processes of its own, so that one test's load on an API's heap does not affect the next.
 beforeEach(async () => {
   stack = await new TestStack(redis.url, { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` }).start({});
   session = await stack.create('ada');
@@ -28,9 +28,9 @@ beforeEach(async () => {
 afterEach(() => stack?.stop());
 
 /**
- * Sends this over and over by many connections, each as soon as it has an answer, as nobody should.
+ * Sends a request over and over on many connections, each as soon as it has an answer.
  *
- * @returns how often each kind of answer came: its status, and what else the head says
+ * @returns how often each kind of answer came: its status, its content type, and whether it has `Retry-After`; errors by message
  */
 function flood(request: string): Promise<Map<string, number>> {
   const port = Number(new URL(stack.apiUrls[0]!).port);
@@ -78,7 +78,7 @@ const ping = (body: string) =>
     body,
   ].join('\r\n');
 
-/** Sends a ping every 20 ms for as long as `isOver` does not say so, and counts its statuses. */
+/** Sends a ping every 20 ms until `isOver` returns true. Returns the statuses that came back. */
 async function pings(isOver: () => boolean): Promise<Set<number>> {
   const statuses = new Set<number>();
   const all: Promise<unknown>[] = [];
@@ -94,7 +94,7 @@ it('callers without a key, many and slow or few and fast, keep no ping out and s
   const port = Number(new URL(stack.apiUrls[0]!).port);
   const sockets = new Set<Socket>();
   let over = false;
-  /** Keeps a connection, and sends this over it every 100 ms. */
+  /** Keeps a connection open: sends `first` at once and `next` every 100 ms. */
   const keep = (first: string, next: string) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(first));
     const timer = setInterval(() => socket.write(next), 100);
@@ -108,7 +108,7 @@ it('callers without a key, many and slow or few and fast, keep no ping out and s
   };
   const drip = 'POST /v1/activity HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n';
   for (let i = 0; i < 500; i++) keep(drip, '1\r\n \r\n');
-  // 220 kB a second.
+  // 220 kB per second.
   const flood = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(800);
   keep(flood, flood);
   const until = performance.now() + FLOOD_MS;
@@ -141,7 +141,7 @@ it('more chats than there is memory for, to a session-manager that hangs: the re
   await waitFor('some are refused, and the rest waits', () => refused.length > 50, 30_000);
   expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]));
   expect(new Set(refused.map(({ headers }) => headers.get('retry-after')))).toEqual(new Set(['1']));
-  // So much at once keeps the process busy for a moment.
+  // The burst keeps the process busy for a moment.
   await waitFor('pings are taken again', async () => (await stack.call('POST', `/v1/sessions/${session.uuid}/activity`)).status === 202);
   const until = performance.now() + 1_000;
   expect(await pings(() => performance.now() > until)).toEqual(new Set([202]));
@@ -154,7 +154,7 @@ it('more chats than there is memory for, to a session-manager that hangs: the re
 
 it('more pings than can be taken: the rest is told to come back, and the process lives on', async () => {
   let over = false;
-  // Each as heavy as a few: so many small ones this process could not even send.
+  // Each request is as expensive as several small ones. This process could not send that many small ones.
   const flooding = flood(ping(`{}${' '.repeat(4_000)}`)).finally(() => {
     over = true;
   });

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { API_KEY, OPERATOR, TestStack } from './stack.ts';
 
-/** As many event streams as an API serves at once, and pages as the dashboard shows to one login. */
+/** The number of event streams that an API serves at once, and of live pages that the dashboard serves to one login. */
 const STREAMS = 200;
 const PAGES = 30;
 
@@ -26,7 +26,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-/** Asks for something, and has the status once it is known, and what ends it. */
+/** Sends a request. Returns its status once known, whether it is open, and a function that closes it. */
 function ask(url: string, headers: Record<string, string>, method = 'GET') {
   const call = request(url, { method, headers, agent: false });
   let isOpen = true;
@@ -46,7 +46,7 @@ function ask(url: string, headers: Record<string, string>, method = 'GET') {
 
 const stream = () => ask(`${stack.apiUrls[0]}/v1/events`, { 'x-api-key': API_KEY });
 
-/** Asks as often at once as there are places three times: how many were served and still are, and how many were refused with what. */
+/** Sends three times as many requests as there are places. Returns how many are still being served, and the statuses of the others. */
 async function crowd(open: () => ReturnType<typeof ask>, places: number) {
   const calls = Array.from({ length: 3 * places }, open);
   const answered = await Promise.all(calls.map(async (call) => ({ ...call, status: await call.status })));
@@ -86,10 +86,10 @@ it('callers who waited for a wake and hung up cost Redis nothing', async () => {
   await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
   await stack.until(uuid, 'sleeping');
   await stack.fault({ call: 'wake', fault: { hang: true } });
-  /** All commands so far, those that scripts ran among them. */
+  /** Returns how many commands Redis has run, including those that scripts ran. */
   const commands = async () =>
     [...(await redis.info('commandstats')).matchAll(/calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
-  /** Commands within a second. */
+  /** Returns how many commands Redis runs within a second. */
   const inASecond = async () => {
     const before = await commands();
     const from = performance.now();
@@ -101,7 +101,7 @@ it('callers who waited for a wake and hung up cost Redis nothing', async () => {
     ask(`${stack.apiUrls[0]}/v1/sessions/${uuid}/wake?wait=120s`, { 'x-api-key': API_KEY }, 'POST'),
   );
   await waitFor('they wait', async () => (await inASecond()) > idle + 500);
-  // Each is active, once a second, and they share what is read. If each read for itself, there would be 18,000.
+  // Each waiting call counts as activity once a second, and they share their reads. Separate reads would make 18,000 commands.
   expect(await inASecond()).toBeLessThan(6_000);
   for (const { hangUp } of waits) hangUp();
   await waitFor('it is as before', async () => (await inASecond()) < 2 * idle + 100);

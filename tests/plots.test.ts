@@ -8,7 +8,7 @@ import { draw, writePlot } from '../bench/src/plots.ts';
 const of = (group: string, unit: string, ...whats: string[]) =>
   whats.map((what, i) => figure(group, what, unit, [300 + i, 200 + i, 230 + i]));
 
-/** What each is drawn from, and what has to be readable in it. */
+/** The figures for each plot, and the texts that must be readable in it. */
 const DRAWN: Record<string, { figures: Figure[]; readable: string[] }> = {
   pings: {
     figures: [
@@ -19,7 +19,7 @@ const DRAWN: Record<string, { figures: Figure[]; readable: string[] }> = {
     readable: ['200 sessions', '400 sessions', 'floor', 'Sandman', 'remove + add', 'ZSET', 'pings/s'],
   },
   lateness: {
-    // None at all is late too, and has no place on a logarithmic axis.
+    // A lateness of 0 is a valid value, but has no place on a logarithmic axis.
     figures: [
       ...of('10 due/s, hz 100', 'ms', 'Sandman: p99', 'Sandman: most'),
       figure('10 due/s, hz 100', 'poller, 50 ms: p99', 'ms', [0]),

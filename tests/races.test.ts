@@ -31,7 +31,7 @@ interface Change {
   readonly cause: string;
 }
 
-/** Every change of status, from the outbox. */
+/** Returns every change of status, read from the event stream, by session. */
 async function changes(): Promise<Map<string, Change[]>> {
   const entries = await redis.xrange(`{${stack.prefix}:0}:events`, '-', '+');
   const byUuid = new Map<string, Change[]>();
@@ -44,7 +44,7 @@ async function changes(): Promise<Map<string, Change[]>> {
 }
 
 it('pings at the very moment the alarm fires: none is slept upon, each that came too late is followed by a wake', async () => {
-  // Long enough for pings to come during the call.
+  // The call takes long enough for pings to arrive during it.
   await stack.fault({ call: 'sleep', fault: { delayMs: 15, afterMs: 15 } });
   const policy = { sleepAfter: `${SLEEP_AFTER}ms`, deleteAfter: '1h' };
   const sessions = await Promise.all(Array.from({ length: SESSIONS }, (_, i) => stack.create(`racer-${i}`, policy)));
@@ -70,27 +70,27 @@ it('pings at the very moment the alarm fires: none is slept upon, each that came
     const idleSleeps = (log.get(uuid) ?? []).filter(({ to, cause }) => to === 'falling-asleep' && cause === 'idle');
     decisions += idleSleeps.length;
     for (const { at } of idleSleeps) {
-      // One of the very ms of the decision may have come after it.
+      // A ping in the same ms as the decision may have come after it.
       const sleptUpon = mine.filter(({ lastActivity }) => lastActivity < at && at - lastActivity < SLEEP_AFTER);
       expect(sleptUpon).toEqual([]);
     }
     const calls = await stack.calls(uuid, 'sleep', 'wake');
     for (const ping of mine.filter(({ status }) => status === 'waking')) {
       woken++;
-      // Either a wake ends after it, or the pod had just been woken when it came and the record did not say so yet.
+      // Either a wake ends after the ping, or the pod had just been woken and the record did not say so yet.
       const before = calls.filter(({ doneAt }) => doneAt <= ping.lastActivity).at(-1);
       expect(calls.some(({ call, doneAt }) => call === 'wake' && doneAt >= ping.lastActivity) || before?.call === 'wake').toBe(true);
     }
-    // What the session-manager saw is a sleep, a wake, a sleep, …: never a call too many, never two at a time.
+    // The session-manager sees sleep, wake, sleep, … in turn: no surplus call, and never two at a time.
     expect(calls.map(({ call }) => call)).toEqual(calls.map((_, k) => (k % 2 === 0 ? 'sleep' : 'wake')));
     for (const [k, call] of calls.entries()) if (k > 0) expect(call.at).toBeGreaterThanOrEqual(calls[k - 1]!.doneAt);
   }
-  // The race was really run: some pings came in time, some did not.
+  // Both sides of the race occurred: some pings came in time, some did not.
   expect(decisions).toBeGreaterThan(SESSIONS);
   expect(woken).toBeGreaterThan(0);
   expect(pings.length).toBeGreaterThan(woken);
 
-  // And no session is left without an alarm.
+  // No session is left without an alarm.
   const queue = new Queue('delete', { connection: redis, prefix: `{${stack.prefix}:0}` });
   const delayed = await queue.getDelayed(0, -1);
   for (const { uuid } of sessions) expect(delayed.filter(({ id }) => id?.startsWith(`delete-${uuid}-`))).toHaveLength(1);
@@ -109,7 +109,7 @@ it('each live session has one delayed sleep and one delayed delete job, and ping
       await queue.close();
     }
   };
-  // The pings say they are later than the slack of 1 %: nothing need be waited for.
+  // Old anchors, so that the next ping is further away than the slack of 1 % and moves both alarms at once.
   await redis.hset(`{${stack.prefix}:0}:session:${uuid}`, {
     [FIELDS.sleepAnchor]: Date.now() - 3_600_000,
     [FIELDS.deleteAnchor]: Date.now() - 3_600_000,
@@ -123,7 +123,7 @@ it('each live session has one delayed sleep and one delayed delete job, and ping
   await due('sleep');
   await due('delete');
 
-  // A wake and a sleep later there is still one of each.
+  // After a wake and a sleep there is still one of each.
   await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
   await stack.until(uuid, 'sleeping');
   await stack.ping(uuid);

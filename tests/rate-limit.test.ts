@@ -28,11 +28,11 @@ interface Refused {
   readonly status: number;
   readonly code: string;
 }
-/** By the APIs in turn. */
+/** Calls each API in turn. */
 const ask = (key = OURS) => stack.call<Refused>('GET', '/v1/policies', undefined, { 'x-api-key': key });
 const counters = () => redis.keys('*:rate:*');
 
-// First, while no key has a window open.
+// First, while no key has an open window.
 it('a wrong key has no limit', async () => {
   const wrong = await Promise.all(Array.from({ length: 4 * LIMIT }, () => ask('a-wrong-key-0123456789')));
   expect(new Set(wrong.map(({ status }) => status))).toEqual(new Set([401]));

@@ -8,7 +8,7 @@ import { TestStack } from './stack.ts';
 let found: FoundRedis;
 let redis: Redis;
 let stack: TestStack;
-/** Without a worker at first: the sweep of the first one begins at once, that of another up to 5 s later. */
+/** Starts without a worker: the first worker sweeps at once, another one up to 5 s later. */
 let unswept: TestStack;
 
 beforeAll(async () => {

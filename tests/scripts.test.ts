@@ -76,7 +76,7 @@ describe('npm run pin:images', () => {
   const texts = () => TEXTS.map((path) => readFileSync(join(copy(), path), 'utf8'));
   const pin = (...args: string[]) => script('scripts/pin-images.ts', [...args, copy()], { PATH: folder });
 
-  /** A docker that knows the digests of these images alone. */
+  /** Writes a fake docker that knows only the digests of these images. */
   function registry(digests: Readonly<Record<string, string>>): void {
     const cases = Object.entries(digests).map(([name, digit]) => `'${name}') echo '{"digest": "sha256:${digit.repeat(64)}"}' ;;`);
     const text = `#!/bin/sh\n[ "$1 $2 $3" = 'buildx imagetools inspect' ] || exit 1\ncase "$4" in\n${cases.join('\n')}\n*) echo "$4: not found" >&2; exit 1;;\nesac\n`;

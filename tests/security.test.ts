@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack, type View } from './stack.ts';
 
-/** What must never be read anywhere. The Redis password needs escaping in a URL, and may not leak in either form. */
+/** Texts that must never appear in output. The Redis password needs escaping in a URL, and may not leak in either form. */
 const SECRETS = {
   key: 'test-api-key-0123456789',
   'a wrong key': 'wrong-key-5d41402abc4b2a76',
@@ -17,7 +17,7 @@ const SECRETS = {
   'a chat message': 'the-pod-must-not-sleep-tonight',
 };
 
-/** Throws where text holds a secret, or the bytes of one as JSON writes a Buffer. */
+/** Throws if a text contains a secret, as plain text, as base64, or as JSON writes a Buffer. */
 function expectNoSecret(text: string): void {
   for (const [what, secret] of Object.entries(SECRETS)) {
     for (const form of [secret, [...Buffer.from(secret)].join(','), Buffer.from(secret).toString('base64').slice(0, -4)]) {
@@ -28,13 +28,13 @@ function expectNoSecret(text: string): void {
 
 const authorized = (url: string, password: string) => url.replace('redis://', `redis://:${encodeURIComponent(password)}@`);
 
-/** How long a whole request may take, in ms; its headers have less. */
+/** The time limit for a whole request, in ms; that for its headers is shorter. */
 const REQUEST_MS = 30_000;
 
 let server: RedisServer;
 let stack: TestStack;
 let session: View;
-/** Answers to connections that `beforeAll` opens: the API cuts them off after ten seconds, during which the other tests run. */
+/** Answers to connections that `beforeAll` opens. The API closes them after 10 s, while the other tests run. */
 let slow: Record<'unended' | 'silent', Promise<{ readonly answer: string; readonly ms: number }>>;
 const answers: string[] = [];
 const others: AppProcess[] = [];
@@ -58,7 +58,7 @@ afterAll(async () => {
 
 const base = () => stack.apiUrls[0]!;
 
-/** Calls the API, and keeps what an error says. */
+/** Calls the API, and records the text of an error. */
 async function send(path: string, init: RequestInit = {}): Promise<number> {
   const answer = await fetch(base() + path, init);
   const text = await answer.text();
@@ -66,7 +66,7 @@ async function send(path: string, init: RequestInit = {}): Promise<number> {
   return answer.status;
 }
 
-/** Sends bytes as they are, and reads until the API closes. */
+/** Sends bytes unchanged, and reads until the API closes the connection. */
 function raw(...parts: string[]): Promise<string> {
   return new Promise((resolve) => {
     let text = '';
@@ -76,7 +76,7 @@ function raw(...parts: string[]): Promise<string> {
     socket.on('data', (chunk) => {
       text += chunk;
     });
-    // Closed while we still wrote: what it said before that counts.
+    // The API closed the connection while the test still wrote; what it sent before that counts.
     socket.on('error', () => {});
     socket.on('close', () => resolve(text));
   });
@@ -265,12 +265,12 @@ describe('secrets and messages are in no log, trace, metric or error', () => {
       if (path !== '/metrics') expect(answer.status, path).toBe(503);
       answers.push(await answer.text());
     }
-    // A worker that may not log in has nothing to serve yet, or serves that it is not ready.
+    // A worker that may not log in either does not listen yet, or answers that it is not ready.
     answers.push(await fetch(`http://127.0.0.1:${workerPort}/readyz`).then((answer) => answer.text(), String));
   });
 
   it('and none of it was written anywhere', async () => {
-    // What the API logs when it cuts these off counts too.
+    // Includes what the API logs when it closes these connections.
     await Promise.all(Object.values(slow));
     const metrics = await Promise.all(
       [base(), ...stack.workers.map((worker) => (worker as AppProcess & { ops: string }).ops)].map(async (url) =>

@@ -5,9 +5,9 @@ import { type Certificate, type FoundRedis, lacks, makeCertificate, opensslFound
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { TestStack } from './stack.ts';
 
-/** How long a name takes to resolve, a connection to be taken, and TLS to begin, in ms: each longer than a decision may age. */
+/** Delay in ms of resolving a name, accepting a connection, and starting TLS: each longer than a decision may age. */
 const SLOW = 1_500;
-/** Sessions that are put to sleep at once. */
+/** Sessions that are put to sleep concurrently. */
 const MANY = 40;
 
 let redis: FoundRedis;
@@ -34,12 +34,12 @@ const SLOW_NAMES = `data:text/javascript,${encodeURIComponent(`
 
 interface Front {
   readonly port: number;
-  /** Connections that were taken so far. */
+  /** Returns the number of connections that were accepted so far. */
   connections(): number;
   close(): Promise<void>;
 }
 
-/** What stands before the session-manager: takes its time with each connection, and may close it after one answer. */
+/** Starts a proxy before the session-manager that is slow to take each connection, and may close it after one answer. */
 async function startFront(target: string, { certificate, closes }: { certificate?: Certificate; closes: boolean }): Promise<Front> {
   const open = new Set<Socket>();
   let taken = 0;
@@ -77,7 +77,7 @@ async function startFront(target: string, { certificate, closes }: { certificate
   };
 }
 
-/** Processes for which the session-manager is this way, and the time from when sleeps are asked for to the last of them. */
+/** Starts a stack whose processes reach the session-manager at the URL that `url` returns. */
 async function stackBehind(url: (target: string) => Promise<string>, env: Record<string, string> = {}): Promise<TestStack> {
   const stack = new TestStack(redis.url, { ...env, NODE_OPTIONS: `--import=${SLOW_NAMES}` });
   await stack.start({ apis: 0, workers: 0 });
@@ -94,13 +94,13 @@ describe.concurrent('a connection that takes longer to open than a decision may 
     await stack.until(uuid, 'sleeping');
     const [sleep] = await stack.calls(uuid, 'sleep');
     const [created] = await stack.calls(uuid, 'create');
-    // Idle for 3 s, a connection of 1.5 s, and a busy machine.
+    // Idle for 3 s, 1.5 s for the connection, and a margin for a busy machine.
     expect(sleep!.at - created!.doneAt).toBeLessThan(3_000 + SLOW + 3_000);
     expect(await stack.call('POST', `/v1/sessions/${uuid}/wake?wait=20s`)).toMatchObject({ status: 200, body: { status: 'active' } });
     expect((await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: 'hello' })).status).toBe(200);
     await stack.call('DELETE', `/v1/sessions/${uuid}`);
     await stack.until(uuid, 'deleted');
-    // Nothing had to be tried twice.
+    // No call was repeated.
     expect((await stack.calls(uuid)).map(({ call }) => call).filter((call) => call !== 'status')).toEqual([
       'create',
       'sleep',

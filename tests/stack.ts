@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AppProcess, freePort, startApp, waitFor } from '@sandman/testing';
 
-/** How long a process may take to answer for the first time, in ms: on a busy machine its start takes a while. */
+/** The time limit for a process to answer for the first time, in ms: on a busy machine its start takes long. */
 export const START_MS = 55_000;
 
 export const API_KEY = 'test-api-key-0123456789';
@@ -34,12 +34,12 @@ export interface Answer<T> {
   readonly headers: Headers;
 }
 
-/** Real processes on a real Redis, under a key prefix of their own. */
+/** Starts real processes on a real Redis, under a key prefix of their own. */
 export class TestStack {
   readonly apis: AppProcess[] = [];
   readonly workers: AppProcess[] = [];
   readonly apiUrls: string[] = [];
-  /** Where each worker says how it is. */
+  /** The URL of each worker's metrics and health endpoints. */
   readonly ops: string[] = [];
   readonly prefix = `test-${randomUUID()}`;
   readonly #redisUrl: string;
@@ -54,7 +54,7 @@ export class TestStack {
     this.#env = { ...env };
   }
 
-  /** Further variables, for the APIs and workers that are started from now on. */
+  /** Sets further variables for the APIs and workers that are started from now on. */
   set(env: Record<string, string>): void {
     Object.assign(this.#env, env);
   }
@@ -72,7 +72,7 @@ export class TestStack {
     return this;
   }
 
-  /** What every process of it is given. */
+  /** The variables that every process of the stack gets. */
   get environment(): Record<string, string> {
     return {
       REDIS_URL: this.#redisUrl,
@@ -80,14 +80,16 @@ export class TestStack {
       HOST: '127.0.0.1',
       SESSION_MANAGER_URL: this.#sim,
       SESSION_MANAGER_API_KEY: SIM_KEY,
-      // Calls are counted; what a patrol adds to them is for the tests of that.
+      // Tests count calls, so the patrol is off unless a test turns it on.
       PATROL_RATE: '0',
       ...this.#env,
     };
   }
 
-  /** @param port one that is free, by default
-   * @param env further variables */
+  /**
+   * @param port a free one by default
+   * @param env further variables
+   */
   async addApi(port?: number, env: Record<string, string> = {}): Promise<AppProcess> {
     port ??= await freePort();
     const api = startApp('api', { API_KEYS: API_KEY, ...this.environment, PORT: `${port}`, ...env });
@@ -133,7 +135,7 @@ export class TestStack {
     await Promise.all(all.map((app) => app.exited));
   }
 
-  /** Calls one of the APIs, each in its turn. */
+  /** Calls the APIs, each in turn. */
   async call<T = View>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
     const base = this.apiUrls[this.#turn++ % this.apiUrls.length] ?? '';
     const answer = await fetch(base + path, {
@@ -180,7 +182,7 @@ export class TestStack {
     return (await answer.json()) as T;
   }
 
-  /** The session-manager's journal, of one session and of the given calls. */
+  /** Returns the session-manager's call log for one session, limited to the named calls if any are given. */
   async calls(uuid: string, ...names: string[]): Promise<Call[]> {
     const { items } = await this.sim<{ items: Call[] }>('GET', '/sim/journal');
     return items.filter((entry) => entry.uuid === uuid && (names.length === 0 || names.includes(entry.call)));

@@ -21,7 +21,7 @@ function missing(): string | null {
   return redisKnows('tls-auth-clients', 'no') ? null : 'install a redis-server that is built with TLS (Debian’s is)';
 }
 
-// Starting servers and processes takes longer than the tests do: each kind has one Redis for both, beside the other kinds.
+// Starting servers and processes takes longer than the tests, so each kind shares one Redis and the kinds are concurrent.
 const SIDE_BY_SIDE = { concurrent: true };
 
 interface Served {
@@ -83,7 +83,7 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
       });
       for (const [app, url] of apps) {
         await waitFor('it is up', async () => (await fetch(`${url}/healthz`).catch(() => null))?.ok, 30_000);
-        // ioredis keeps a sentinel's reason to itself.
+        // ioredis does not report why a sentinel failed.
         await waitFor('it says why', () => {
           expect(app.stderr()).toBe('');
           return /self-signed certificate|All sentinels are unreachable/.test(app.stdout());
@@ -96,7 +96,7 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
     });
   });
 
-  // The connection is given up in the middle of the handshake; then come the certificate, and an alert that says so.
+  // The client gives up in the middle of the handshake. The certificate arrives after that, followed by an alert.
   describe('with a network that holds back what the server sends until the connection is given up', SIDE_BY_SIDE, () => {
     it.for([
       ['rediss', ''],

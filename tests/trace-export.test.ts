@@ -5,7 +5,7 @@ import { TestStack } from './stack.ts';
 
 const line = (uuid: string, at: string, more = {}) => ({ uuid, at, ...more });
 
-/** How long a simulated pod stays awake without activity: longer than any gap between known and inferred lines, in ms. */
+/** How long a simulated pod stays awake without activity, in ms: longer than any gap between known and inferred lines. */
 const SIMULATED_MS = 2_000;
 
 /** Simulates a policy on a trace that ends at `until`. */

@@ -26,10 +26,10 @@ it('a crash between commit and arm costs seconds, not the alarm', async () => {
   const store = new RedisSessionStore(redis, { prefix: stack.prefix, shards: 1, slack: 1 });
   const policy = new PolicyBook().resolve({ sleepAfter: '1s', deleteAfter: '1h' });
   const { now } = await store.read('crashed1');
-  // Just what an API does before it dies: the commit, and nothing after it.
+  // Does what an API does before it dies: the commit, and nothing after it.
   const patch = birth({ userId: 'ada', workspaceUrl: '', policy, cause: 'created' }, null, now);
   expect(await store.commit('crashed1', null, { patch, alarms: true })).toMatchObject({ kind: 'committed' });
-  expect(await store.marked(0)).toEqual([{ uuid: 'crashed1', shard: 0 }]);
+  expect(await store.marked(0)).toEqual(['crashed1']);
   await stack.until('crashed1', 'sleeping', 6_000);
   await waitFor('the mark is gone', async () => (await store.marked(0)).length === 0);
 });

@@ -17,7 +17,7 @@ afterAll(async () => {
 
 const show = async (uuid: string) => (await stack.call<View>('GET', `/v1/sessions/${uuid}`)).body;
 
-/** A session that sleeps, and whose wakes fail until the function that is returned is called. */
+/** Creates a sleeping session whose wakes fail until the returned `serve` is called. */
 async function unwakeable(user: string, policy: { sleepAfter: string; deleteAfter: string }) {
   const { uuid } = await stack.create(user);
   await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
@@ -27,7 +27,7 @@ async function unwakeable(user: string, policy: { sleepAfter: string; deleteAfte
   return { uuid, serve: () => stack.sim('DELETE', `/sim/faults/${id}`) };
 }
 
-/** The wake that succeeded, and the sleep after it. */
+/** Waits until the session sleeps again. Returns the wake that succeeded, and the sleep after it. */
 async function wakeAndSleep(uuid: string) {
   await waitFor('it sleeps again', async () => (await stack.calls(uuid, 'sleep')).length === 2, 30_000);
   const wake = (await stack.calls(uuid, 'wake')).at(-1)!;
@@ -54,7 +54,7 @@ describe.concurrent('while the session-manager wakes nobody for longer than slee
     await serve();
     await stack.until(uuid, 'active');
     const awake = await show(uuid);
-    // The user's own activity is the ping.
+    // The user's own last activity is the ping.
     expect(awake.lastActivity).toBe(lastActivity);
     const { wake, sleep } = await wakeAndSleep(uuid);
     expect(sleep.at - wake.doneAt).toBeGreaterThanOrEqual(1_950);

@@ -22,7 +22,7 @@ afterAll(async () => {
 describe('a webhook receiver that is down', () => {
   it.each([
     ['refuses', () => 503, () => receiver.refused.length >= 40],
-    // Ten deliveries at once are all that a worker makes.
+    // A worker makes at most ten deliveries at once.
     ['does not answer', () => null, () => receiver.unanswered.length >= 10],
   ])('and %s delays no sleep', async (what, answer, isDown) => {
     receiver.answer = answer;

@@ -33,13 +33,13 @@ type Answer = () => number | null;
 
 /** Receives webhooks. Checks the signature of each with the public library and with the client's `verifyWebhook`. */
 export class Receiver {
-  /** For each session that has no entry in `answers`. */
+  /** The answer for each session that has no entry in `answers`. */
   answer: Answer = () => 204;
-  /** By uuid. */
+  /** Answers by uuid. */
   readonly answers = new Map<string, Answer>();
   readonly refused: Refusal[] = [];
   readonly unanswered: Refusal[] = [];
-  /** What was wrong with requests whose signature or body is invalid. */
+  /** What was wrong with each request whose signature or body is invalid. */
   readonly invalid: unknown[] = [];
   readonly #delivered: Delivery[] = [];
   readonly #server: Server;
@@ -85,7 +85,7 @@ export class Receiver {
     return this.#delivered.filter(({ session }) => session.uuid === uuid);
   }
 
-  /** The ids of a session's refused requests. */
+  /** Returns the ids of a session's refused requests. */
   refusedOf(uuid: string): string[] {
     return this.refused.filter((one) => one.uuid === uuid).map(({ id }) => id);
   }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { TestStack } from './stack.ts';
 import { Receiver, SECRET } from './webhook-receiver.ts';
 
-// The tests of a stack wait at the same time, each for a session of its own.
+// The tests of a stack are concurrent, because each waits for a session of its own.
 vi.setConfig({ maxConcurrency: 20 });
 
 let redis: FoundRedis;
@@ -38,21 +38,21 @@ function useStack(workers: number): { readonly receiver: Receiver; readonly stac
   };
 }
 
-/** The metrics of all workers of a stack. */
+/** Returns the metrics of all workers of a stack. */
 const metricsOf = async ({ ops }: TestStack) =>
   (await Promise.all(ops.map(async (url) => (await fetch(`${url}/metrics`)).text()))).join('\n');
 
-/** Warned after 1.5 s, asleep after 3 s. */
+/** The warning comes after 1.5 s, the sleep after 3 s. */
 const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
 
-/** For tests that change what holds for all sessions, or read metrics to which every session adds. */
+/** For tests that change settings for all sessions, or read metrics to which every session adds. */
 const alone = useStack(1);
 
 describe.concurrent('a stack that many sessions share', () => {
   const on = useStack(2);
   const { receiver } = on;
   let client: Redis;
-  /** Where the deliveries wait. */
+  /** The queue where deliveries wait. */
   let queue: Queue;
 
   beforeAll(() => {
@@ -213,12 +213,12 @@ describe.concurrent('a stack of one test at a time', () => {
 
     it('a warning leaves no alarm behind that the sweep would have to repair', async () => {
       const { stack } = alone;
-      // An alarm that stands at its warning must not look late, nor one past it.
+      // An alarm that waits for its warning must not look late, nor one that is past it.
       const { uuid } = await stack.create('ada', POLICY);
       await receiver.untilDelivered(uuid, 'session.sleep-warning', 'session.slept');
       const metrics = await metricsOf(stack);
       expect(metrics).not.toMatch(/sandman_sweep_repairs_total\{.*\} [1-9]/);
-      // Nor is an alarm early that stops for the warning: there was something to do.
+      // An alarm that stops for the warning does not count as early, because there was something to do.
       expect(metrics).not.toMatch(/sandman_alarms_early_total\{alarm="sleep"\} [1-9]/);
     });
 

@@ -6,7 +6,7 @@ import { SessionManagerClient } from '@sandman/session-manager';
 import { RedisJournal, RedisSessionStore, RedisShadows } from '@sandman/store';
 import { alarmsOf, type Way } from './ways.ts';
 
-// Sandman's API, in which each ping moves its alarm as `BENCH_WAY` does. Else it is configured as the API is.
+// Runs Sandman's API with its usual configuration, except that each ping moves its alarm in the way that `BENCH_WAY` names.
 const env = readEnv(process.env, [
   'REDIS_URL',
   'KEY_PREFIX',

@@ -1,11 +1,11 @@
 import { connect, type Socket } from 'node:net';
 
-// A caller who means harm: ATTACK says how, ATTACKERS by how many connections, PORT where.
+// Attacks an API: `ATTACK` names the kind of attack, `ATTACKERS` is the number of connections, `PORT` the API's port.
 const { ATTACK = '', ATTACKERS = '1', PORT = '', API_KEY = '', UUIDS = '' } = process.env;
 const attackers = Number(ATTACKERS);
 const uuids = UUIDS.split(',');
 
-/** How soon a connection that was closed is opened again, in ms. */
+/** The delay before a closed connection is opened again, in ms. */
 const AGAIN_MS = 1_000;
 const TICK_MS = 100;
 const PIPELINED_BYTES_PER_SECOND = 218_000;
@@ -13,7 +13,7 @@ const MEGABYTE = 1_048_576;
 
 const HEAD = `host: sandman\r\nx-api-key: ${API_KEY}\r\ncontent-type: application/json\r\n`;
 
-/** Keeps a connection, and calls `use` each time that it is open; what `use` returns ends its work. */
+/** Keeps a connection open and calls `use` each time it is established. The function that `use` returns stops its work. */
 function keep(use: (socket: Socket) => () => void): void {
   const socket = connect(Number(PORT), '127.0.0.1');
   let stop = () => {};
@@ -50,7 +50,7 @@ const ATTACKS: Record<string, (index: number) => void> = {
       socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n');
       return every(1_000, () => socket.write('1\r\n \r\n'));
     }),
-  /** Tells of one user, again and again, all that a batch may hold. */
+  /** Sends full batches (1,000 events) for one user, each as soon as the one before is answered. */
   batch: () => {
     const request = post('/v1/activity', JSON.stringify({ events: Array.from({ length: 1_000 }, () => ({ userId: 'many' })) }));
     keep((socket) => {
@@ -59,13 +59,13 @@ const ATTACKS: Record<string, (index: number) => void> = {
       return () => {};
     });
   },
-  /** Sends a message of 1 MB, which is never answered. */
+  /** Sends a chat message of 1 MB, which is never answered. */
   chat: (index) =>
     keep((socket) => {
       socket.write(post(`/v1/sessions/${uuids[index % uuids.length]}/chat`, JSON.stringify({ message: 'x'.repeat(MEGABYTE - 100) })));
       return () => {};
     }),
-  /** Waits for a wake and hangs up. */
+  /** Asks for a wake, waits for it, and closes the connection after `AGAIN_MS`. */
   wait: (index) => {
     const socket = connect(Number(PORT), '127.0.0.1', () => {
       socket.write(post(`/v1/sessions/${uuids[index % uuids.length]}/wake?wait=120s`, ''));

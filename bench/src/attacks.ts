@@ -25,17 +25,17 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 };
 
 const HEAP_MB = 256;
-/** Pings of the other callers, a second; and what they do not wait longer for, in ms. */
+/** Pings per second that the other callers send, and after how many ms they give up on an answer. */
 const PINGS_PER_SECOND = 200;
 const PATIENCE_MS = 5_000;
 const SESSIONS = 300;
 const POLL_MS = 100;
-/** The attack begins so long before it is measured at most, in ms. */
+/** The attack begins at most this long before the measurement, in ms. */
 const LEAD_MS = 2_000;
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
-/** Takes each call and answers none. */
+/** Accepts each call and never answers. */
 async function startHangingSessionManager() {
   const server = createServer(() => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -48,7 +48,7 @@ async function startHangingSessionManager() {
   };
 }
 
-/** The most memory that a process has had so far, in MB; 0 where it has ended. */
+/** Returns the highest memory use of a process so far, in MB, or 0 if it has ended. */
 function peakMemory(pid: number): number {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
@@ -57,7 +57,7 @@ function peakMemory(pid: number): number {
   }
 }
 
-/** Watches how long ago an API last wrote its heartbeat, until it is stopped. */
+/** Records the longest age of the API's heartbeat in ms, until the returned function is called. */
 function watchHeartbeat(redis: Redis, prefix: string) {
   let longest = 0;
   let last = 0;
@@ -78,7 +78,7 @@ function watchHeartbeat(redis: Redis, prefix: string) {
   };
 }
 
-/** Sends pings at a steady rate; how long each took in ms, and how many were not taken. */
+/** Sends pings at a steady rate. Returns the p99 of their durations in ms and the percentage that was refused or failed. */
 async function steadyPings(url: string, uuids: readonly string[], seconds: number) {
   const agent = new Agent({ connections: 50, pipelining: 1 });
   const took: number[] = [];

@@ -5,8 +5,8 @@ import { Redis } from 'ioredis';
 import { Agent } from 'undici';
 import { TOUCH, touchOf } from './touch.ts';
 
-// What Fastify, Redis and undici allow: no key, no schema, no metrics, one EVALSHA of the script that a chat's activity
-// runs, and the answer streamed back.
+// The upper limit that Fastify, Redis and undici set: no key, no schema, no metrics, one EVALSHA of the script that a chat's
+// activity runs, and the answer streamed back.
 const env = readEnv(process.env, ['KEY_PREFIX', 'HOST', 'PORT', 'SESSION_MANAGER_URL']);
 const redis = new Redis(process.env.REDIS_URL ?? '');
 const agent = new Agent();

@@ -1,6 +1,6 @@
 import { Agent } from 'undici';
 
-/** One POST that puts a pod to sleep, and nothing else. @param connections at once */
+/** Puts a pod to sleep with one POST and does nothing else. @param connections the most calls at once */
 export function bareSleep(sessionManager: string, connections: number): (uuid: string) => Promise<void> {
   const agent = new Agent({ connections });
   return async (uuid) => {

@@ -4,7 +4,7 @@ import { Worker } from 'bullmq';
 import { bareSleep } from './bare-sleep.ts';
 import { BARE_QUEUE } from './processes.ts';
 
-// A BullMQ worker whose job is one bare POST: what a burst costs at least.
+// A BullMQ worker whose job is one bare POST: the lowest possible cost of a burst.
 const env = readEnv(process.env, ['REDIS_URL', 'KEY_PREFIX', 'SESSION_MANAGER_URL', 'WORKER_CONCURRENCY', 'HOST', 'PORT']);
 const redis = connectRedis(env.REDIS_URL, 'worker', () => {});
 const sleep = bareSleep(env.SESSION_MANAGER_URL, env.WORKER_CONCURRENCY);

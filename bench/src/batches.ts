@@ -7,7 +7,7 @@ import { API_KEY, type Running, runEntry, runSandman } from './processes.ts';
 const FLOOR = 'the script pipelined through ioredis';
 const SANDMAN = 'batched events';
 
-/** Whoever sends events to `fleet`, and how many were taken per second. */
+/** Sends batches of events to a fleet; `measure` returns how many were accepted per second. */
 export interface Batches {
   readonly name: string;
   measure(seconds: number): Promise<number>;

@@ -1,17 +1,17 @@
 import type { Figure } from './figures.ts';
 import type { Fleets, Watched } from './fleet.ts';
 
-/** How much is measured. */
+/** The size of a run. */
 export interface Scale {
   readonly rounds: number;
-  /** Of each measurement, s. */
+  /** The length of each measurement, in s. */
   readonly seconds: number;
-  /** Sessions of a company with some thousand users at once, and of a very large one. */
+  /** Sessions at once of a company with some thousand users, and of a very large company. */
   readonly small: number;
   readonly large: number;
   /** Sessions that are due at once. */
   readonly due: number;
-  /** From one look of a slow scan to the next, s. */
+  /** The interval of the slow scan, in s. */
   readonly scan: number;
 }
 
@@ -26,7 +26,7 @@ export interface Benchmark {
   run(context: Context): Promise<Figure[]>;
 }
 
-/** As it stands in a group's name. */
+/** Formats a size for the name of a group. */
 export function shownSize(size: number, what = 'sessions'): string {
   return `${size.toLocaleString('en')} ${what}`;
 }

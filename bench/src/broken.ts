@@ -3,15 +3,15 @@ import type { Benchmark, Context } from './benchmark.ts';
 import { type Figure, figure, interleave } from './figures.ts';
 import { API_KEY, type Running, runSandman } from './processes.ts';
 
-/** Of so many sessions at most, so many have pods for which every call is answered 500. */
+/** The most sessions in a round, and how many of them have pods for which every call is answered 500. */
 const SESSIONS = 1_000;
 const BROKEN = ['0', '5', '30', '300'] as const;
-/** Users who come back, and sessions that fall due, a second. */
+/** Users who return, and sessions that fall due, per second. */
 const PER_SECOND = 20;
 /** How long a session is idle until it is due, in ms. */
 const IDLE_MS = 2_000;
 const AT_ONCE = 20;
-/** For how long the session-manager is down at most, in ms; for how long in turn down and up, and how often at most. */
+/** The longest outage, in ms; the length of each alternating outage and recovery, in ms; the most alternations. */
 const DOWN_MS = 10_000;
 const TURN_MS = 2_000;
 const TURNS = 5;
@@ -31,7 +31,7 @@ async function ask<T>(url: string, key: string, method: string, body: unknown): 
   return (await answer.json()) as T;
 }
 
-/** An API, two workers, and a simulated session-manager whose pods can be broken. */
+/** Starts an API, two workers, and a simulated session-manager whose pods can be broken. */
 class Stage {
   readonly #api: Running;
   readonly #running: readonly Running[];
@@ -71,7 +71,7 @@ class Stage {
     return ask(this.#sim + path, SIM_KEY, method, body);
   }
 
-  /** When each session was put to sleep for the last time, in ms. */
+  /** Returns when each session was last put to sleep, in ms. */
   async sleeps(): Promise<Map<string, number>> {
     const { items } = await this.sim<{ items: { call: string; uuid: string; at: number; status: number }[] }>('GET', '/sim/journal');
     return new Map(items.filter(({ call, status }) => call === 'sleep' && status === 200).map(({ uuid, at }) => [uuid, at]));
@@ -89,7 +89,7 @@ async function each<T>(items: readonly T[], run: (item: T) => Promise<unknown>):
 
 const p99 = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(0.99 * values.length)]!;
 
-/** Sessions that sleep. */
+/** Creates sessions and puts them to sleep. */
 async function asleep(stage: Stage, count: number): Promise<string[]> {
   const uuids: string[] = [];
   await each(Array.from({ length: count }), async () => {
@@ -107,7 +107,7 @@ async function wake(stage: Stage, uuid: string): Promise<number> {
   return performance.now() - from;
 }
 
-/** How long live users wait, and how late live sessions fall asleep (p99, ms), beside so many broken pods. */
+/** Measures how long live users wait and how late live sessions fall asleep (p99, ms) while `broken` pods fail. */
 async function beside(redis: RedisServer, broken: number, sessions: number, prefix: string, seconds: number) {
   const stage = await Stage.open(redis, prefix);
   try {
@@ -147,7 +147,7 @@ async function beside(redis: RedisServer, broken: number, sessions: number, pref
   }
 }
 
-/** How long after a session-manager that was down answers again its users are served (the last of them), in ms. */
+/** Measures how long after the end of an outage the last waiting user is served, in ms. */
 async function afterOutage(redis: RedisServer, prefix: string, down: number): Promise<number> {
   const stage = await Stage.open(redis, prefix);
   try {
@@ -164,7 +164,7 @@ async function afterOutage(redis: RedisServer, prefix: string, down: number): Pr
   }
 }
 
-/** How long users wait (p99, ms) for a session-manager that is down for 2 s and up for 2 s in turn. */
+/** Measures how long users wait (p99, ms) while the session-manager is down for 2 s and up for 2 s in turn. */
 async function comingAndGoing(redis: RedisServer, prefix: string, turns: number): Promise<number> {
   const stage = await Stage.open(redis, prefix);
   try {

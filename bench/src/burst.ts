@@ -14,7 +14,7 @@ const ONE = 'Sandman, 1 worker';
 const TWO = 'Sandman, 2 workers';
 const CONTESTANTS = [BARE, ONE, TWO] as const;
 
-/** Sessions are made in this time, ms for each; all must be there before they are due. */
+/** Time allowed for making each session, in ms. All sessions must exist before they are due. */
 const MAKING_MS = 1;
 const LEAD_MS = 1_000;
 const DRAINED_MS = 120_000;
@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000;
 
 type Policies = (index: number) => ReturnType<PolicyBook['resolve']>;
 
-/** Policies under which sessions fall asleep at these times, if nobody comes: ms from the epoch. */
+/** Returns a policy for each session that makes it fall asleep at `at(index)` (ms since the epoch) if no activity arrives. */
 export function dueAt(at: (index: number) => number): Policies {
   return (index) => ({
     ...new PolicyBook().default,
@@ -32,17 +32,17 @@ export function dueAt(at: (index: number) => number): Policies {
   });
 }
 
-/** When as many sessions as are to be made will all be there, ms. */
+/** Returns the time by which `count` sessions will have been made, in ms since the epoch. */
 export function soon(count: number): number {
   return Date.now() + LEAD_MS + count * MAKING_MS;
 }
 
-/** @throws Error where it took longer than until `at` to make them */
+/** @throws Error if making the sessions took until after `at` */
 function inTime(at: number): void {
   if (Date.now() > at) throw new Error('The sessions were due before all of them were made');
 }
 
-/** How long Sandman takes for as many sessions as are due at once, until it knows of each that it sleeps, s. */
+/** Measures how long Sandman takes to record `count` sessions that are due at once as asleep, in s. */
 export async function burstOf(redisUrl: string, prefix: string, from: number, count: number, context: Context): Promise<number> {
   const redis = new Redis(redisUrl, { enableAutoPipelining: true });
   const alarms = new AlarmQueues(redis, prefix, 1, () => {});
@@ -60,7 +60,7 @@ export async function burstOf(redisUrl: string, prefix: string, from: number, co
   }
 }
 
-/** The same for BullMQ alone: until the session-manager has been told of each. */
+/** Measures the same for BullMQ alone, until the session-manager has received the sleep call of each session. */
 async function bareBurst({ redisUrl, prefix, sessionManager = '' }: Settings, from: number, count: number): Promise<number> {
   const redis = new Redis(redisUrl, { enableAutoPipelining: true });
   const queue = new Queue(BARE_QUEUE, { connection: redis, prefix: `{${prefix}}` });
@@ -106,7 +106,7 @@ export const burst: Benchmark = {
         name === BARE
           ? bareBurst(settings('bare'), from, count)
           : burstOf(url, name === ONE ? 'one' : 'two', from, count, { ...context, progress: () => {} });
-      // Once for nothing, until the code is compiled.
+      // An uncounted run first, so that the code is compiled.
       for (const [i, name] of CONTESTANTS.entries()) await run(name, (rounds * 3 + i) * due, due);
       const took = await interleave(CONTESTANTS, rounds, async (name, round) => {
         const seconds = await run(name, (round * 3 + CONTESTANTS.indexOf(name)) * due, due);

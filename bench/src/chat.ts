@@ -15,7 +15,7 @@ const FLOOR_PREFIX = 'bare';
 type Name = typeof DIRECT | typeof FLOOR | typeof PROXY;
 const GROUP = 'chat';
 const SESSIONS = 1_000;
-/** Calls a second: what one user after the other makes of it, for latencies and not for load. */
+/** Calls per second: about what single users send one after the other. Measures latency, not load. */
 const PER_SECOND = 100;
 const STREAMED_MB = 100;
 const SAMPLE_MS = 10;
@@ -36,7 +36,7 @@ async function chat(origin: string, path: string, message: unknown): Promise<num
   return bytes;
 }
 
-/** How long answers take, each call at its time, sorted, ms. */
+/** Starts calls at a fixed rate and returns their durations, sorted, in ms. */
 async function latencies(seconds: number, call: () => Promise<unknown>): Promise<number[]> {
   const took: number[] = [];
   const running: Promise<void>[] = [];
@@ -58,7 +58,7 @@ function memoryOf({ pid }: Running): number {
   return kilobytes / 1_024;
 }
 
-/** By how much the process grows while an answer streams through it, MB, and how long that takes, s. */
+/** Measures by how many MB the process grows while an answer streams through it, and how long that takes in s. */
 async function stream(api: Running, path: string): Promise<{ grown: number; took: number }> {
   const before = memoryOf(api);
   let most = before;

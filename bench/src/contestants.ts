@@ -4,21 +4,21 @@ import { fillFleet, Turns } from './fleet.ts';
 import { type Running, runEntry, runSandman } from './processes.ts';
 import { alarmsOf, type Way } from './ways.ts';
 
-/** Who takes pings, and how. */
+/** A way to take pings. */
 export interface Kind {
   readonly name: string;
-  /** The floor sets no alarms, Sandman its own, a way its one. */
+  /** The floor sets no alarms, Sandman sets its own two, and another way sets one. */
   readonly how: 'floor' | 'sandman' | Way;
-  /** `ALARM_SLACK`, where it is not the default. */
+  /** `ALARM_SLACK`, if it differs from the default. */
   readonly slack?: string;
 }
 
-/** One process that takes pings, and whom it is pinged for. */
+/** A process that takes pings, and the sessions to ping. */
 export interface Contestant extends Pick<Running, 'url' | 'stop'> {
   readonly next: () => string;
 }
 
-/** @param answer what the floor answers */
+/** @param answer the body that the floor answers with */
 export function startContestant({ how, slack }: Kind, redisUrl: string, prefix: string, answer: string): Promise<Running> {
   const settings = { redisUrl, prefix };
   if (how === 'floor') return runEntry('floor', { ...settings, env: { BENCH_ANSWER: answer } });
@@ -26,7 +26,7 @@ export function startContestant({ how, slack }: Kind, redisUrl: string, prefix: 
   return runEntry('api-of-a-way', { ...settings, env: { BENCH_WAY: how } });
 }
 
-/** A contestant with a fleet of its own: on shared sessions the one would move the alarms that the other finds. */
+/** Starts a contestant with a fleet of its own. On shared sessions, each would move the alarms that the next one finds. */
 export async function withOwnFleet(kind: Kind, redisUrl: string, size: number, answer: string, context: Context): Promise<Contestant> {
   const prefix = `bench-${kind.name.replaceAll(/[^a-z0-9]+/gi, '-')}`;
   const redis = new Redis(redisUrl, { enableAutoPipelining: true });

@@ -1,6 +1,6 @@
-/** One thing measured, round by round. */
+/** One measured quantity, with its value in each round. */
 export interface Figure {
-  /** What was the same for all that it is compared with. */
+  /** Names what was the same for all figures that it is compared with. */
   readonly group: string;
   readonly what: string;
   readonly unit: string;
@@ -8,7 +8,7 @@ export interface Figure {
   readonly median: number;
   readonly least: number;
   readonly most: number;
-  /** What the median ought to be. */
+  /** The bound that the median should meet. */
   readonly goal?: Goal;
 }
 
@@ -22,7 +22,7 @@ export function figure(group: string, what: string, unit: string, rounds: readon
   return { group, what, unit, rounds, median, least: sorted[0]!, most: sorted.at(-1)!, ...(goal ? { goal } : {}) };
 }
 
-/** One by the other, each round by itself: what slows a machine down for a while slows both. */
+/** Divides one series by another, round by round, because what slows the machine down for a while slows both. */
 export function ratio(group: string, what: string, above: readonly number[], below: readonly number[], goal?: Goal): Figure {
   return figure(
     group,
@@ -33,16 +33,16 @@ export function ratio(group: string, what: string, above: readonly number[], bel
   );
 }
 
-/** Null where there is no goal. */
+/** Returns whether the median meets its goal, or null if there is no goal. */
 export function isMet({ goal, median }: Figure): boolean | null {
   if (!goal) return null;
   return 'atLeast' in goal ? median >= goal.atLeast : median <= goal.atMost;
 }
 
 /**
- * Measures each contestant once a round, in an order that turns, so that none is always the one after the same other.
+ * Measures each contestant once per round. The order rotates, so that no contestant always follows the same other one.
  *
- * @returns per contestant what `measure` answered, round by round
+ * @returns for each contestant, the results of `measure`, round by round
  */
 export async function interleave<K extends string, T>(
   names: readonly K[],

@@ -5,23 +5,23 @@ import { RedisSessionStore } from '@sandman/store';
 import { type RedisServer, startRedis } from '@sandman/testing';
 import { type Cluster, Redis } from 'ioredis';
 
-/** What takes a while tells what it is doing. */
+/** Reports the progress of long operations. */
 export interface Watched {
   readonly progress: (text: string) => void;
 }
 
-/** Sessions made at once. */
+/** Sessions that are made concurrently. */
 const AT_ONCE = 500;
 const TOLD_EVERY = 100_000;
-/** Coprime to any fleet's size that is not a multiple of it, so that all are met, and none in the order of its making. */
+/** Coprime to the size of any fleet that is not a multiple of it, so all sessions are visited, in another order than they were made. */
 const STRIDE = 7_919;
 
-/** The uuid of a fleet's session: 8 characters, as the session-manager gives them. */
+/** Returns the uuid of a session of a fleet: 8 characters, like those of the session-manager. */
 export function uuidOf(index: number): string {
   return index.toString(36).padStart(8, '0');
 }
 
-/** Whose turn it is: all of a fleet, one after the other, then again. */
+/** Visits all sessions of a fleet in turn, then begins again. */
 export class Turns {
   readonly #size: number;
   #turn = 0;
@@ -35,16 +35,16 @@ export class Turns {
     return uuidOf(this.#turn);
   };
 
-  /** The next ones, whose turn it stays. */
+  /** Returns the next `count` uuids without advancing. */
   ahead(count: number): string[] {
     return Array.from({ length: count }, (_, i) => uuidOf((this.#turn + (i + 1) * STRIDE) % this.#size));
   }
 }
 
 export interface Filling {
-  /** The first session's index. */
+  /** The index of the first session. */
   readonly from?: number;
-  /** Of each session; the default policy where there is none. */
+  /** The policy of each session; the default policy if absent. */
   readonly policyOf?: (index: number) => Policy;
 }
 
@@ -52,7 +52,7 @@ export interface Filling {
  * Makes sessions as an API does.
  *
  * @param alarms where their alarms are set
- * @returns by uuid, when each is to fall asleep, ms
+ * @returns when each session is to fall asleep, in ms since the epoch, by uuid
  */
 export async function fillFleet(
   redis: Redis | Cluster,
@@ -92,12 +92,12 @@ export async function fillFleet(
   return due;
 }
 
-/** Idle sessions in a Redis of their own. */
+/** Idle sessions in a Redis server that holds nothing else. */
 export interface Fleet {
   readonly redis: RedisServer;
   readonly prefix: string;
   readonly size: number;
-  /** What they take, right after they were made, with all that Redis needs beside them, bytes. */
+  /** The memory that Redis uses for them right after they were made, including all that it needs beside them, in bytes. */
   readonly bytes: number;
 }
 
@@ -107,7 +107,7 @@ async function usedMemory(redis: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
 }
 
-/** The fleets that benchmarks share: a million sessions take minutes to make. */
+/** Caches the fleets that benchmarks share, because a million sessions take minutes to make. */
 export class Fleets {
   readonly #made = new Map<number, Promise<Fleet>>();
   readonly #filling: Filling;

@@ -4,8 +4,8 @@ import Fastify from 'fastify';
 import { Redis } from 'ioredis';
 import { TOUCH, touchOf } from './touch.ts';
 
-// What Fastify and Redis allow: no key, no schema, no metrics, one EVALSHA of the script that a ping of Sandman's runs,
-// those of one turn in one pipeline, and an answer of `BENCH_ANSWER` (JSON) whatever that says.
+// The upper limit that Fastify and Redis set: no key, no schema, no metrics, one EVALSHA of the script that a ping of Sandman
+// runs, calls of one turn of the event loop in one pipeline, and always the answer `BENCH_ANSWER` (JSON).
 const env = readEnv(process.env, ['KEY_PREFIX', 'HOST', 'PORT']);
 const answer = process.env.BENCH_ANSWER ?? '{}';
 const redis = new Redis(process.env.REDIS_URL ?? '', { enableAutoPipelining: true });

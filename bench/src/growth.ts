@@ -13,10 +13,10 @@ const MOVING = 'pings, each moves both alarms';
 const BATCHES = 'batched events';
 const BURST = 'burst';
 
-/** Nothing but what a burst makes due may become due while this runs: workers would be busy with it. */
+/** Keeps sessions awake throughout the run. Only those of the burst may become due, or workers would be busy with others. */
 const LASTING = { ...new PolicyBook().default, name: 'custom', sleepAfter: 4 * 3_600_000 };
 
-/** One fleet, and all that is measured on it; each measurement by its name. */
+/** Prepares one fleet and returns its measurements by name. */
 async function open(
   fleet: Fleet,
   context: Context,

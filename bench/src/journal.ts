@@ -1,6 +1,6 @@
 import { waitFor } from '@sandman/testing';
 
-/** The sleeps that the session-manager was told of, and when each came, ms. */
+/** The sleep calls that the session-manager received, and when each arrived, in ms since the epoch. */
 export class Journal {
   readonly #url: string;
   readonly arrivals = new Map<string, number>();
@@ -11,11 +11,11 @@ export class Journal {
 
   async read(): Promise<void> {
     const entries = (await (await fetch(this.#url)).json()) as [string, number][];
-    // A call that is repeated has come when it first came.
+    // If a call is repeated, its first arrival counts.
     for (const [uuid, at] of entries) if (!this.arrivals.has(uuid)) this.arrivals.set(uuid, at);
   }
 
-  /** Until all of these have come. @param timeout ms */
+  /** Waits until the sleep calls of all these sessions have arrived. @param timeout ms */
   async all(uuids: Iterable<string>, timeout: number): Promise<void> {
     const missing = new Set(uuids);
     await waitFor(

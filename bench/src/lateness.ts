@@ -12,15 +12,15 @@ const SANDMAN = 'Sandman';
 const POLLER = 'poller, 50 ms';
 const SCAN = '5-minute scan';
 
-/** Redis' own timers a second: what the design wants, and what Redis comes with. */
+/** Values of Redis' `hz`, its timer runs per second: the one that Sandman recommends, and Redis' default. */
 const HZ = [100, 10] as const;
 const RATES = [10, 200, 1_000] as const;
 const POLL_MS = 50;
 const LATEST_MS = 60_000;
-/** Sessions that are due between two looks of the slow scan. */
+/** Sessions that fall due between two runs of the slow scan. */
 const SCANNED = 1_000;
 
-/** p99 at 200 a second, ms. */
+/** The goal for the p99 at 200 due per second, in ms, by `hz`. */
 const MOST_LATE: Readonly<Record<(typeof HZ)[number], number>> = { 100: 25, 10: 120 };
 
 interface Late {
@@ -36,7 +36,7 @@ function spread(late: readonly number[]): Late {
   return { p50: at(0.5), p99: at(0.99), most: sorted.at(-1)! };
 }
 
-/** One Redis, one session-manager, and those who tell it of sleeps. */
+/** One Redis, one session-manager, and the processes that send it sleep calls. */
 class Stage {
   readonly #running: Running[] = [];
   readonly #redis: RedisServer;
@@ -70,7 +70,7 @@ class Stage {
     this.#running.push(await runEntry('poller', { ...this.#settings, env: { BENCH_EVERY: `${ms}` } }));
   }
 
-  /** How late sessions are put to sleep, of which so many are due each second. */
+  /** Measures how late Sandman puts sessions to sleep when `rate` of them are due per second. */
   async sandman(rate: number, count: number, context: Context): Promise<Late> {
     const first = soon(count);
     const policyOf = dueAt((i) => first + (i * 1_000) / rate);
@@ -78,7 +78,7 @@ class Stage {
     return this.#late(due);
   }
 
-  /** The same for what stands in a sorted set. @param first when the first one is due, ms */
+  /** Measures the same for sessions in a sorted set that a poller reads. @param first when the first one is due, ms */
   async polled(rate: number, count: number, first = soon(count), timeout = LATEST_MS): Promise<Late> {
     const from = this.#take(count);
     const due = new Map(Array.from({ length: count }, (_, i) => [uuidOf(from + i), first + (i * 1_000) / rate]));
@@ -118,7 +118,7 @@ async function at(hz: (typeof HZ)[number], context: Context): Promise<Figure[]> 
   try {
     await sandman.startSandman();
     await poller.startPoller(POLL_MS);
-    // Once for nothing, until the code is compiled.
+    // An uncounted run first, so that the code is compiled.
     await sandman.sandman(RATES[1], RATES[1] * seconds, { ...context, progress: () => {} });
     for (const rate of RATES) {
       const group = `${rate.toLocaleString('en')} due/s, hz ${hz}`;
@@ -139,13 +139,13 @@ async function at(hz: (typeof HZ)[number], context: Context): Promise<Figure[]> 
   }
 }
 
-/** One look of a scan, which finds what has become due since the one before. */
+/** Measures one run of a scan, which finds what has become due since the run before. */
 async function scanned({ scan }: Context['scale']): Promise<Figure[]> {
   const stage = await Stage.open(HZ[0]);
   try {
     await stage.startPoller(scan * 1_000);
     const rate = SCANNED / scan;
-    // All but the last few are due before it looks.
+    // All but the last few are due before the scan runs.
     return figuresOf(`${rate.toFixed(1)} due/s`, SCAN, [await stage.polled(rate, SCANNED, Date.now(), 3 * scan * 1_000)]);
   } finally {
     await stage.close();
@@ -156,7 +156,7 @@ export const lateness: Benchmark = {
   name: 'lateness',
   about: 'How late sessions are put to sleep, at 10, 200 and 1,000 due per second, beside a poller and a slow scan',
   async run(context) {
-    // It does nothing but wait; meanwhile the others are measured.
+    // The scan only waits, so the other measurements run meanwhile.
     const scan = scanned(context.scale);
     scan.catch(() => {});
     const figures: Figure[] = [];

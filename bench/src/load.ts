@@ -4,18 +4,18 @@ const CONNECTIONS = 64;
 
 export interface Load {
   readonly perSecond: number;
-  /** Of an answer, ms. */
+  /** The duration of a request, in ms. */
   readonly p50: number;
   readonly p99: number;
-  /** All that were answered. */
+  /** The number of answered pings. */
   readonly answered: number;
 }
 
 /**
- * Sends pings over 64 connections, each the next as soon as it has its answer.
+ * Sends pings over 64 connections. Each connection sends its next ping as soon as it has its answer.
  *
- * @param next the uuid to ping
- * @throws Error unless all are taken
+ * @param next returns the uuid to ping
+ * @throws Error unless all pings are accepted
  */
 export async function ping(url: string, apiKey: string, seconds: number, next: () => string): Promise<Load> {
   const startedAt = performance.now();
@@ -38,15 +38,15 @@ export async function ping(url: string, apiKey: string, seconds: number, next: (
   return { perSecond: result['2xx'] / took, p50: result.latency.p50, p99: result.latency.p99, answered: result['2xx'] };
 }
 
-/** Events in a call, and calls at once. */
+/** Events per call, and concurrent calls. */
 const A_CALL = 1_000;
 const CALLS = 4;
 
 /**
- * Sends events in batches, each as soon as one before it was answered.
+ * Sends batches of events over concurrent loops. Each loop sends its next batch as soon as the one before is answered.
  *
- * @returns how many were taken per second
- * @throws Error unless all are
+ * @returns how many events were accepted per second
+ * @throws Error unless all events are accepted
  */
 export async function sendBatches(url: string, apiKey: string, seconds: number, next: () => string): Promise<number> {
   const from = performance.now();

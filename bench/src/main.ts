@@ -15,12 +15,12 @@ import { writePlot } from './plots.ts';
 import { table, writeResult } from './report.ts';
 import { start } from './start.ts';
 
-/** Memory comes first: it wants its fleets as they were made. */
+/** Memory runs first, because it must measure its fleets as they were made. */
 const BENCHMARKS: readonly Benchmark[] = [memory, pings, batches, lateness, burst, growth, chats, start, brokenPods, attacks];
 
-/** As it is published. */
+/** The scale of the published figures. */
 const WHOLE: Scale = { rounds: 5, seconds: 8, small: 20_000, large: 1_000_000, due: 20_000, scan: 300 };
-/** That it runs, and no more. */
+/** A scale that only shows that each benchmark runs. */
 const SMOKE: Scale = { rounds: 1, seconds: 1, small: 200, large: 2_000, due: 100, scan: 1 };
 
 const HELP = `Measures Sandman beside what else one would use, and beside what Fastify, Redis and BullMQ allow.

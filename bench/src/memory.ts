@@ -3,11 +3,11 @@ import { type Benchmark, type Context, shownSize } from './benchmark.ts';
 import { type Figure, figure } from './figures.ts';
 import { uuidOf } from './fleet.ts';
 
-/** So many keys of a kind stand for all of it. */
+/** The number of keys of each kind that are measured to estimate the average. */
 const SAMPLE = 100;
 const MOST_BYTES = 1_400;
 
-/** The keys that a session has for itself; jobs carry the alarm number. */
+/** Returns the keys that belong to one session. The ids of jobs contain the alarm number. */
 async function ownKeys(redis: Redis, tag: string, uuid: string): Promise<Record<string, string>> {
   const n = await redis.hget(`${tag}:session:${uuid}`, 'n');
   return {
@@ -17,7 +17,7 @@ async function ownKeys(redis: Redis, tag: string, uuid: string): Promise<Record<
   };
 }
 
-/** What all sessions share. */
+/** Keys that all sessions share. */
 const SHARED = {
   'place among the sleep jobs': 'sleep:delayed',
   'place among the delete jobs': 'delete:delayed',
@@ -43,7 +43,7 @@ async function at(size: number, context: Context): Promise<Figure[]> {
       for (const [part, key] of Object.entries(keys)) parts.set(part, (parts.get(part) ?? 0) + (await bytesOf(redis, key)) / sampled);
     }
     for (const [part, key] of Object.entries(SHARED)) parts.set(part, (await bytesOf(redis, `${tag}:${key}`)) / size);
-    // The stream of changes is capped, whatever the fleet's size.
+    // The event stream is capped at the same length for any size of the fleet.
     const perSession = (fleet.bytes - (await bytesOf(redis, `${tag}:events`))) / size;
     return [
       figure(group, 'a session, all told', 'bytes', [perSession], { atMost: MOST_BYTES }),

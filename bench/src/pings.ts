@@ -20,7 +20,7 @@ const KINDS: readonly Kind[] = [
   ...WAYS.map((way) => ({ name: way, how: way })),
 ];
 
-/** An answer of the API's, as long as each is: the floor gives it to everybody. */
+/** An answer as long as each of the API's. The floor gives it to every caller. */
 const ANSWER = JSON.stringify({
   uuid: '00000000',
   userId: '00000000@example.com',
@@ -36,37 +36,37 @@ const ANSWER = JSON.stringify({
   problem: null,
 });
 
-/** Before it counts, s: until the code is compiled. */
+/** Time before anything is measured, in s, so that the code is compiled. */
 const WARM_UP_S = 4;
-/** Before each turn, s: each session is pinged once, so that none comes out of the pause that the others' turns make. */
+/** Time before each turn, in s. Pings each session once, so that the pause during the others' turns does not count. */
 const LEAD_S = 2;
-/** More pings a second than any of them takes. */
+/** More pings per second than any contestant takes. */
 const MOST_PER_SECOND = 25_000;
-/** The default policy's. */
+/** The `sleepAfter` of the default policy, in ms. */
 const SLEEP_AFTER_MS = 900_000;
 
 interface Work {
-  /** Alarms that were put in another place, per ping. */
+  /** Alarms moved per ping. */
   readonly moves: number;
-  /** Redis' processor time per ping, µs. */
+  /** Redis' processor time per ping, in µs. */
   readonly cpu: number;
 }
 export type Measured = Load & Work;
 
-/** What Redis has done so far: alarms that BullMQ has put in their places, and seconds. */
+/** Returns what Redis has done so far: alarms that BullMQ has placed, and processor time in s. */
 async function workOf(redis: RedisServer): Promise<Work> {
   return askRedis(redis, async (connection) => {
     const info = await connection.info('everything');
     const number = (pattern: RegExp) => Number(pattern.exec(info)?.[1] ?? 0);
     return {
-      // Its scripts ask once for the place of each delayed job, and nobody else does.
+      // BullMQ's scripts call it once for each delayed job that they place; nothing else calls it.
       moves: number(/cmdstat_zrevrangebyscore:calls=(\d+)/),
       cpu: number(/used_cpu_user:([\d.]+)/) + number(/used_cpu_sys:([\d.]+)/),
     };
   });
 }
 
-/** Pings for some seconds, and what Redis had to do for them. */
+/** Sends pings for `seconds` and measures what Redis had to do for them. */
 export async function measure({ url, next }: Pick<Contestant, 'url' | 'next'>, redis: RedisServer, seconds: number): Promise<Measured> {
   const before = await workOf(redis);
   const load = await ping(url, API_KEY, seconds, next);
@@ -78,7 +78,7 @@ export async function measure({ url, next }: Pick<Contestant, 'url' | 'next'>, r
   };
 }
 
-/** What the floor is compared with, and what else one would use. */
+/** Returns the goal for the ratio of a contestant to the floor; the constant below has the goals for Sandman to other ways. */
 function goalOf(kind: string, isLarge: boolean): Goal | undefined {
   if (kind === SANDMAN) return { atLeast: isLarge ? 0.5 : 0.8 };
   if (kind === SLACK && isLarge) return { atLeast: 0.8 };
@@ -120,7 +120,7 @@ async function compare(
   });
 }
 
-/** Each contestant with sessions of its own. */
+/** Measures each contestant on a fleet of its own. */
 async function small(context: Context): Promise<Figure[]> {
   const group = shownSize(context.scale.small);
   const redis = await startRedis();
@@ -141,9 +141,9 @@ async function small(context: Context): Promise<Figure[]> {
   }
 }
 
-/** Gives each session of a fleet what a way needs to have. */
+/** Adds to each session of a fleet the data that a way needs. */
 async function prepareWay(way: Way, { redis: { url }, prefix, size }: Fleet): Promise<void> {
-  // The other two move the jobs that are there.
+  // The other two ways move the jobs that already exist.
   if (way !== 'deduplication' && way !== 'ZSET') return;
   const redis = new Redis(url, { enableAutoPipelining: true });
   const alarms = alarmsOf(way, redis, prefix);
@@ -156,8 +156,8 @@ async function prepareWay(way: Way, { redis: { url }, prefix, size }: Fleet): Pr
 }
 
 /**
- * Has every third of these sessions move its sleep alarm with the next ping under a slack of 25 % (225 s), as under steady
- * traffic: a million that are pinged some 11,000 times a second come to their turns every 90 s.
+ * Sets the anchors so that every third of these sessions moves its sleep alarm with the next ping under a slack of 25 % (225 s),
+ * as under steady traffic: among a million sessions with some 11,000 pings per second, each is pinged every 90 s.
  */
 async function ageAnchors({ redis: { url }, prefix }: Fleet, uuids: readonly string[]): Promise<void> {
   const redis = new Redis(url, { enableAutoPipelining: true });
@@ -169,8 +169,8 @@ async function ageAnchors({ redis: { url }, prefix }: Fleet, uuids: readonly str
 }
 
 /**
- * All on one fleet, for a million sessions take minutes to make: whoever takes the ping, the session's last one lies so
- * far back that its alarm must move.
+ * Measures all contestants on one fleet, because a million sessions take minutes to make. For each contestant, the last ping of a
+ * session is so long ago that its alarm must move.
  */
 async function large(context: Context): Promise<Figure[]> {
   const { scale, progress } = context;

@@ -5,8 +5,8 @@ import type { Redis } from 'ioredis';
 import { Turns } from './fleet.ts';
 import { TOUCH, touchOf } from './touch.ts';
 
-// What Redis and ioredis allow: the script of a ping, a thousand in a pipeline, the next as soon as the last is answered.
-// `GET /<seconds>` answers how many it ran per second.
+// The upper limit that Redis and ioredis set: the script of a ping, a thousand in a pipeline, the next pipeline as soon as the
+// last is answered. `GET /<seconds>` answers how many it ran per second.
 const env = readEnv(process.env, ['REDIS_URL', 'KEY_PREFIX', 'HOST', 'PORT']);
 const redis = connectRedis(env.REDIS_URL, 'worker', () => {}) as Redis;
 const turns = new Turns(Number(process.env.BENCH_SIZE));

@@ -10,7 +10,7 @@ use([BarChart, CustomChart, LineChart, GridComponent, LegendComponent, MarkLineC
 
 interface Plot {
   readonly height: number;
-  /** What ECharts is told. */
+  /** The option object for ECharts. */
   readonly option: Readonly<Record<string, unknown>> & { readonly title: { readonly text: string } };
 }
 
@@ -20,7 +20,7 @@ const GREY = '#6b7280';
 const BLUE = '#2563eb';
 const LIGHT_BLUE = '#60a5fa';
 const AMBER = '#d97706';
-/** For what is no contestant. */
+/** The colours of series that are not contestants. */
 const SHADES = [BLUE, AMBER, LIGHT_BLUE, '#fbbf24', '#1e3a8a', '#92400e'];
 const LABEL = { fontSize: 12, color: INK };
 const LEGEND = { left: 12, top: 60, width: 720, itemGap: 32, icon: 'rect', itemWidth: 12, itemHeight: 12, textStyle: LABEL };
@@ -37,22 +37,22 @@ const rounded = (value: number) => value.toLocaleString('en', { maximumSignifica
 
 const title = (text: string, subtext: string) => ({ text, subtext, left: 12, top: 10, textStyle: { fontSize: 16, color: INK } });
 
-/** Widths are fixed: fonts are those of whoever looks, and wider ones need the room. */
+/** Returns a grid with fixed margins. The viewer's fonts may be wider than ours and need the room. */
 const grid = (left: number, top: number) => ({ left, right: 72, top, bottom: 52, outerBoundsMode: 'none' });
 
-/** An axis of numbers. */
+/** Returns an axis of numbers. */
 function scale(name: string, type: 'value' | 'log' = 'value') {
   const axisLabel = { ...LABEL, formatter: (value: number) => value.toLocaleString('en') };
   const splitLine = { lineStyle: { color: '#e5e7eb' } };
   return { type, name, nameLocation: 'middle', nameGap: 32, nameTextStyle: LABEL, axisLabel, splitLine };
 }
 
-/** An axis of names, from the top down. */
+/** Returns an axis of names, from the top down. */
 function rows(data: readonly unknown[]) {
   return { type: 'category', inverse: true, data, axisLine: HIDDEN, axisTick: HIDDEN, axisLabel: { ...LABEL, interval: 0 } };
 }
 
-/** x and y of a whisker's one end, then of the other. */
+/** x and y of one end of a whisker, then of the other. */
 type Ends = [number, number, number, number];
 
 function whiskers(ends: Ends[]): CustomSeriesOption {
@@ -76,9 +76,9 @@ function whiskers(ends: Ends[]): CustomSeriesOption {
   };
 }
 
-/** A bar for each figure, under its group's name; all on one axis, so that groups compare as well. */
+/** Draws a bar for each figure under the name of its group. All bars share one axis, so that groups can be compared. */
 function bars(text: string, axis: ReturnType<typeof scale>, figures: readonly Figure[]): Plot {
-  // A logarithmic axis has to start somewhere: what is below is drawn as nothing.
+  // A logarithmic axis has to start above 0; values below 1 are drawn as no bar.
   const placed = (value: number) => (axis.type === 'log' ? Math.max(1, value) : value);
   const names: unknown[] = [];
   const medians: string[] = [];
@@ -109,10 +109,10 @@ function bars(text: string, axis: ReturnType<typeof scale>, figures: readonly Fi
 
 const PART = 'of that: ';
 const REST = 'the rest';
-/** Between two marks of the axis, bytes. */
+/** The distance between two marks of the axis, in bytes. */
 const STEP = 200;
 
-/** A bar for each group, of its parts and of what they leave of the whole, as the limit is the whole's. */
+/** Draws a stacked bar for each group: its parts, and the rest of the whole, because the limit applies to the whole. */
 function stack(figures: readonly Figure[]): Plot {
   const groups = Map.groupBy(figures, ({ group }) => group);
   const wholes: number[] = [];
@@ -152,7 +152,7 @@ function stack(figures: readonly Figure[]): Plot {
   };
 }
 
-/** Over the fleet's size, which is what the groups are named after. */
+/** Draws figures over the size of the fleet, which the names of the groups contain. */
 function lines(figures: readonly Figure[]): Plot {
   const sizeOf = ({ group }: Figure) => Number.parseInt(group.replaceAll(',', ''), 10);
   const sorted = figures.toSorted((a, b) => sizeOf(a) - sizeOf(b));
@@ -180,7 +180,7 @@ function lines(figures: readonly Figure[]): Plot {
 
 const P99 = ': p99';
 
-/** Named after the contestants. */
+/** Selects the p99 figures and names them after their contestants. */
 function p99s(figures: readonly Figure[]): Figure[] {
   return figures.filter(({ what }) => what.endsWith(P99)).map((one) => ({ ...one, what: one.what.slice(0, -P99.length) }));
 }
@@ -189,7 +189,7 @@ function inUnits(...units: string[]) {
   return (figures: readonly Figure[]) => figures.filter(({ unit }) => units.includes(unit));
 }
 
-/** By benchmark: which of its figures are drawn, and how. */
+/** Says which figures of each benchmark are drawn, and how. */
 const PLOTS = new Map<string, [pick: (figures: readonly Figure[]) => Figure[], plot: (figures: readonly Figure[]) => Plot]>([
   ['pings', [inUnits('pings/s'), (some) => bars('Pings that one API process answers', scale('pings/s'), some)]],
   ['lateness', [p99s, (some) => bars('How late sessions are put to sleep: 99 % within', scale('ms', 'log'), some)]],
@@ -198,7 +198,7 @@ const PLOTS = new Map<string, [pick: (figures: readonly Figure[]) => Figure[], p
   ['growth', [inUnits('pings/s', 'events/s'), lines]],
 ]);
 
-/** @returns an SVG, the same for the same figures; null where there is nothing to draw */
+/** @returns an SVG, the same for the same figures, or null if there is nothing to draw */
 export function draw(name: string, figures: readonly Figure[]): string | null {
   const [pick, plot] = PLOTS.get(name) ?? [];
   const picked = pick?.(figures) ?? [];
@@ -207,9 +207,9 @@ export function draw(name: string, figures: readonly Figure[]): string | null {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
   try {
     chart.setOption({ backgroundColor: '#ffffff', textStyle: { fontFamily: 'sans-serif' }, animation: false, ...option });
-    // ECharts numbers charts, and the styles that answer a pointer, through the whole process; a picture needs neither.
+    // ECharts numbers charts, and the styles for pointer events, across the whole process; an image needs neither.
     const svg = chart.renderToSVGString().replace(/<style.*?<\/style>| (class|pointer-events|ecmeta_\w+)="[^"]*"/gs, '');
-    // For whoever is read to.
+    // A title for screen readers.
     const named = svg.replace('>', `><title>${option.title.text}</title>`);
     return named.replace(/\bzr\d+-/g, 'zr-').trimEnd();
   } finally {
@@ -217,7 +217,7 @@ export function draw(name: string, figures: readonly Figure[]): string | null {
   }
 }
 
-/** @returns the path of the plot, `<dir>/<name>.svg`; null where there is none */
+/** @returns the path of the plot, `<dir>/<name>.svg`, or null if there is none */
 export function writePlot(dir: string, name: string, figures: readonly Figure[]): string | null {
   const svg = draw(name, figures);
   if (svg === null) return null;

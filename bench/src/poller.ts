@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { connectRedis, readEnv } from '@sandman/runtime';
 import { bareSleep } from './bare-sleep.ts';
 
-// What E2B and OpenPanel do: a sorted set says when each is due, and somebody looks through it every `BENCH_EVERY` ms.
+// What E2B and OpenPanel do: a sorted set says when each session is due, and a process reads it every `BENCH_EVERY` ms.
 const env = readEnv(process.env, ['REDIS_URL', 'KEY_PREFIX', 'SESSION_MANAGER_URL', 'HOST', 'PORT']);
 const redis = connectRedis(env.REDIS_URL, 'worker', () => {});
 const key = `${env.KEY_PREFIX}:due`;

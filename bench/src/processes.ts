@@ -1,17 +1,17 @@
 import { type AppProcess, freePort, startApp, startEntry, waitFor } from '@sandman/testing';
 
 export const API_KEY = 'bench-api-key-0123456789';
-/** Where nobody is: for those that never call the session-manager. */
+/** An address where nothing listens, for processes that never call the session-manager. */
 const NOBODY = 'http://127.0.0.1:9';
 const UP_MS = 30_000;
-/** The queue of a BullMQ without Sandman. */
+/** The queue for BullMQ without Sandman. */
 export const BARE_QUEUE = 'bare';
 
 /** A process that a benchmark started. */
 export interface Running {
   readonly url: string;
   readonly pid: number;
-  /** From its start until it was ready, ms. */
+  /** The time from its start until it was ready, in ms. */
   readonly upAfter: number;
   stop(): Promise<void>;
 }
@@ -45,12 +45,12 @@ function common({ redisUrl, prefix, sessionManager = NOBODY }: Settings, port: n
   return { REDIS_URL: redisUrl, KEY_PREFIX: prefix, HOST: '127.0.0.1', LOG_LEVEL: 'warn', METRICS_PORT: `${port}`, ...api };
 }
 
-/** Sandman's own API or worker. */
+/** Starts Sandman's own API or worker. */
 export function runSandman(app: 'api' | 'worker', settings: Settings): Promise<Running> {
   return run(app, (port) => startApp(app, { ...common(settings, port), ...settings.env }));
 }
 
-/** A process of the benchmarks' own. */
+/** Starts a process that belongs to the benchmarks. */
 export function runEntry(entry: string, settings: Settings): Promise<Running> {
   return run(entry, (port) => startEntry(new URL(`./${entry}.ts`, import.meta.url), { ...common(settings, port), ...settings.env }));
 }

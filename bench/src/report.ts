@@ -17,7 +17,7 @@ function goalOf({ goal }: Figure): string {
   return 'atLeast' in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
 }
 
-/** A Markdown table, which a terminal shows as well. */
+/** Formats figures as a Markdown table, which is readable in a terminal too. */
 export function table(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
     const met = isMet(figure);
@@ -30,7 +30,7 @@ export function table(figures: readonly Figure[]): string {
   return [line(all[0]!), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-/** Writes what was measured, and on what, to `<dir>/<name>.json`. */
+/** Writes the figures and a description of the machine to `<dir>/<name>.json`. */
 export function writeResult(dir: string, { name, about }: Benchmark, scale: Scale, figures: readonly Figure[]): string {
   const file = join(dir, `${name}.json`);
   const [cpu] = cpus();

@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 
-// A session-manager that costs next to nothing: it does what it is told at once, and knows which sleep came when.
+// A session-manager that costs next to nothing: it answers each call at once, and records when each sleep call arrived.
 const MEGABYTE = 1_048_576;
 const CHUNK = Buffer.alloc(65_536, 'x');
 
@@ -10,7 +10,7 @@ function json(response: ServerResponse, body: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-/** As much as is asked for, as fast as it is read. */
+/** Streams as many megabytes as requested, as fast as the caller reads them. */
 function stream(response: ServerResponse, megabytes: number): void {
   let left = megabytes * MEGABYTE;
   response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': left });
@@ -33,7 +33,7 @@ const server = createServer((request, response) => {
   });
   request.on('end', () => {
     if (first === 'readyz') return json(response, {});
-    // What came since the last time somebody asked.
+    // The sleep calls since the last request for the call log.
     if (first === 'journal') {
       json(response, journal);
       journal = [];

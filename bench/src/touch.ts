@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { gather, scriptText } from '@sandman/store';
 
-/** The script that a ping of Sandman's runs. */
+/** The script that a ping runs. */
 export const TOUCH = scriptText('touch');
 const SHA = createHash('sha1').update(TOUCH).digest('hex');
 
-/** What `EVALSHA` takes to touch one session, under the default slack. */
+/** Returns the arguments of `EVALSHA` that touch one session, under the default slack. */
 export function touchOf(prefix: string, uuid: string): [sha: string, keys: number, ...args: (string | number)[]] {
   return [SHA, ...gather([{ keys: [`{${prefix}:0}:session:${uuid}`, `{${prefix}:0}:ingest`], args: [1, 'a', ''] }])];
 }

@@ -3,18 +3,18 @@ import { AlarmQueues, jobId } from '@sandman/queue';
 import { Queue } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 
-/** What else one would do about a ping. Each has one alarm to move, where Sandman has two. */
+/** Alternatives to what Sandman does about a ping. Each moves one alarm; Sandman has two. */
 export const WAYS = ['changeDelay', 'remove + add', 'deduplication', 'ZSET'] as const;
 export type Way = (typeof WAYS)[number];
 
-/** The delayed job of each session is moved by each ping. */
+/** Each ping moves the delayed job of its session. */
 class ChangeDelay extends AlarmQueues {
   override async move(ref: AlarmRef, at: number): Promise<boolean> {
     return ref.name === 'delete' || (await super.move(ref, at));
   }
 }
 
-/** Each ping removes the delayed job and adds it anew. */
+/** Each ping removes the delayed job and adds it again. */
 class RemoveAndAdd extends AlarmQueues {
   override async move(ref: AlarmRef, at: number): Promise<boolean> {
     if (ref.name === 'delete') return true;
@@ -25,7 +25,7 @@ class RemoveAndAdd extends AlarmQueues {
   }
 }
 
-/** Each ping adds a job that replaces the session's former one, as BullMQ's debounce mode does it. */
+/** Each ping adds a job that replaces the session's former one, as BullMQ's debounce mode does. */
 class Deduplication extends AlarmQueues {
   readonly #queue: Queue;
 
@@ -50,7 +50,7 @@ class Deduplication extends AlarmQueues {
   }
 }
 
-/** Each ping writes when it came into one sorted set, through which somebody else looks every now and then. */
+/** Each ping writes its time into one sorted set, which another process reads from time to time. */
 class LastActivity extends AlarmQueues {
   readonly #redis: Redis | Cluster;
   readonly #key: string;
@@ -71,7 +71,7 @@ class LastActivity extends AlarmQueues {
   }
 }
 
-/** @param way none: Sandman's own */
+/** @param way null for Sandman's own alarms */
 export function alarmsOf(way: Way | null, redis: Redis | Cluster, prefix: string): AlarmClock & { close(): Promise<void> } {
   if (way === 'changeDelay') return new ChangeDelay(redis, prefix, 1, () => {});
   if (way === 'remove + add') return new RemoveAndAdd(redis, prefix, 1, () => {});

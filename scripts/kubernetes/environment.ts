@@ -5,16 +5,16 @@ import { EnvError, namesReadBy, readEnv, type VariableName } from '../../package
 import { READERS } from '../../packages/runtime/src/variables.ts';
 import { containers, type Finding, type KubeObject, ofKind, workloads } from './object.ts';
 
-/** Read by Node and by OpenTelemetry, not by us. */
+/** Variables that Node and OpenTelemetry read, and no code of this repository. */
 const OTHERS = /^(NODE|OTEL)_/;
 
-/** The variables that an app reads; null for a container of somebody else's. */
+/** @returns the variables that an app reads; null for a third-party container */
 export function readBy(app: string): VariableName[] | null {
   const reader = READERS.find((name) => name === app);
   return reader ? namesReadBy(reader) : null;
 }
 
-/** What `readEnv` would say of a variable; null where all is well. */
+/** @returns the error that `readEnv` would throw for a variable; null: none */
 function complaint(name: VariableName, value: string | undefined): string | null {
   try {
     readEnv(value === undefined ? {} : { [name]: value }, [name]);
@@ -25,10 +25,10 @@ function complaint(name: VariableName, value: string | undefined): string | null
   }
 }
 
-/** A variable's value; null where only the cluster knows it, undefined where there is none. */
+/** A variable's value; null if only the cluster knows it, undefined if it is not set. */
 type Value = string | null | undefined;
 
-/** ConfigMaps and Secrets that are rendered, what is taken from them, and what is not. */
+/** The rendered ConfigMaps and Secrets, and which of their keys containers take. */
 class Sources {
   readonly #sources: { readonly object: KubeObject; readonly data: Readonly<Record<string, string>>; readonly taken: Set<string> }[];
 
@@ -43,13 +43,13 @@ class Sources {
     ];
   }
 
-  /** @returns the value, or what is wrong with where it should come from */
+  /** Resolves a variable. @returns its value, or what is wrong with the reference to its source */
   take({ name, value, valueFrom }: IEnvVar): { value: Value } | { problem: string } {
     const ref = valueFrom?.configMapKeyRef ?? valueFrom?.secretKeyRef;
     if (!ref) return { value: valueFrom ? null : (value ?? '') };
     const kind = valueFrom?.configMapKeyRef ? 'ConfigMap' : 'Secret';
     const source = this.#sources.find(({ object }) => object.kind === kind && object.metadata.name === ref.name);
-    // A Secret is made by hand or from a vault; a ConfigMap is not.
+    // A Secret may be created by hand or from a vault; a ConfigMap must be rendered.
     if (!source && (kind === 'Secret' || ref.optional)) return { value: ref.optional ? undefined : null };
     if (!source) return { problem: `${name}: there is no ${kind} '${ref.name}'` };
     source.taken.add(ref.key);
@@ -57,7 +57,7 @@ class Sources {
     return found === undefined && !ref.optional ? { problem: `${name}: ${kind} '${ref.name}' has no key '${ref.key}'` } : { value: found };
   }
 
-  /** Settings that reach nobody, as a misspelt one does not. */
+  /** Finds keys that no container takes, such as misspelt ones. */
   leftOver(): Finding[] {
     return this.#sources.flatMap(({ object, data, taken }) =>
       Object.keys(data)
@@ -67,14 +67,14 @@ class Sources {
   }
 }
 
-/** Whether each process of ours gets what it reads, well-formed as far as it can be known here, and nothing else. */
+/** Checks that each of our processes gets the variables that it reads, well-formed as far as the manifests show, and no others. */
 export function environmentFindings(objects: readonly KubeObject[]): Finding[] {
   const sources = new Sources(objects);
   const findings = workloads(objects).flatMap((workload) =>
     containers(workload).flatMap((container) => {
       const names = readBy(container.name);
       const problems: string[] = [];
-      // By its name a container is known to be an app of ours: another name must not get it past.
+      // A container is recognized as one of our apps by its name. One of our images under another name must not escape the check.
       if (!names && container.image?.includes('sandman')) problems.push(`'${container.name}' is no folder of apps/`);
       const values = new Map<string, Value>();
       for (const variable of container.env ?? []) {
@@ -85,7 +85,7 @@ export function environmentFindings(objects: readonly KubeObject[]): Finding[] {
           problems.push(`'${variable.name}' is no variable that it reads`);
         }
       }
-      // What comes as a whole cannot be told to come from where it should, nor that a process gets no other's secret.
+      // With envFrom it cannot be checked where a variable comes from, nor that a process does not get the secrets of another.
       if (container.envFrom?.length) problems.push('envFrom must not be used: each variable by its name');
       for (const name of names ?? []) {
         const value = values.get(name);

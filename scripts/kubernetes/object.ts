@@ -8,20 +8,20 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
-/** What is wrong with an object, in one line that names the field. */
+/** A problem of an object, in one line that names the field. */
 export interface Finding {
   readonly object: KubeObject;
   readonly problem: string;
 }
 
-/** Those of a kind, with its type. Only for objects that their schemas have let pass. */
+/** Selects the objects of a kind, typed. Only for objects that fit their schemas. */
 export function ofKind<T>(objects: readonly KubeObject[], kind: string): (T & KubeObject)[] {
   return objects.filter((object) => object.kind === kind) as (T & KubeObject)[];
 }
 
 export interface Workload {
   readonly object: KubeObject;
-  /** Its pods. */
+  /** The template of its pods. */
   readonly template: IPodTemplateSpec;
 }
 
@@ -32,7 +32,7 @@ interface WithTemplate {
   };
 }
 
-/** Whatever makes pods: a Pod, or anything with a template of pods in it. */
+/** Finds the objects that make pods: a Pod, or any object with a pod template. */
 export function workloads(objects: readonly KubeObject[]): Workload[] {
   return objects.flatMap((object) => {
     const { spec } = object as WithTemplate;
@@ -41,7 +41,7 @@ export function workloads(objects: readonly KubeObject[]): Workload[] {
   });
 }
 
-/** Its containers, those that run before the others as well. */
+/** Lists its containers, init containers first. */
 export function containers({ template }: Workload) {
   return [...(template.spec?.initContainers ?? []), ...(template.spec?.containers ?? [])];
 }

@@ -6,8 +6,8 @@ const VOLUMES = ['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'pe
 const SECCOMP = ['RuntimeDefault', 'Localhost'];
 
 /**
- * The restricted Pod Security Standard (https://kubernetes.io/docs/concepts/security/pod-security-standards/), and beyond
- * it root file systems that nobody writes to. Stricter where that is simpler: SELinux, AppArmor and sysctls are not touched.
+ * Checks the restricted Pod Security Standard (https://kubernetes.io/docs/concepts/security/pod-security-standards/) and, beyond
+ * it, read-only root file systems. It is stricter where that is simpler: SELinux, AppArmor and sysctls must not be set at all.
  */
 export function podSecurityFindings(objects: readonly KubeObject[]): Finding[] {
   return workloads(objects).flatMap((workload) => {
@@ -18,7 +18,7 @@ export function podSecurityFindings(objects: readonly KubeObject[]): Finding[] {
   });
 }
 
-/** The messages of those conditions that do not hold. */
+/** @returns the names of the conditions that do not hold */
 function broken(conditions: Record<string, boolean>): string[] {
   return Object.entries(conditions).flatMap(([problem, holds]) => (holds ? [] : [problem]));
 }

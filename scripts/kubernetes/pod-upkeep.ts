@@ -1,12 +1,12 @@
 import { containers, type Finding, type KubeObject, workloads } from './object.ts';
 
-/** How long a process of ours may drain, in seconds (packages/runtime/src/process.ts). */
+/** How long a Sandman process may drain, in seconds (packages/runtime/src/process.ts). */
 const DRAIN_SECONDS = 25;
 
-/** Pods that are given the time to drain, are asked how they are, and have the memory that they may take. */
+/** Checks that pods have the time to drain, probes, requests for CPU and memory, and a limit for memory. */
 export function upkeepFindings(objects: readonly KubeObject[]): Finding[] {
   return workloads(objects).flatMap((workload) => {
-    // 30: what Kubernetes gives where nobody says.
+    // 30 s is the default of Kubernetes.
     const grace = workload.template.spec?.terminationGracePeriodSeconds ?? 30;
     const problems = grace > DRAIN_SECONDS ? [] : [`terminationGracePeriodSeconds must be over the ${DRAIN_SECONDS} s of a drain`];
     for (const { name, resources } of containers(workload)) {

@@ -2,7 +2,7 @@ import type { IScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/Sca
 import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
 import { type Finding, type KubeObject, ofKind } from './object.ts';
 
-/** What KEDA's schema leaves open: the metadata of a trigger, as https://keda.sh/docs/latest/scalers/prometheus/ has them. */
+/** The metadata of a trigger, which KEDA's schema leaves open (https://keda.sh/docs/latest/scalers/prometheus/). */
 const TRIGGERS: Record<string, { readonly required: readonly string[]; readonly optional: readonly string[] }> = {
   prometheus: {
     required: ['serverAddress', 'query', 'threshold'],
@@ -21,7 +21,10 @@ const TRIGGERS: Record<string, { readonly required: readonly string[]; readonly 
   },
 };
 
-/** Whether what scales finds what it scales, has it for itself, and KEDA understands each trigger. */
+/**
+ * Checks that the target of each autoscaler exists, has no other autoscaler, and does not set `replicas`, and that KEDA knows
+ * the metadata of each trigger.
+ */
 export function scalingFindings(objects: readonly KubeObject[]): Finding[] {
   const scaledObjects = ofKind<IScaledObject>(objects, 'ScaledObject');
   const scalers = [

@@ -28,10 +28,10 @@ interface SchemaError {
 }
 
 /**
- * Validates by the published schemas, and refuses every field that they do not know.
+ * Validates an object by its published schema, and reports every field that the schema does not know.
  *
- * The models' own validators let unknown fields pass. But a validator reads each field that its schema knows, those of a
- * free map included, and never looks at another: so what it has not read is unknown. This errs to the strict side alone.
+ * The models' own validators let unknown fields pass. But a validator reads each field that its schema knows, including those
+ * of a free map, and no other. So a field that it has not read is unknown. An error of this method can only be too strict.
  */
 export function schemaFindings(object: KubeObject): { readonly wrong: Finding[]; readonly unknown: Finding[] } {
   const find = (problem: string): Finding => ({ object, problem });
@@ -59,7 +59,7 @@ function schemaErrors(validate: () => void): readonly SchemaError[] {
   }
 }
 
-/** The same value, that notes which of its fields are read. */
+/** Wraps a value such that `read` notes which of its fields are read. */
 function watched<T extends object>(value: T, read: Map<object, Set<string>>): T {
   const fields = read.get(value) ?? new Set();
   read.set(value, fields);
@@ -72,7 +72,7 @@ function watched<T extends object>(value: T, read: Map<object, Set<string>>): T 
   });
 }
 
-/** Pointers to the fields that nobody has read; not below one that is broken, where the validator stops. */
+/** @returns pointers to the fields that were not read; none directly in a field with an error, where the validator stops */
 function unread(value: unknown, read: ReadonlyMap<object, ReadonlySet<string>>, broken: ReadonlySet<string>, path: string): string[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([field, inner]) => {
@@ -93,7 +93,7 @@ function lastName(pointer: string): string {
   return names(pointer).at(-1) ?? '';
 }
 
-/** `/spec/containers/0/name` as people write it: `spec.containers[0].name`. */
+/** Turns a pointer such as `/spec/containers/0/name` into `spec.containers[0].name`. */
 function fieldPath(pointer: string): string {
   return names(pointer)
     .map((name) => (/^\d+$/.test(name) ? `[${name}]` : `.${name}`))

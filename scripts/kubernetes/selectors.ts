@@ -20,7 +20,7 @@ function selects({ matchLabels, matchExpressions }: LabelSelector, labels: Label
   );
 }
 
-/** Selectors that select nothing of what is rendered, and ports that nobody has. */
+/** Finds selectors that select none of the rendered objects, and ports that no selected object has. */
 export function selectorFindings(objects: readonly KubeObject[]): Finding[] {
   const all = workloads(objects);
   const services = ofKind<IService>(objects, 'Service');
@@ -79,14 +79,14 @@ export function selectorFindings(objects: readonly KubeObject[]): Finding[] {
   ];
 }
 
-/** A port, by name or number, that none of these pods declares. */
+/** Reports a port, given by name or number, that none of these pods declares. */
 function portProblems(field: string, port: number | string | undefined, among: readonly Workload[]): string[] {
   const declared = among.flatMap(containers).flatMap(({ ports }) => ports ?? []);
   const known = declared.some(({ name, containerPort }) => port === name || port === containerPort);
   return port === undefined || among.length === 0 || known ? [] : [`${field}: no selected pod has a port '${port}'`];
 }
 
-/** Selectors by which a workload means its own pods. */
+/** Checks the selectors by which a workload refers to its own pods. */
 function ownSelectors({ object, template }: Workload): string[] {
   const { selector } = (object.spec ?? {}) as { selector?: LabelSelector };
   const misses = (own: LabelSelector | undefined) => own && !selects(own, template.metadata?.labels);

@@ -1,6 +1,6 @@
 import { VARIABLES } from '../../packages/runtime/src/variables.ts';
 
-/** Between these lines of docs/settings.md the table stands. */
+/** The table is between these two lines of docs/settings.md. */
 export const BEGIN = '<!-- The table is written by `npm run docs:settings`. -->';
 const END = '<!-- The end of the table. -->';
 
@@ -17,7 +17,7 @@ function defaultOf({ standard, otherwise }: Shown): string {
   return standard === '' ? 'none' : `\`${standard}\``;
 }
 
-/** The table of docs/settings.md: every variable, what reads it, what it means, and what holds where it is not set. */
+/** Builds the table of docs/settings.md: every variable, which processes read it, its meaning, and its default. */
 function settingsTable(): string {
   const rows = Object.entries<Shown>(VARIABLES).map(
     ([name, shown]) => `| \`${name}\` | ${shown.readBy.join(', ')} | ${shown.meaning} | ${defaultOf(shown)} |`,
@@ -26,9 +26,9 @@ function settingsTable(): string {
 }
 
 /**
- * The page with the table as it should be.
+ * Replaces the table of a page by the current one.
  *
- * @throws where the page has no place for a table
+ * @throws Error if the page has no place for a table
  */
 export function withTable(page: string): string {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];

@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
-/** What one test file came to. */
+/** The result of one test file. */
 interface FileResult {
   /** Its path from the root of the repository. */
   readonly file: string;
@@ -14,10 +14,10 @@ interface FileResult {
   readonly broken: boolean;
 }
 
-/** What one run of vitest came to. */
+/** The result of one run of vitest. */
 export interface Run {
   readonly files: readonly FileResult[];
-  /** Errors that belong to no test: rejections that nothing handled, say. */
+  /** The number of errors that belong to no test, such as unhandled rejections. */
   readonly strayErrors: number;
   /** The parts that this machine lacks, with what to install, by their names in `SANDMAN_REQUIRE`. */
   readonly missing: Readonly<Record<string, string>>;
@@ -31,17 +31,17 @@ function resultOf(module: TestModule): FileResult {
     ms: Math.round(module.diagnostic().duration),
     passed: counts.passed,
     failed: counts.failed,
-    // A test that never ran is not one that passed.
+    // A test that never ran counts as skipped, not as passed.
     skipped: counts.skipped + counts.pending,
     broken: module.state() === 'failed' && counts.failed === 0,
   };
 }
 
-/** A reporter that appends a run's results to the file `SANDMAN_TEST_RESULTS`, as a JSON line; without the variable it does nothing. */
+/** Appends the results of a run to the file `SANDMAN_TEST_RESULTS`, as a line of JSON; does nothing without that variable. */
 export class ResultsFile implements Reporter {
   readonly #missing: Record<string, string> = {};
 
-  /** Takes a line that `lacks` of @sandman/testing printed. @returns whether it was one */
+  /** Notes the missing part if a text is a line that `lacks` of @sandman/testing prints. @returns whether it is one */
   noteMissing(text: string): boolean {
     const [, part, remedy] = /^skipped, no (\S+) here: (.*)$/m.exec(text) ?? [];
     if (part === undefined || remedy === undefined) return false;

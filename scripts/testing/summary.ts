@@ -3,14 +3,14 @@ import type { Run } from './results.ts';
 
 const SLOWEST = 10;
 
-/** The runs in a file of results, in their order. */
+/** Reads the runs of a file of results, in their order. */
 export function readRuns(path: string): Run[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line) as Run);
 }
 
-/** The files that took longest over all runs, a line each. */
+/** Lists the files that took longest over all runs, a line each. */
 export function slowestFiles(runs: readonly Run[]): string {
   const files = runs.flatMap((run) => run.files).toSorted((a, b) => b.ms - a.ms);
   const lines = files.slice(0, SLOWEST).map(({ file, ms }) => `${(ms / 1_000).toFixed(1).padStart(7)} s  ${file}`);
@@ -18,7 +18,7 @@ export function slowestFiles(runs: readonly Run[]): string {
 }
 
 /**
- * The counts over all runs and the parts that this machine lacks, in one line.
+ * Sums up all runs and names the parts that this machine lacks, in one line.
  *
  * @param leavesOut whether `npm run test:all` has more tests
  */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SMOKE_MS, smoke } from '../bench.fixture.ts';
 
-// How fast anything was says nothing here: fleets are tiny, and rounds are one.
+// The measured speeds mean nothing here, because fleets are tiny and there is one round.
 describe('benchmarks run, and what they write can be read', () => {
   it(
     'pings',
@@ -11,7 +11,7 @@ describe('benchmarks run, and what they write can be read', () => {
       const pinged = figures.filter(({ unit }) => unit === 'pings/s').map(({ what }) => what);
       const all = ['floor', 'Sandman', 'Sandman, 25 % slack', 'changeDelay', 'remove + add', 'deduplication', 'ZSET'];
       expect(new Set(pinged)).toEqual(new Set(all));
-      // A contestant that does not do its job would be fast.
+      // A contestant that does not move its alarms would look fast.
       const moves = (what: string) => figures.filter((one) => one.what === `${what}: alarms moved per ping`).map(({ median }) => median);
       for (const way of ['changeDelay', 'deduplication', 'remove + add']) {
         expect(moves(way), way).not.toEqual([]);

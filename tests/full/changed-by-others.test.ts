@@ -2,13 +2,13 @@ import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { TestStack, type View } from '../stack.ts';
 
-/** A patrol comes to a session every 15 s; and what a busy machine adds. In ms. */
+/** The time limit for a patrol, which visits each session every 15 s, on a busy machine; in ms. */
 const PATROLLED = 30_000;
-/** How much longer one read may be on its way than another, on a busy machine, in ms. */
+/** How much the travel times of two reads may differ on a busy machine, in ms. */
 const JOURNEY = 5_000;
 
 let redis: FoundRedis;
-/** Without a patrol: what is found is found by what users do. */
+/** Has no patrol, so only users' requests find a changed pod. */
 let stack: TestStack;
 let patrolled: TestStack;
 
@@ -24,7 +24,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** Scales the pod as a node drain or `kubectl` does: the session-manager is not called. */
+/** Scales the pod as a node drain or `kubectl` does, without a call to the session-manager. */
 async function scale(on: TestStack, { uuid, userId }: View, replicas: number): Promise<void> {
   await on.sim('POST', '/sim/pods', { uuid, userId, replicas });
 }
@@ -34,7 +34,7 @@ async function replicas(on: TestStack, uuid: string): Promise<number | undefined
   return items.find((pod) => pod.uuid === uuid)?.replicas;
 }
 
-/** Calls of a session, by name, after its creation. */
+/** Returns the names of the calls for a session, without its creation. */
 const callsOf = async (on: TestStack, uuid: string) => (await on.calls(uuid)).map(({ call }) => call).slice(1);
 
 describe.concurrent('an active session whose pod somebody else put to sleep', { timeout: 60_000 }, () => {
@@ -65,12 +65,12 @@ describe.concurrent('an active session whose pod somebody else put to sleep', { 
     const session = await stack.create('eve');
     const { uuid } = session;
     await scale(stack, session, 0);
-    // What an ingress answers for a pod without replicas.
+    // The answer of an ingress for a pod without replicas.
     const { id } = await stack.fault({ call: 'chat', uuid, fault });
     const answer = await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: 'hello' });
     if (answer.status < 502) throw new Error(`the first message was answered ${answer.status}`);
     await stack.sim('DELETE', `/sim/faults/${id}`);
-    // At once: it waits for the repair.
+    // Sent at once; it waits for the repair.
     const next = await stack.call<{ reply: string }>('POST', `/v1/sessions/${uuid}/chat`, { message: 'again' });
     if (next.status !== 200 || next.body.reply !== 'again') throw new Error(`the next message was answered ${next.status}`);
     if ((await replicas(stack, uuid)) !== 1) throw new Error('the pod was not woken');
@@ -92,7 +92,7 @@ describe.concurrent('an active session whose pod somebody else put to sleep', { 
     await stack.until(uuid, 'sleeping');
     await stack.fault({ call: 'chat', uuid, times: 3, fault: { status: 503 } });
     expect(await chat('hello')).toMatchObject({ status: 200, body: { reply: 'hello' } });
-    // What may have reached the pod is not sent twice.
+    // A message that may have reached the pod is not sent again.
     await stack.fault({ call: 'chat', uuid, times: 1, fault: { cut: 'before' } });
     expect((await chat('once')).status).toBe(502);
     expect((await stack.calls(uuid, 'chat')).map(({ status }) => status)).toEqual([503, 503, 503, 503, 200, 0]);
@@ -161,6 +161,6 @@ it('a patrol that hangs delays no wake, no sleep and no delete', { timeout: 60_0
   await slow.until(first!.uuid, 'active');
   await slow.call('DELETE', `/v1/sessions/${second!.uuid}`);
   await slow.until(second!.uuid, 'deleted');
-  // The reads hang for 30 s.
+  // Each read hangs for 30 s.
   expect(Date.now() - from).toBeLessThan(10_000);
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { API_KEY, TestStack } from '../stack.ts';
 
 const SESSIONS = 200;
-/** Requests are sent at this pace whatever becomes of those before, in ms. */
+/** The interval between requests, in ms. It does not depend on earlier answers. */
 const EVERY_MS = 5;
 const BEFORE_MS = 6_000;
 const FROZEN_MS = 12_000;
@@ -35,13 +35,13 @@ afterAll(async () => {
 
 interface Sent {
   readonly uuid: string;
-  /** By the wall clock, ms. */
+  /** By the wall clock, in ms since the epoch. */
   readonly at: number;
   answeredAt: number;
   took: number;
 }
 
-/** Sends messages until it is told to stop, and waits for the last answer. */
+/** Sends messages until the returned function is called; that function waits for the last answer and returns all of them. */
 function talk(uuids: readonly string[]): () => Promise<Sent[]> {
   const sent: Sent[] = [];
   const answers: Promise<void>[] = [];
@@ -76,7 +76,7 @@ it('Sandman down for 30 s: a chat backend’s users notice nothing, and all of t
   const sessions = await Promise.all(Array.from({ length: SESSIONS }, (_, i) => stack.create(`user-${i}`)));
   const uuids = sessions.map(({ uuid }) => uuid);
 
-  // The first requests warm it up.
+  // The first requests warm up the backend.
   let stop = talk(uuids);
   await pause(1_000);
   await stop();
@@ -107,7 +107,7 @@ it('Sandman down for 30 s: a chat backend’s users notice nothing, and all of t
     const { at, answeredAt } = last.get(uuid)!;
     const lastActivity = Date.parse((await stack.call('GET', `/v1/sessions/${uuid}`)).body.lastActivity);
     expect(lastActivity).toBeGreaterThanOrEqual(at);
-    // It pings when it has answered, which we may hear of sooner; and what is younger than a second counts as now.
+    // The backend pings after its answer, which may arrive here earlier; and an activity younger than 1 s is dated as now.
     expect(lastActivity).toBeLessThanOrEqual(answeredAt + 1_250);
   }
   expect(await (await fetch(`${url}/stats`)).json()).toMatchObject({ buffered: 0, dropped: 0 });

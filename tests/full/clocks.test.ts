@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 afterAll(() => redis?.stop());
 
-/** Makes a process's clock differ from this machine's, which is Redis' here, by so many ms. */
+/** Returns the environment that shifts a process's clock by `ms` from this machine's clock, which Redis uses here. */
 const clockOff = (ms: number) => ({
   NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`const { now } = Date; Date.now = () => now() + ${ms};`)}`,
 });
@@ -43,7 +43,7 @@ describe.concurrent('a worker whose clock differs from Redis’', { timeout: 60_
         const [sleep] = await stack.calls(uuid, 'sleep');
         const [remove] = await stack.calls(uuid, 'delete');
         const late = { sleep: sleep!.at - Date.parse(sleepAt!), remove: remove!.at - sleep!.doneAt - 2_000 };
-        // Not before, and within a second after.
+        // Not before the deadline, and at most a second after it.
         for (const [what, by] of Object.entries(late)) if (by < -50 || by > 1_000) throw new Error(`${what} came ${by} ms late`);
       }
       const skew = await metric(worker.ops, 'sandman_clock_skew_seconds');
@@ -62,14 +62,14 @@ describe.concurrent('a worker whose clock differs from Redis’', { timeout: 60_
     await stack.start({ workers: 0 });
     const ahead = await stack.addWorker(clockOff(60_000));
     const { uuid, sleepAt } = await stack.create('ada', { sleepAfter: '6s', deleteAfter: '1h' });
-    // The one that is ahead has the alarm in hand before its time, by its own clock, time and again.
+    // By its own clock, the worker that is ahead takes the alarm before its time, again and again.
     await waitFor('a second passes', () => Date.now() > Date.parse(sleepAt!) - 5_000);
     const right = await stack.addWorker();
     ahead.kill('SIGKILL');
     await ahead.exited;
     await stack.until(uuid, 'sleeping', 20_000);
     const [sleep] = await stack.calls(uuid, 'sleep');
-    // A job that the killed one had in hand is taken up 7.5 s later.
+    // BullMQ gives the killed worker's job to another one after 7.5 s.
     expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(9_000);
     expect(await sum(right.ops, 'sandman_sweep_repairs_total')).toBe(0);
   });

@@ -16,9 +16,9 @@ import { TestStack, type View } from '../stack.ts';
 
 const SHARDS = 6;
 const SESSIONS = 30;
-/** Well within what a process that is told to stop is given. */
+/** A stopping process must close within this time, in ms; it is well below the time that it is allowed. */
 const CLOSED_MS = 10_000;
-/** A Cluster's many connections take their time on a busy machine. */
+/** The time limit for work over a Cluster's many connections, on a busy machine, in ms. */
 const PATIENCE_MS = 30_000;
 const users = Array.from({ length: SESSIONS }, (_, i) => `user-${i}`);
 
@@ -35,7 +35,7 @@ afterEach(async () => {
   await cluster?.stop();
 });
 
-/** Under a prefix whose shards live on all three masters. The processes are told of the first shard's master only. */
+/** Starts a stack whose shards live on all three masters. The processes know only the first shard's master. */
 async function start(): Promise<void> {
   do {
     stack = new TestStack('', {});
@@ -79,7 +79,7 @@ it('the main job runs for users on every master, and every process ends in time'
       return ((await board.json()) as Board).queues;
     });
     expect(queues).toHaveLength(3 * SHARDS);
-    // Those of alarms that were replaced may still be there.
+    // Replaced alarms may still be there.
     expect(queues.reduce((sum, { counts }) => sum + counts.delayed, 0)).toBeGreaterThanOrEqual(2 * SESSIONS);
     const live = eventFrames(`${base}/api/live`, { ...headers });
     const { sessions, next, workers } = await nextEvent<{ sessions: { active: number }; next: unknown[]; workers: { alive: number } }>(
@@ -132,7 +132,7 @@ it('a master killed with kill -9: 503 for its sessions until its replica serves 
   await victim.kill();
   await waitFor('the lost sessions answer 503', () => lost.every((session) => last(session)?.status === 503));
   await waitFor('they answer again', () => lost.every((session) => last(session)?.status === 202), 20_000);
-  // All that knew of no other node than the dead one begin again.
+  // Cuts the processes' connections to the surviving nodes too: they must reconnect, although their REDIS_URL has only the dead node.
   const survivors = cluster.nodes.filter((node) => node !== victim);
   await Promise.all(survivors.map((node) => askRedis(node, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'normal'))));
   const brokenAt = Date.now();

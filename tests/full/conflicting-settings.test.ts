@@ -57,7 +57,7 @@ describe.concurrent('a process with another number of shards', { timeout: 60_000
     await stack.start({ workers: 0 });
     await killApis(stack);
     const key = `{${stack.prefix}:0}:ingest`;
-    // As though that was longer ago.
+    // Moves the last heartbeats and the announcement a minute back.
     for (const shard of [0, 1])
       await askRedis(redis, (client) => client.hset(key.replace(':0}', `:${shard}}`), 'beat', Date.now() - 60_000));
     await askRedis(redis, (client) => client.hset(`{${stack.prefix}:0}:shards`, 'at', Date.now() - 60_000));

@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 
 const CLI = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url));
 
-/** A command of a console block, and what stands below it. */
+/** A command of a console block, and the output below it. */
 export interface Example {
   readonly command: string;
   readonly output: string;
 }
 
-/** The commands of all console blocks of a text in Markdown, in their order. */
+/** Returns the commands of all console blocks in a Markdown text, in order. */
 export function examplesOf(markdown: string): Example[] {
   return [...markdown.matchAll(/^```console\n(.*?)^```$/gms)].flatMap(([, block]) =>
     block!
@@ -27,9 +27,9 @@ export function examplesOf(markdown: string): Example[] {
 }
 
 /**
- * Runs a document's commands, one after the other, in a folder. A file that it only shows, by `cat`, is made as shown.
+ * Runs a document's commands in order, in a folder. Creates the files that the document only shows with `cat`.
  *
- * @returns what each wrote, to stdout and stderr as they came
+ * @returns the output of each command, stdout and stderr interleaved as they came
  */
 export async function runExamples(examples: readonly Example[], folder: string): Promise<Example[]> {
   const bin = join(folder, 'bin');

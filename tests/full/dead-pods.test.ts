@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import { linesOf } from '../log.ts';
 import { TestStack, type View } from '../stack.ts';
 
-/** How soon a live session's user is served, in ms: at once, and what a busy machine adds. */
+/** The longest wait of a live session's user, in ms: no delay, plus a margin for a busy machine. */
 const PROMPT = 2_000;
 
 let redis: FoundRedis;
@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => redis?.stop());
 
-/** A worker, some sessions whose pods are broken in a way, and one that is alive. */
+/** Starts a stack with `count` sessions whose pods have a fault, and one live session. */
 async function withBroken(count: number, fault: Record<string, unknown>) {
   const stack = await new TestStack(redis.url).start({});
   const broken = await Promise.all(Array.from({ length: count }, (_, i) => stack.create(`broken-${i}`)));
@@ -23,7 +23,7 @@ async function withBroken(count: number, fault: Record<string, unknown>) {
   return { stack, broken, alive };
 }
 
-/** How long a live session's user waits for a wake, in ms, each time of so many. */
+/** Measures how long a live session's user waits for a wake, in ms, `times` times. */
 async function wakes(stack: TestStack, { uuid }: View, times: number): Promise<number[]> {
   const waits: number[] = [];
   for (let i = 0; i < times; i++) {
@@ -99,10 +99,10 @@ it('a session-manager that is really down is left alone, and all goes on when it
   await stack.ping(waiting!.uuid);
   const from = Date.now();
   await waitFor('10 s pass', () => Date.now() - from > 10_000);
-  // The wake was never what tries whether it is back: its back-off would hold it up afterwards.
+  // The wake is never used to probe the session-manager; its back-off would delay it after the recovery.
   expect(await stack.calls(waiting!.uuid, 'wake')).toEqual([]);
   const during = (await stack.sim<{ items: { at: number }[] }>('GET', '/sim/journal')).items.filter(({ at }) => at > from);
-  // Probes and single tries: at 0, 1, 3, 7 and 12 s.
+  // Probes and single attempts at 0, 1, 3, 7 and 12 s.
   expect(during.length).toBeLessThan(30);
   await stack.sim('DELETE', `/sim/faults/${id}`);
   const back = Date.now();

@@ -23,7 +23,7 @@ it('docs/policies.md: every command says what stands below it, and draws the pic
   await inFolder(examples, async (ran, folder) => {
     expect(ran).toEqual(examples);
     for (const name of pictures) {
-      // Not by its text: nobody reads such a difference.
+      // Compared as a boolean, because a text diff of an image is unreadable.
       const same = (await readFile(join(folder, name), 'utf8')) === (await readFile(docs(`images/${name}`), 'utf8'));
       expect(same, `${name} is what the command draws`).toBe(true);
     }

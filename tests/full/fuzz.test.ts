@@ -5,16 +5,16 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY, OPERATOR, TestStack, VIEWER } from '../stack.ts';
 
-/** FUZZ_SEED repeats a run, FUZZ_CASES makes it longer. */
+/** FUZZ_SEED repeats a run, FUZZ_CASES sets its length. */
 const SEED = Number(process.env.FUZZ_SEED ?? 18);
 const CASES = Number(process.env.FUZZ_CASES ?? 3_000);
-/** Cases that run at once, each on sessions of its own. */
+/** Cases that run concurrently, each on sessions of its own. */
 const LANES = 8;
-/** An answer, or the end of a connection, comes within this, in ms: the longest wait that a request asks for is far shorter. */
+/** The time limit for an answer or the end of a connection, in ms; the longest wait that a request asks for is far shorter. */
 const HANG_MS = 20_000;
-/** After so long without an answer no more is expected, in ms: what was sent is incomplete. */
+/** After this time without data no more is expected, in ms, because the request is incomplete. */
 const QUIET_MS = 500;
-/** No records change while they are compared: nothing falls due, and nobody patrols. */
+/** Records must not change while they are compared: this policy has no deadline during the run, and no patrol runs. */
 const POLICY = 'conservative';
 
 let redis: FoundRedis;
@@ -22,13 +22,13 @@ let client: Redis;
 let stack: TestStack;
 let targets: readonly Target[];
 
-/** A server, and what a request to it may be made of. */
+/** A server, and the parts that requests to it are made of. */
 interface Target {
   readonly name: string;
   readonly port: number;
-  /** `{uuid}` and `{userId}` stand for a session's. */
+  /** `{uuid}` and `{userId}` stand for those of a session. */
   readonly routes: readonly (readonly [method: string, path: string])[];
-  /** Headers that identify a caller, right and wrong. */
+  /** Headers that identify a caller, valid and invalid. */
   readonly callers: readonly string[];
 }
 
@@ -142,7 +142,7 @@ const ODD_BODIES = [
   'x'.repeat(70_000),
 ];
 
-/** What a route takes, by the end of its path. */
+/** Valid bodies, by the end of the path. */
 const FITTING: readonly (readonly [path: RegExp, body: (lane: Lane) => string])[] = [
   [/\/chat$/, () => '{"message":"hello"}'],
   [/\/hold$/, () => '{"for":"1m"}'],
@@ -153,12 +153,12 @@ const FITTING: readonly (readonly [path: RegExp, body: (lane: Lane) => string])[
 ];
 
 interface Lane {
-  /** Another one after it was deleted. */
+  /** Replaced by another one after the session was deleted. */
   uuid: string;
   readonly userId: string;
 }
 
-/** One request as bytes, from a caller of the target to one of its routes, with something odd about it more often than not. */
+/** Builds one request as bytes, from one of the target's callers to one of its routes, usually with something malformed in it. */
 function requestOf(random: Random, { routes, callers }: Target, lane: Lane, isLast: boolean): string {
   const { uuid, userId } = lane;
   const odd = (probability: number) => random.chance(probability);
@@ -195,10 +195,9 @@ function requestOf(random: Random, { routes, callers }: Target, lane: Lane, isLa
 }
 
 /**
- * Sends bytes, in pieces or at once, and reads what comes until the connection is closed. A stream that has begun is not
- * waited for.
+ * Sends bytes, in pieces or at once, and reads until the connection is closed. Does not wait for the end of an event stream.
  *
- * @returns the statuses in their order; null where neither an end nor a stream came in time
+ * @returns the statuses in order, or null if neither an end nor a stream came within `HANG_MS`
  */
 function exchange(port: number, pieces: readonly string[]): Promise<{ statuses: number[]; text: string } | null> {
   return new Promise((resolve) => {
@@ -209,7 +208,7 @@ function exchange(port: number, pieces: readonly string[]): Promise<{ statuses: 
       resolve(null);
       socket.destroy();
     }, HANG_MS);
-    // What is incomplete has to end once nothing more will come; a request that is complete would be given up by that.
+    // Ends the connection only after a pause: an incomplete request must be ended, but ending early would abort a complete one.
     let quiet: NodeJS.Timeout | undefined;
     const waitForMore = () => {
       clearTimeout(quiet);
@@ -241,7 +240,7 @@ function exchange(port: number, pieces: readonly string[]): Promise<{ statuses: 
 
 const recordOf = (uuid: string) => client.hgetall(`{${stack.prefix}:0}:session:${uuid}`);
 
-/** The record of a lane's session, once nothing is under way: it is there, and stays as it is. */
+/** Waits until the lane's session exists and its record no longer changes. Returns the record. */
 async function settled(lane: Lane): Promise<string> {
   const record = await waitFor(
     `the session of ${lane.userId} is settled`,
@@ -254,7 +253,7 @@ async function settled(lane: Lane): Promise<string> {
       }
       if (body.status !== 'active' && body.status !== 'sleeping') return null;
       const record = await recordOf(uuid);
-      // A call is in flight, a status is about to be read, or it is to be deleted.
+      // A call is in flight, a status read is due, or the session is to be deleted.
       if (record.t || record.v || record.w === 'gone') return null;
       const before = JSON.stringify(record);
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -265,13 +264,13 @@ async function settled(lane: Lane): Promise<string> {
   return record as string;
 }
 
-/** Whether each of so many requests was answered, and refused. */
+/** Returns whether all `count` requests were answered and refused. */
 function isRefused(answer: { readonly statuses: readonly number[] } | null, count: number): boolean {
   const final = answer?.statuses.filter((status) => status >= 200) ?? [];
   return final.length === count && final.every((status) => status >= 400);
 }
 
-/** Statuses that a server may answer: whatever it is sent, it does not fail. */
+/** Returns whether a server may answer with this status. Of the 5xx, only 502 to 504 are allowed, whatever it receives. */
 const isAllowed = (status: number) => (status >= 100 && status < 500) || (status >= 502 && status <= 504);
 
 describe('whatever is sent to the API and the dashboard', { timeout: 600_000 }, () => {
@@ -302,7 +301,7 @@ describe('whatever is sent to the API and the dashboard', { timeout: 600_000 }, 
           if (!isAllowed(status)) found(`answered ${status}`);
         }
         if (!isRefused(answer, count) || before === JSON.stringify(await recordOf(lane.uuid))) continue;
-        // A request of an earlier case may have been on its way for longer than that case waited. So it is sent once more.
+        // A request of an earlier case may still have been in flight, so the case is repeated before it counts.
         const settledAgain = await settled(lane);
         const again = await send();
         const after = JSON.stringify(await recordOf(lane.uuid));
@@ -315,9 +314,9 @@ describe('whatever is sent to the API and the dashboard', { timeout: 600_000 }, 
       `fuzz: seed ${SEED}, ${CASES} connections, ${sent} requests, findings ${findings.length}, answers ${JSON.stringify(statuses)}`,
     );
     expect(findings).toEqual([]);
-    // The processes live, and serve.
+    // The processes are alive and answer.
     for (const { port } of targets) expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
-    // The seed reaches what is to be reached: successes, refusals, pods.
+    // The seed must reach successes and refusals of both servers.
     for (const status of ['api 200', 'api 202', 'api 400', 'api 401', 'api 404', 'api 413', 'api 431', 'dashboard 200', 'dashboard 401']) {
       expect(byStatus.get(status) ?? 0, status).toBeGreaterThan(0);
     }

@@ -11,7 +11,7 @@ import { TestStack } from '../stack.ts';
 
 const SESSIONS = 10_000;
 const AT_ONCE = 50;
-/** A worker is killed so often, ms. */
+/** The interval at which a worker is killed, in ms. */
 const KILL_EVERY_MS = 4_000;
 
 const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
@@ -25,7 +25,7 @@ afterAll(async () => {
   await Promise.all([postgres.stop(), mysql.stop()]);
 });
 
-/** Runs so many, some at once. */
+/** Calls `run` `count` times, with `AT_ONCE` calls concurrently. */
 async function each(count: number, run: (i: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   await Promise.all(
@@ -43,10 +43,10 @@ async function allRows(ledger: Ledger): Promise<LedgerSession[]> {
   }
 }
 
-/** What must be the same to the letter. */
+/** Returns the fields that must be exactly equal. */
 const exact = ({ lastActivity, updatedAt, rev, ...rest }: LedgerSession) => rest;
 
-/** Kills one worker after the other, and starts another for each, until told to stop. */
+/** Kills one worker after another and replaces each, until the returned function is called; that returns how many were killed. */
 function killWorkers(stack: TestStack, every: number): () => Promise<number> {
   let killed = 0;
   const stopped = new AbortController();
@@ -78,7 +78,7 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
     return database;
   };
 
-  /** The ledger is what Redis is, row by row, and has every change once. */
+  /** Compares the ledger with Redis row by row, and checks that it has every change once. */
   const compare = async ({ kind, url, ask }: TestDatabase) => {
     const options = { prefix: stack.prefix, shards: 1, group: 'ledger' };
     await waitFor('the ledger has all of it', async () => (await behind(watch, options)).events === 0, 90_000);
@@ -146,7 +146,7 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
         if (created.kind === 'committed') await arming.arm(created, null);
         uuids.push(uuid);
       });
-      // Some come back.
+      // Some users return.
       await each(SESSIONS / 5, (i) => stack.call('POST', `/v1/sessions/${uuids[i * 5]}/activity`));
       await waitFor(
         'all have come to rest',

@@ -24,7 +24,7 @@ interface Shown {
   readonly sleepAt: string;
   readonly deleteAt: string;
 }
-/** Tests run side by side, each with processes of its own. */
+/** Creates a stack. Tests are concurrent, so each has processes of its own. */
 function newStack(env?: Record<string, string>): TestStack {
   const stack = new TestStack(redis.url, env);
   stacks.push(stack);
@@ -39,10 +39,10 @@ const told = (house: unknown, version?: number) => ({
 });
 
 const LONG = { sleepAfter: '1h', deleteAfter: '2h' };
-/** Deleted at the earliest after 10 s: in that time a sweep comes by. It would otherwise be deleted without a sleep. */
+/** Deletes after 10 s at the earliest, so that a sweep visits the session first. A shorter policy would delete it without a sleep. */
 const SHORT = { sleepAfter: '8s', deleteAfter: '2s' };
 
-// The longest first: few run at once.
+// The longest test first, because only few run at once.
 describe.concurrent('a dry run', { timeout: 60_000 }, () => {
   it('says once a deadline what it would call, calls nothing and leaves the records as they are', async () => {
     const stack = await newStack().start({ workers: 0 });
@@ -66,7 +66,7 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
       expect(late).toBeGreaterThanOrEqual(-50);
       expect(late).toBeLessThan(1_500);
     }
-    // Somebody comes: it is another deadline.
+    // Activity sets another deadline.
     await stack.ping(uuid);
     await waitFor('it would sleep again', async () => would().length >= 4, 10_000);
     expect(would()).toEqual(['sleep idle', 'delete delete-due', 'sleep idle', 'delete delete-due']);
@@ -85,7 +85,7 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
     for (const [, action, count] of counted.flatMap((found) => [...found])) sums.set(action!, (sums.get(action!) ?? 0) + Number(count));
     expect(would(idle.uuid)).toEqual(['sleep idle', 'delete delete-due']);
     expect(Object.fromEntries(sums)).toEqual({ sleep: 3, wake: 0, delete: 4 });
-    // In earnest, what was asked for is done; what was due is not, for the end of the dry run counts as activity.
+    // After the dry run, requested calls are made. Calls that were due are not, because its end counts as activity.
     for (const worker of workers) worker.kill('SIGTERM');
     await Promise.all(workers.map(({ exited }) => exited));
     const began = Date.now();
@@ -122,7 +122,7 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     stack.apis.splice(0);
     stack.apiUrls.splice(0);
     await stack.addApi(undefined, told(SHORT, 2));
-    // The worker was told the older version, and follows.
+    // The worker has the older version and follows the newer one.
     await stack.until(uuid, 'sleeping', 30_000);
     const { sleptAt } = (await stack.call<{ sleptAt: string }>('GET', `/v1/sessions/${uuid}`)).body;
     expect((await show(stack, uuid)).policy).toMatchObject({ name: 'house', ...SHORT });
@@ -131,7 +131,7 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     const late = (gone?.at ?? Number.NaN) - (Date.parse(sleptAt) + 2_000);
     expect(late).toBeGreaterThanOrEqual(-50);
     expect(late).toBeLessThan(2_000);
-    // A policy of the session's own is nobody else's to change.
+    // A session with a policy of its own is not changed.
     expect((await show(stack, other.uuid)).policy).toMatchObject({ name: 'custom', ...LONG });
   });
 
@@ -176,7 +176,7 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     await first!.exited;
     stack.apis.shift();
     stack.apiUrls.shift();
-    // As if Redis had been emptied, or they had expired: whoever heard of them announces them again.
+    // Simulates an emptied Redis or expired policies: a process that knows them announces them again.
     const key = `{${stack.prefix}:0}:policies`;
     await store.del(key);
     await waitFor('version 2 is announced again', async () => (await store.hget(key, 'version')) === '2');
@@ -198,16 +198,16 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     await Promise.all([...stack.apis, ...stack.workers].map(({ exited }) => exited));
     stack.apis.splice(0);
     stack.apiUrls.splice(0);
-    // Nobody is left who knows them.
+    // No process is left that knows them.
     await store.del(`{${stack.prefix}:0}:policies`);
     await stack.addWorker();
     const swept = () => store.get(`{${stack.prefix}:0}:sweep:id`);
     const at = Number(await swept());
     await waitFor('it sweeps three times', async () => Number(await swept()) >= at + 4, 40_000);
     await stack.addApi();
-    // The time without an API, in which its user could not come, moves its delete out.
+    // The user could not ping during the time without an API, so the delete moves later by that time.
     expect(await show(stack, uuid)).toEqual({ ...before, deleteAt: expect.toSatisfy((at: string) => at >= before.deleteAt) });
-    // Nor does the user's return give it the preset's.
+    // The user's return does not give it the preset's values either.
     await stack.ping(uuid);
     await stack.until(uuid, 'active');
     expect((await show(stack, uuid)).policy).toEqual(before.policy);
@@ -225,7 +225,7 @@ describe.concurrent('shadow policies', { timeout: 60_000 }, () => {
     const stack = await newStack({ POLICIES }).start({ apis: 0, workers: 0 });
     const { ops } = await stack.addWorker({ SHADOW_POLICIES: 'quick,hasty' });
     await waitFor('the worker has named its shadow policies', async () => (await store.exists(`{${stack.prefix}:0}:shadows`)) === 1);
-    // An API hears of them when it starts, and then once a second: what it counts before that is not in the sums.
+    // An API learns the shadow policies when it starts, and then once a second; it counts nothing before.
     await stack.addApi();
     type Spent = Record<
       'awakeSeconds' | 'asleepSeconds' | 'alwaysOnSeconds' | 'savedFraction' | 'sleeps' | 'wakes' | 'regrets' | 'deletes' | 'recreations',
@@ -236,7 +236,7 @@ describe.concurrent('shadow policies', { timeout: 60_000 }, () => {
     expect(await shadows()).toBeUndefined();
     const { uuid, lastActivity: created } = await stack.create('ada', 'lazy');
     const since = (at: string, ms: number) => waitFor(`${ms} ms after ${at}`, () => Date.now() >= Date.parse(at) + ms);
-    // Both shadow policies would let it sleep in this time; `hasty` would delete it in the next.
+    // Both shadow policies would put it to sleep in this time; `hasty` would delete it in the next.
     await since(created, 700);
     const first = await stack.ping(uuid);
     await since(first.lastActivity, 1_800);
@@ -254,7 +254,7 @@ describe.concurrent('shadow policies', { timeout: 60_000 }, () => {
     expect(quick).toMatchObject({ sleeps: 2, wakes: 2, regrets: 2, deletes: 0, recreations: 0 });
     expect(hasty).toMatchObject({ deletes: 2 - (at1 - from <= 1_450 ? 1 : 0), recreations: 1, wakes: 1 });
     expect(quick!.asIs).toMatchObject({ sleeps: 0, regrets: 0, asleepSeconds: 0, savedFraction: 0 });
-    // Created a moment after the pod was; deleted a moment after the last ping.
+    // The session was created a moment after its pod, and deleted a moment after the last ping.
     expect(quick!.awakeSeconds).toBeGreaterThanOrEqual(1.2);
     expect(quick!.awakeSeconds - (1.2 + (end - at2) / 1_000)).toBeLessThan(0.5);
     expect(quick!.asleepSeconds).toBeCloseTo(quick!.alwaysOnSeconds - quick!.awakeSeconds, 6);

@@ -7,16 +7,16 @@ import { type Call, TestStack } from '../stack.ts';
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6));
 const SESSIONS = 30;
-/** How long they come and go, in ms. */
+/** How long the sessions are played, in ms. */
 const PLAYED_MS = 8_000;
-/** No event comes closer to a deadline, in ms: a busy machine is late, and must not change who is first. */
+/** No event is closer than this to a deadline, in ms; a busy machine's delay must not change their order. */
 const MARGIN_MS = 700;
-/** How late a real call may be, in ms. */
+/** The longest delay of a real call, in ms. */
 const LATE_MS = 1_000;
 
 interface TimedCall {
   readonly call: PodCall;
-  /** ms since the beginning. */
+  /** In ms since the beginning. */
   readonly at: number;
 }
 
@@ -27,10 +27,10 @@ interface Played {
   readonly expected: readonly TimedCall[];
 }
 
-/** What a record takes for no time at all must not be one. */
+/** An offset for simulated times, because a record treats 0 as no time. */
 const EPOCH = 1_000_000;
 
-/** What the simulator calls, in ms since the beginning. */
+/** Returns the calls that the simulator makes, in ms since the beginning. */
 function simulatedCalls(events: readonly TraceEvent[], policy: Policy): TimedCall[] {
   const builder = new TraceBuilder();
   for (const event of events) builder.add({ ...event, at: event.at + EPOCH });
@@ -40,7 +40,7 @@ function simulatedCalls(events: readonly TraceEvent[], policy: Policy): TimedCal
   return calls;
 }
 
-/** Comes and goes at random, but never near a deadline. */
+/** Builds a session with random activity, never near a deadline. */
 function randomSession(name: string, random: Random): Played {
   const [sleepAfter, deleteAfter] = [random.between(1_000, 3_000), random.between(2_500, 4_500)];
   const policy = new PolicyBook().resolve({ sleepAfter: random.chance(0.15) ? 'never' : sleepAfter, deleteAfter });
@@ -66,7 +66,7 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** Plays a session's events as a chat service would. @returns the uuids that it had, one a life */
+/** Plays a session's events as a chat service would. @returns its uuids, one for each time it was created */
 async function play({ name, policy, events }: Played, beginning: number): Promise<string[]> {
   const { sleepAfter, deleteAfter } = policy;
   const uuids: string[] = [];
@@ -119,7 +119,7 @@ it('the simulator calls what real processes call, one call after the other, at t
       expect(late, told).toBeLessThan(LATE_MS);
     }
   }
-  // Something of everything, or nothing was compared.
+  // Each kind of call must occur, or nothing was compared.
   const all = sessions.flatMap((session) => session.expected.map(({ call }) => call));
   for (const call of LIFECYCLE) expect(all).toContain(call);
   expect(all.filter((call) => call === 'create').length).toBeGreaterThan(SESSIONS);

@@ -9,9 +9,9 @@ import { API_KEY, OPERATOR, TestStack, VIEWER } from '../stack.ts';
 
 const SESSIONS = 20_000;
 const JOBS = 50_000;
-/** Samples of the trend: as many as are kept. */
+/** The number of pod samples that are kept. */
 const SAMPLES = 10_080;
-/** How long one command may keep Redis from all others, in ms; a busy machine has several tries. */
+/** The longest time that one command may block Redis, in ms. A busy machine has several tries. */
 const BOUND_MS = 20;
 const TRIES = 4;
 
@@ -23,7 +23,7 @@ const logins: Record<string, { cookie?: string }> = {};
 let uuid: string;
 let jobPath: string;
 
-/** Adds in portions: so many promises at once take more memory than time. */
+/** Calls `add` in batches, because too many promises at once take much memory. */
 async function inPortions(count: number, add: (i: number) => Promise<unknown>): Promise<void> {
   for (let from = 0; from < count; from += 1_000) {
     await Promise.all(Array.from({ length: Math.min(1_000, count - from) }, (_, i) => add(from + i)));
@@ -71,7 +71,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-/** The longest command that a call had Redis run, in ms; of several tries the shortest, for other processes take turns. */
+/** Returns the longest command that a call made Redis run, in ms. Takes the best of several tries, because processes share the CPU. */
 async function longest(call: () => Promise<unknown>): Promise<{ readonly ms: number; readonly what: string }> {
   let best = { ms: Number.POSITIVE_INFINITY, what: '' };
   for (let i = 0; i < TRIES && best.ms > BOUND_MS / 2; i++) {
@@ -86,7 +86,7 @@ async function longest(call: () => Promise<unknown>): Promise<{ readonly ms: num
   return best;
 }
 
-/** Each must be answered, with whatever status, and have Redis run no command for longer than the bound. */
+/** Checks that each call is answered, with any status, and that no Redis command takes longer than the bound. */
 async function expectQuick(calls: readonly (readonly [string, () => Promise<unknown>])[]): Promise<void> {
   const found: { readonly ms: number; readonly text: string }[] = [];
   for (const [name, call] of calls) {

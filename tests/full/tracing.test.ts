@@ -10,10 +10,10 @@ import { type Call, TestStack } from '../stack.ts';
 const MESSAGE = 'the-pod-must-not-sleep-tonight';
 const SECRETS = ['test-api-key-0123456789', 'test-session-manager-key', 'wrong-key-5d41402abc4b2a76', MESSAGE];
 
-/** A process that is told to stop must not wait longer for whoever collects its traces, in ms. */
+/** A stopping process must not wait longer than this for its trace collector, in ms. */
 const CLOSED_MS = 5_000;
 
-/** For a test that starts processes of its own, in ms: on a busy machine that takes a while. */
+/** The time limit for a test that starts processes of its own, in ms: on a busy machine that takes long. */
 const PATIENCE_MS = 90_000;
 
 const exporting = (endpoint: string) => ({
@@ -24,7 +24,7 @@ const exporting = (endpoint: string) => ({
 
 const LIVED = ['sleep', 'wake'];
 
-/** Puts a session to sleep by hand, and pings it awake; answers its calls. */
+/** Puts a session to sleep by hand, and wakes it with a ping. Returns its sleep and wake calls. */
 async function sleepAndWake(stack: TestStack, userId: string): Promise<{ uuid: string; calls: Call[] }> {
   const { uuid } = await stack.create(userId);
   await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
@@ -36,7 +36,7 @@ async function sleepAndWake(stack: TestStack, userId: string): Promise<{ uuid: s
   return { uuid, calls };
 }
 
-/** Tells API and worker to stop: both do so in time, without an error, and with nothing on standard error. */
+/** Stops API and worker. Both must end in time, without an error, and with nothing on standard error. */
 async function expectToStop(stack: TestStack): Promise<void> {
   const asked = performance.now();
   const apps = [...stack.apis, ...stack.workers];
@@ -68,7 +68,7 @@ describe('where traces are collected', () => {
 
   afterAll(() => stack?.stop());
 
-  /** The trace that a call at the session-manager was part of, once `kinds` of it are there. */
+  /** Returns the trace that a call to the session-manager belongs to, once it has spans of all `kinds`. */
   async function traceOf({ traceparent }: Call, ...kinds: (keyof typeof KIND)[]): Promise<ExportedSpan[]> {
     const traceId = /^00-([0-9a-f]{32})-[0-9a-f]{16}-01$/.exec(traceparent)?.[1] ?? expect.fail(`traceparent is ${traceparent}`);
     return await waitFor(`${kinds} of trace ${traceId} arrive`, () => {
@@ -100,7 +100,7 @@ describe('where traces are collected', () => {
     const about = { 'sandman.session': uuid, 'sandman.action': 'wake', 'sandman.cause': 'activity' };
     for (const span of [server, consumer]) expect(span!.attributes).toMatchObject(about);
     const line = { traceId: client!.traceId, session: uuid, action: 'wake', cause: 'activity' };
-    expect(linesOf(stack.apis[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'asked for' }));
+    expect(linesOf(stack.apis[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'request accepted' }));
     expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, outcome: 'done', msg: 'call ended' }));
   });
 
@@ -115,7 +115,7 @@ describe('where traces are collected', () => {
     expect(spans.filter(({ parentSpanId }) => !parentSpanId)).toMatchObject([{ name: 'process sleep', service: 'sandman-worker' }]);
     expect(spans[0]!.traceId).not.toBe(create.traceId);
     const line = { traceId: spans[0]!.traceId, session: uuid, action: 'sleep', cause: 'idle' };
-    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'nobody came' }));
+    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'idle deadline passed' }));
     expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'call ended' }));
   });
 
@@ -133,7 +133,7 @@ describe('where traces are collected', () => {
     const { uuid } = await stack.create('hopper');
     const [traceId, parentSpanId] = ['1'.repeat(32), '2'.repeat(16)];
     const headers = { traceparent: `00-${traceId}-${parentSpanId}-01` };
-    // So long that it comes in pieces, each from the socket and not from the request.
+    // Long enough to arrive in several pieces. Each is read in the context of the socket, not of the request.
     await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: MESSAGE + 'x'.repeat(500_000) }, headers);
     const [chat] = await stack.calls(uuid, 'chat');
     const spans = await traceOf(chat!, 'server', 'client');
@@ -165,7 +165,7 @@ describe('where traces are collected', () => {
   });
 
   it('nobody’s polls are exported, no figures, and no lines', async () => {
-    // What was to be sent from time to time is sent then.
+    // A stopping process also exports what it otherwise exports at intervals.
     await expectToStop(stack);
     const begun = new Set(collector.spans.filter(({ parentSpanId }) => !parentSpanId).map(({ name }) => name.replace(/ .*/, '')));
     expect([...begun].filter((name) => !['GET', 'POST', 'process'].includes(name))).toEqual([]);

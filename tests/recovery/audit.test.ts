@@ -49,16 +49,16 @@ it('what is leaked, gone, awake though asleep or asleep though awake is found, a
     lagging: { status: 'active', replicas: null },
     unheard: { status: 'active', replicas: null },
   });
-  // Redis knows better than the ledger of these two.
+  // For these two, Redis is right and the ledger is not.
   await fleet.stack.call('PUT', '/v1/sessions/reborn', { userId: 'ada' });
   await fleet.stack.call('PUT', '/v1/sessions/lagging', { userId: 'ada' });
   await fleet.stack.until('lagging', 'deleted', 45_000);
-  // Behind Sandman's back.
+  // Changes that bypass Sandman.
   await fleet.stack.sim('DELETE', '/session/gone');
   await fleet.stack.sim('POST', '/session/restless/wake', {});
   await fleet.stack.sim('POST', '/session/drowsy/sleep', {});
 
-  // Both at once: neither changes anything, and each waits to see whether a fault lasts.
+  // Run both concurrently: neither changes anything, and each waits to see whether a fault lasts.
   const [{ code, stderr, ...audited }, unasked] = await Promise.all([
     fleet.document<Audited>(['audit', '--rate', '500']),
     fleet.run(['audit', '--repair', '--rate', '500']),
@@ -87,7 +87,7 @@ it('what is leaked, gone, awake though asleep or asleep though awake is found, a
     drowsy: { done: true, text: 'a worker has seen to it: active' },
     gone: { done: true, text: 'a worker found it gone: it is deleted now' },
     leaked: { done: true, text: 'deleted at the session-manager' },
-    // Restored, and awake: somebody had woken it.
+    // Restored, and awake, because another caller had woken it.
     restless: { done: true, text: 'a worker has seen to it: active' },
     unheard: { done: true, text: 'the ledger has it as deleted now' },
   });

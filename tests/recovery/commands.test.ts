@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sandman, startProgram } from '../../packages/cli/src/cli.fixture.ts';
 import { LostFleet } from './lost-fleet.ts';
 
-/** Commands whose other tests run them in the test's own process: here each ends well once, and is refused once, as a process. */
+/** Other tests run these commands in the test's own process. Here each runs as a process: it succeeds once and is refused once. */
 describe('as a process of its own', () => {
   describe('on Redis and the ledger', () => {
     let fleet: LostFleet;

@@ -16,14 +16,14 @@ import { Redis } from 'ioredis';
 import { CLI, type Ended, type Running, sandmanHere, startProgram } from '../../packages/cli/src/cli.fixture.ts';
 import { TestStack } from '../stack.ts';
 
-/** What a test says of a session in the ledger, and of its pod. */
+/** A session as a test plants it: its ledger row and its pod. */
 export interface Planted extends Partial<Omit<LedgerSession, 'uuid'>> {
   readonly status: Status;
-  /** Null where there is none. */
+  /** Null if there is no pod. */
   readonly replicas: number | null;
 }
 
-/** A ledger and pods, as they stand when Redis has been lost; Redis, API, worker and session-manager run. */
+/** A ledger and pods as they are after Redis has been lost, with Redis, API, worker and session-manager running. */
 export class LostFleet implements AsyncDisposable {
   readonly stack: TestStack;
   readonly redis: Redis;
@@ -47,7 +47,7 @@ export class LostFleet implements AsyncDisposable {
     return fleet;
   }
 
-  /** Another empty place in the same Redis, of which no process knows. */
+  /** Returns another, empty key prefix in the same Redis, which no process uses. */
   elsewhere(shards = 1): { readonly prefix: string; readonly store: RedisSessionStore; readonly env: Record<string, string> } {
     const prefix = `elsewhere-${randomUUID()}`;
     return { prefix, store: this.store(prefix, shards), env: { ...this.env, KEY_PREFIX: prefix, SHARDS: `${shards}` } };
@@ -61,28 +61,28 @@ export class LostFleet implements AsyncDisposable {
     return new AlarmQueues(this.redis, prefix, 1, () => {});
   }
 
-  /** What the command line is given. */
+  /** The environment of the command line. */
   get env(): Record<string, string> {
     return { ...this.stack.environment, DATABASE_URL: this.#database.url };
   }
 
-  /** Runs it, here. */
+  /** Runs the command line in this process. */
   run(args: readonly string[], env = this.env): Promise<Ended> {
     return sandmanHere(args, env);
   }
 
-  /** Starts it as a process. */
+  /** Starts the command line as a process of its own. */
   begin(args: readonly string[], env = this.env): Running {
     return startProgram(process.execPath, [CLI, ...args], env);
   }
 
-  /** Runs it and reads its one document. */
+  /** Runs the command line with `--json` and parses the one document that it writes. */
   async document<T>(args: readonly string[], env = this.env): Promise<T & { readonly code: number | null; readonly stderr: string }> {
     const { code, stdout, stderr } = await this.run([...args, '--json'], env);
     return { ...(stdout ? (JSON.parse(stdout) as T) : ({} as T)), code, stderr };
   }
 
-  /** A worker beside the others that keeps the ledger. */
+  /** Starts one more worker that writes the ledger. */
   async addBookkeeper(): Promise<void> {
     this.#bookkeepers.push(startApp('worker', { ...this.env, METRICS_PORT: `${await freePort()}` }));
   }
@@ -104,7 +104,7 @@ export class LostFleet implements AsyncDisposable {
     }
   }
 
-  /** Empties the ledger, Redis and the session-manager's journal: what the next test begins with. */
+  /** Empties the ledger, Redis and the session-manager's call log for the next test. */
   async clear(): Promise<void> {
     await this.#dismiss();
     await Promise.all([
@@ -135,7 +135,7 @@ export class LostFleet implements AsyncDisposable {
   }
 }
 
-/** So many, by uuid. */
+/** Returns `count` sessions to plant, by uuid. */
 export function many(count: number, name: string, one: (i: number) => Planted): Record<string, Planted> {
   return Object.fromEntries(Array.from({ length: count }, (_, i) => [`${name}-${String(i).padStart(5, '0')}`, one(i)]));
 }

@@ -13,7 +13,7 @@ interface Restored {
 }
 
 const NONE = { active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 };
-/** How much later than due a call may come, in ms. */
+/** The longest delay of a call after its deadline, in ms. */
 const LATE_MS = 400;
 
 const view = async ({ stack }: LostFleet, uuid: string) => (await stack.call<View>('GET', `/v1/sessions/${uuid}`)).body;
@@ -23,7 +23,7 @@ const [postgres, mysql] = await Promise.all([findDatabase('postgres'), findDatab
 const lacking = new Map([postgres, mysql].map((server) => [server, lacks(server.kind, server.remedy)]));
 afterAll(() => Promise.all([postgres.stop(), mysql.stop()]));
 
-// All at once, since the tests mostly wait. The tests of one fleet share it, one after the other.
+// Concurrent, because the tests mostly wait. The tests of one fleet share it, so they run one after the other.
 describe.each([postgres, mysql])('from $kind', { concurrent: true }, (server) => {
   describe.skipIf(lacking.get(server))('a lost fleet', { concurrent: false }, () => {
     let fleet: LostFleet;
@@ -33,7 +33,7 @@ describe.each([postgres, mysql])('from $kind', { concurrent: true }, (server) =>
     afterAll(() => fleet?.[Symbol.asyncDispose]());
     afterEach(() => fleet.clear());
 
-    // First: who was created just after a loss that processes have yet to notice is suspected, and no sleep of theirs goes through.
+    // First: a session created after a loss that processes have yet to notice is to be verified, and none of its sleeps goes through.
     it('what workers wrote into the ledger comes back as it was, and the ledger follows on', async () => {
       await fleet.addBookkeeper();
       const policy = { sleepAfter: '1h', deleteAfter: '2h' };
@@ -63,7 +63,7 @@ describe.each([postgres, mysql])('from $kind', { concurrent: true }, (server) =>
       expect(ms(now.lastActivity)).toBeGreaterThan(ms(lastActivity));
       expect(ms(now.sleepAt) - ms(now.lastActivity)).toBe(3_600_000);
       expect(await view(fleet, asleep)).toEqual(before[1]![0]);
-      // Its events are read from the new stream's beginning.
+      // Its events are read from the beginning of the new stream.
       await waitFor('the ledger follows', async () => (await inLedger(awake))!.updatedAt > before[0]![1]!.updatedAt);
       await waitFor('the ledger follows', async () => (await inLedger(asleep))!.updatedAt > before[1]![1]!.updatedAt);
       const { updatedAt: _, rev: __, ...row } = before[1]![1]!;
@@ -74,7 +74,7 @@ describe.each([postgres, mysql])('from $kind', { concurrent: true }, (server) =>
       const brief = { sleepAfter: '1s', deleteAfter: '2s', backgroundCap: '4h' };
       const lasting = { sleepAfter: '1m', deleteAfter: '13s', backgroundCap: '4h' };
       const now = Date.now();
-      // What APIs and workers wrote just before, so that they notice the loss.
+      // A recent write of APIs and workers, whose absence lets them notice the loss.
       await fleet.stack.create('before', 'balanced');
       await fleet.plant({
         ...many(10, 'active', () => ({ status: 'active', replicas: 1, policy: brief })),
@@ -179,7 +179,7 @@ describe('whatever the database', { concurrent: true }, () => {
     afterAll(() => fleet?.[Symbol.asyncDispose]());
     afterEach(() => fleet.clear());
 
-    // First: it counts on processes that have not lost what they wrote.
+    // First, because `clear` flushes Redis, and this test needs processes whose writes have not been lost.
     it('--lost-at moves sleepers’ deletes out by the time since', async () => {
       const now = Date.now();
       await fleet.plant({ sleeper: { status: 'sleeping', replicas: 0, sleptAt: now - 3_600_000, lastActivity: now - 4_500_000 } });
@@ -291,7 +291,7 @@ describe('whatever the database', { concurrent: true }, () => {
       expect(restored.active! + restored.sleeping! + skipped.inRedis).toBe(60);
       expect(await store.count()).toMatchObject({ active: 30, sleeping: 30 });
       const alarms = fleet.alarms(prefix);
-      const marked = new Set((await store.marked(0)).map(({ uuid }) => uuid));
+      const marked = new Set(await store.marked(0));
       for (let i = 0; i < 60; i++) {
         const { record } = await store.read(`there-${String(i).padStart(5, '0')}`);
         const { uuid, n } = record!;

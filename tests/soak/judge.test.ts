@@ -4,7 +4,7 @@ import { judge } from './judge.ts';
 const MB = 1_048_576;
 const SAMPLES = 120;
 
-/** A process of about 150 MB, as the collector has it: a saw of 40 MB. */
+/** Returns the memory of a process of about 150 MB, with a sawtooth of 40 MB from garbage collection, plus `at(i)`; in bytes. */
 function series(at: (i: number) => number): number[] {
   return Array.from({ length: SAMPLES }, (_, i) => (150 + 40 * ((i * 7) % 10) * 0.1 + at(i)) * MB);
 }

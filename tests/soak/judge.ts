@@ -1,13 +1,13 @@
-/** Growth within these two is no leak: a heap that is still finding its size, a burst more or less. */
+/** Growth within these two is no leak: a heap that still finds its size, or a burst. */
 const SHARE = 0.15;
 const SPARE_BYTES = 30 * 1_048_576;
 const QUARTERS = 4;
 
 export interface Growth {
-  /** The medians of the second quarter and of the last, in bytes. */
+  /** The medians of the second and the last quarter, in bytes. */
   readonly early: number;
   readonly late: number;
-  /** What the later one may be. */
+  /** The largest allowed value of `late`, in bytes. */
   readonly most: number;
   readonly bounded: boolean;
 }
@@ -18,10 +18,11 @@ function median(values: readonly number[]): number {
 }
 
 /**
- * Whether memory stayed bounded. The first quarter is warm-up; medians, so that neither a burst nor a collection decides.
+ * Decides whether memory stayed bounded. Skips the first quarter as warm-up. Uses medians, so that neither a burst nor a garbage
+ * collection decides.
  *
- * @param series bytes, measured at equal distances
- * @throws RangeError where a quarter holds none, or one is no number
+ * @param series bytes, measured at equal intervals
+ * @throws RangeError if a quarter has no measurement, or a measurement is not a number
  */
 export function judge(series: readonly number[]): Growth {
   if (series.length < QUARTERS) throw new RangeError(`${series.length} measurements are too few to judge`);

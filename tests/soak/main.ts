@@ -23,23 +23,23 @@ keeps a journal.
 
 Exits with 0 when memory is bounded and nothing unexpected was answered, 1 when not, 2 on wrong arguments.`;
 
-/** So many samples are taken, but one after another no sooner and no later than these, in ms. */
+/** The number of samples, and the shortest and longest interval between two of them, in ms. */
 const SAMPLES = 120;
 const SOONEST_MS = 1_000;
 const LATEST_MS = 15_000;
-/** Within this a heap finds its size: workers go from 130 to 250 MB, whatever happens; ms. */
+/** Time that a heap takes to find its size, in ms: workers go from 130 to 250 MB in any case. */
 const WARM_UP_MS = 30_000;
-/** As in a small container: a heap without a bound grows for as long as the machine has memory. */
+/** A heap like that of a small container. Without a limit, a heap grows for as long as the machine has memory. */
 const HEAP_MB = 256;
 const MB = 1_048_576;
-/** What shells give for a process that a signal ended. */
+/** The exit code that shells report for a process that SIGINT ended. */
 const INTERRUPTED = 130;
 
 function megabytes(bytes: number): string {
   return `${(bytes / MB).toFixed(1)} MB`;
 }
 
-/** One sample after another, and what became of it all. */
+/** Takes samples during a run, and reports the result. */
 class Soak {
   readonly #parts: readonly Part[];
   readonly #users: Users;
@@ -100,7 +100,7 @@ class Soak {
   }
 }
 
-/** @returns what was wrong; null where it was interrupted */
+/** @returns what was wrong, or null if it was interrupted */
 async function soak(minutes: number, sessions: number, interrupted: AbortSignal): Promise<string[] | null> {
   const redis = await startRedis({ aof: true });
   const stack = new TestStack(redis.url, { LOG_LEVEL: 'error', NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` });
@@ -144,7 +144,7 @@ await runCommand(async (args) => {
   }
   const interrupt = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
-  // Nobody reads on.
+  // The reader of the output has closed it.
   process.stdout.on('error', () => interrupt.abort());
   console.log(`${sessions} users for ${minutes} minutes`);
   const wrong = await soak(minutes, sessions, interrupt.signal).catch((error) => {
@@ -153,7 +153,7 @@ await runCommand(async (args) => {
   });
   if (wrong === null) {
     console.log('interrupted: no verdict');
-    // The users still wait for answers that will not come.
+    // Users may still wait for answers that will not come.
     process.exit(INTERRUPTED);
   }
   console.log(wrong.length === 0 ? '\nMemory is bounded.' : `\n${wrong.join('\n')}`);

@@ -1,28 +1,28 @@
 import { type AppProcess, askRedis, type RedisServer } from '@sandman/testing';
 import type { Redis } from 'ioredis';
 
-/** A process that says how it is. */
+/** A process that exports metrics. */
 export interface Part {
   readonly name: string;
   readonly app: AppProcess;
-  /** Where its metrics are. */
+  /** The base URL of its metrics. */
   readonly url: string;
 }
 
-/** What Redis holds, in bytes. */
+/** The memory of Redis, in bytes. */
 export interface RedisMemory {
   readonly used: number;
-  /** Of deleted sessions, known for 24 h by contract. */
+  /** The number of tombstones: records of deleted sessions, kept for 24 h. */
   readonly tombstones: number;
   readonly tombstoneBytes: number;
-  /** All that is not theirs. */
+  /** Memory other than that of tombstones. */
   readonly rest: number;
 }
 
 const SAMPLE = 500;
 const TABLE_ENTRY_BYTES = 8;
 
-/** @throws Error with what the process wrote, where it does not answer */
+/** @throws Error with the process's output, if it does not answer */
 export async function metricsOf({ name, app, url }: Part): Promise<string> {
   try {
     return await (await fetch(`${url}/metrics`)).text();
@@ -31,13 +31,13 @@ export async function metricsOf({ name, app, url }: Part): Promise<string> {
   }
 }
 
-/** The sum of all series whose name and labels begin so. */
+/** Returns the sum of all series whose name and labels begin with `series`. */
 export function total(metrics: string, series: string): number {
   const lines = metrics.split('\n').filter((line) => line.startsWith(series));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
 
-/** A record, as some of them take on average. */
+/** Estimates the average size of a tombstone from a sample, in bytes. */
 async function meanTombstone(redis: Redis, tag: string): Promise<number> {
   const uuids = (await redis.call('ZRANDMEMBER', `${tag}:tombstones`, SAMPLE)) as string[];
   const bytes = await Promise.all(uuids.map((uuid) => redis.memory('USAGE', `${tag}:session:${uuid}`)));
@@ -45,16 +45,16 @@ async function meanTombstone(redis: Redis, tag: string): Promise<number> {
 }
 
 /**
- * What Redis holds beside its tombstones: those grow with every session deleted, for a day, and would hide all else.
+ * Measures what Redis holds apart from tombstones. Those grow with every deleted session, for a day, and would hide all else.
  *
- * @param tag the shard's
+ * @param tag the shard's key tag
  */
 export function redisMemory(server: RedisServer, tag: string): Promise<RedisMemory> {
   return askRedis(server, async (redis) => {
     const used = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
     const tombstones = await redis.zcard(`${tag}:tombstones`);
     const indexes = await Promise.all(['tombstones', 'status:deleted'].map((key) => redis.memory('USAGE', `${tag}:${key}`)));
-    // The table of all keys grows by doubling.
+    // The table of all keys doubles when it grows.
     const table = TABLE_ENTRY_BYTES * 2 ** Math.ceil(Math.log2(1 + (await redis.dbsize())));
     const theirs = indexes.reduce<number>((sum, bytes) => sum + Number(bytes), table + tombstones * (await meanTombstone(redis, tag)));
     return { used, tombstones, tombstoneBytes: theirs / Math.max(1, tombstones), rest: used - theirs };

@@ -10,7 +10,7 @@ const MAIN = new URL('./main.ts', import.meta.url);
 /** Runs `npm run soak` to its end. */
 export const soak = (...args: string[]) => runScript(MAIN, ...args);
 
-/** The processes that a process started, and those that they did. */
+/** Returns the ids of all descendants of a process. */
 function descendants(pid: number): number[] {
   const parents = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -34,7 +34,7 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** A soak that is under way, and the processes that it started. */
+/** Starts a soak, and returns its processes once it runs. */
 export async function underWay() {
   const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: 'pipe' });
   let stdout = '';

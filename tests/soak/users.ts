@@ -1,24 +1,24 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { TestStack, View } from '../stack.ts';
 
-/** In ms. With these, 2,000 users send some 500 pings a second, and lose and begin some 50 sessions. */
+/** In ms. With these, 2,000 users send some 500 pings per second, and some 50 sessions end and begin per second. */
 const POLICIES = [
   { sleepAfter: 2_000, deleteAfter: 3_000 },
   { sleepAfter: 5_000, deleteAfter: 10_000 },
   { sleepAfter: 15_000, deleteAfter: 10_000 },
 ] as const;
 
-/** Users arrive over this time, in ms. */
+/** Users arrive spread over this time, in ms. */
 const ARRIVAL_MS = 5_000;
-/** Every so often, so many pings at once: two APIs take 1,000 each. The first comes within the warm-up, in ms. */
+/** The interval of bursts and the time of the first (within the warm-up), in ms; and the pings per burst. Two APIs take 1,000 each. */
 const BURST_EVERY_MS = 20_000;
 const FIRST_BURST_MS = 2_000;
 const BURST = 4_000;
-/** How long an answer may take at the end, in ms. */
+/** The time limit for answers at the end, in ms. */
 const PATIENCE_MS = 30_000;
 
 const REFUSED = 503;
-/** What may be answered, but for a refusal; any other answer is unexpected. */
+/** Expected statuses besides 503; any other answer is unexpected. */
 const EXPECTED = { create: [201], ping: [202, 410], burst: [202], logout: [202], delete: [202, 410] } as const;
 type Deed = keyof typeof EXPECTED;
 
@@ -26,11 +26,11 @@ function between(least: number, most: number): number {
   return least + Math.random() * (most - least);
 }
 
-/** Users who come and go, each with one session at a time, and now and then a burst. */
+/** Simulates users who come and go, each with one session at a time, and occasional bursts. */
 export class Users {
   pings = 0;
   refused = 0;
-  /** How often each came. */
+  /** Counts unexpected answers by kind. */
   readonly unexpected = new Map<string, number>();
   readonly #stack: TestStack;
   readonly #count: number;
@@ -42,17 +42,17 @@ export class Users {
     this.#count = count;
   }
 
-  /** Lets them come, and ends when all have left. */
+  /** Starts the users, and returns when all have left. */
   async live(): Promise<void> {
     await Promise.all([this.#bursts(), ...Array.from({ length: this.#count }, (_, i) => this.#user(i))]);
   }
 
-  /** From now on nobody asks for anything. */
+  /** Stops all users from sending further requests. */
   goodbye(): void {
     this.#goodbye.abort();
   }
 
-  /** Says goodbye; who waits for an answer still gets some time. */
+  /** Stops the users, and gives pending answers some time. */
   async leave(living: Promise<void>): Promise<void> {
     this.goodbye();
     await Promise.race([living, pause(PATIENCE_MS, undefined, { ref: false })]);
@@ -72,7 +72,7 @@ export class Users {
     const policy = { sleepAfter: `${sleepAfter}ms`, deleteAfter: `${deleteAfter}ms` };
     await this.#rest(between(0, ARRIVAL_MS));
     for (let life = 0; !this.#leaving; life++) {
-      // A name of its own: what is kept by user must go with the session, too.
+      // A new user id each time, because data kept by user must go with the session too.
       const userId = `user-${index}-${life}`;
       const { status, body } = await this.#ask('create', '/v1/sessions', { userId, policy });
       if (status === 201) await this.#use(body, sleepAfter, deleteAfter);
@@ -80,7 +80,7 @@ export class Users {
     }
   }
 
-  /** Until it is gone. */
+  /** Uses a session until it is gone. */
   async #use({ uuid, userId }: View, sleepAfter: number, deleteAfter: number): Promise<void> {
     while (!this.#leaving) {
       const dice = Math.random();

@@ -35,7 +35,7 @@ afterAll(async () => {
   await found?.stop();
 });
 
-/** The Lua scripts and their model, side by side: each step is done in Redis, then at the same instant in memory. */
+/** Runs each step in the Lua scripts, then in their model in memory, at the time that Redis gave. */
 class Pair {
   readonly lua: RedisSessionStore;
   readonly memory: MemoryStore;
@@ -54,7 +54,7 @@ class Pair {
     });
   }
 
-  /** Both must answer the same. */
+  /** Runs a step in both stores and expects the same answer. */
   async same<T>(step: (store: SessionStore) => Promise<T>): Promise<T> {
     this.#at(await this.lua.read(UUIDS[0]!));
     const expected = await step(this.lua);
@@ -63,14 +63,17 @@ class Pair {
     return expected;
   }
 
-  /** Each remembers by itself when a heartbeat was sent, to within a few ms. */
+  /**
+   * Expects the last heartbeats of both stores to be at most `BEAT_STALE_MS` apart, and copies that of Redis to the model.
+   * They differ by a few ms, because each store notes by itself when it sent one.
+   */
   async agreeOnBeat(): Promise<void> {
     const beat = Number(await redis.hget(`${this.#tag}:ingest`, 'beat'));
     expect(Math.abs(this.#state.ingest.beat - beat)).toBeLessThanOrEqual(BEAT_STALE_MS);
     this.#state.ingest = { ...this.#state.ingest, beat };
   }
 
-  /** As though `ms` had passed since the last heartbeat. */
+  /** Moves the last heartbeat back by `ms`. */
   async ageBeat(ms: number): Promise<void> {
     if (this.#state.ingest.beat === 0) return;
     const beat = this.#state.ingest.beat - ms;
@@ -78,14 +81,14 @@ class Pair {
     await redis.hset(`${this.#tag}:ingest`, 'beat', beat);
   }
 
-  /** As though Redis had come back without the last write. */
+  /** Sets the record's `rev` back by one, as if Redis had come back without the last write. */
   async forget({ uuid, rev }: SessionRecord): Promise<void> {
     const stored = this.#state.records.get(uuid)!;
     this.#state.records.set(uuid, { ...stored, rev: rev - 1 });
     await redis.hset(`${this.#tag}:session:${uuid}`, FIELDS.rev, rev - 1);
   }
 
-  /** As though it had been deleted a day ago. */
+  /** Moves the delete of a session to over a day ago, so that its tombstone is due. */
   async age({ uuid }: SessionRecord): Promise<void> {
     const deletedAt = this.#clock.now - TOMBSTONE_MS - 2_000;
     this.#state.records.set(uuid, { ...this.#state.records.get(uuid)!, deletedAt });
@@ -94,7 +97,7 @@ class Pair {
   }
 
   #at({ now, record }: Reading): void {
-    // Redis' clock is finer than a ms: an activity is recorded at the one that follows.
+    // The clock of Redis is finer than 1 ms: `touch` rounds the time of an activity up.
     const ceiling = record && Math.max(record.lastActivity, record.lastBackground) === now + 1 ? now + 1 : now;
     this.#clock = { now, ceiling };
   }
@@ -107,7 +110,7 @@ function birthOf(userId: string, former: SessionRecord | null, now: number) {
   return birth({ userId, workspaceUrl: '', policy, cause: 'created' }, former, now);
 }
 
-/** One step drawn by lot; all lots before it, so that both stores are asked the same. */
+/** Runs one random step. All random values are drawn before it, so that both stores get the same call. */
 async function step(pair: Pair, random: Random, known: Map<string, SessionRecord>): Promise<string> {
   const uuid = random.pick(UUIDS);
   const record = known.get(uuid) ?? null;
@@ -188,7 +191,7 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
       await pair.same((store) => store.walk(0, 2).then((items) => items.map(({ record: { uuid: id } }) => id)));
       return 'walk';
     case 13: {
-      // Long enough for the clock to say the same of both.
+      // 0, or so long that the few ms between the two stores make no difference.
       const least = random.pick([0, 3_600_000]);
       await pair.same(async (store) => {
         const turn = await store.patrol(0, least);
@@ -225,7 +228,7 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
   }
 }
 
-/** Pages carry the clock of each read. */
+/** Takes the time of the read out of a page, because it differs between the stores. */
 function atNoTime<T extends { readonly items: readonly Reading[]; readonly cursor: string | null }>({ items, cursor }: T) {
   return { items: items.map(({ record }) => record), cursor };
 }

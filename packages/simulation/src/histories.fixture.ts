@@ -5,7 +5,7 @@ import { Tally } from './tally.ts';
 
 const BATCH = 100;
 
-/** Runs the histories of these seeds, both included: in none a promise may be broken, and none of the checks may be of nothing. */
+/** Runs the histories of these seeds, both included. None may break a promise, and each check must have run often enough to count. */
 export async function expectPromisesKept(first: number, last: number): Promise<void> {
   const tally = new Tally();
   for (let from = first; from <= last; from += BATCH) {
@@ -17,7 +17,7 @@ export async function expectPromisesKept(first: number, last: number): Promise<v
   const { acknowledged, decisions, calls, takeovers, samples, gaps, repairs } = sums;
   for (const count of [acknowledged, decisions, calls, samples]) expect(count).toBeGreaterThan(4 * histories);
   for (const count of [takeovers, gaps]) expect(count).toBeGreaterThan(histories / 50);
-  // What the patrol comes to first needs no sweep.
+  // The patrol repairs many sessions before the sweep reaches them.
   expect(repairs).toBeGreaterThan(histories / 100);
   expect(kills).toBeGreaterThan(histories / 2);
   const file = process.env.SANDMAN_FIGURES;

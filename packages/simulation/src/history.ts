@@ -4,24 +4,24 @@ import type { SimulatedProcess } from './process.ts';
 import { type Checked, recovery } from './verdict.ts';
 import { World } from './world.ts';
 
-/** How long things go wrong in a history, in ms. */
+/** How long faults occur in a history, in ms. */
 const TROUBLE_MS = 40_000;
-/** After the recovery: a last visit, an idle spell, a sleep, and a delete. */
+/** How long a history goes on after the recovery, in ms: enough for a last visit, an idle period, a sleep and a delete. */
 const QUIET_MS = 32_000;
 
 export interface History {
   readonly seed: number;
-  /** The first promise that was broken, in words; null: none was. */
+  /** Describes the first broken promise; null: none was broken. */
   readonly violation: string | null;
   readonly checked: Checked;
-  /** Processes killed. */
+  /** How many processes were killed. */
   readonly kills: number;
 }
 
-/** Events of each history between two looks at which are over. */
+/** Events of each history that run before the finished histories are taken out. */
 const TURNS = 50;
 
-/** Lets everything happen that the present event makes possible. */
+/** Waits until all promises that the current event settles have been handled. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -37,7 +37,7 @@ class Trouble {
     this.#random = random;
   }
 
-  /** Chooses what will go wrong in this history, and when. */
+  /** Chooses the faults of this history and when they occur. */
   brew(): void {
     const random = this.#random;
     const world = this.#world;
@@ -74,7 +74,7 @@ class Trouble {
     pods.faults = this.#random.chance(0.5) ? [this.#random.pick(CALL_FAULTS)] : CALL_FAULTS;
   }
 
-  /** 404s though the pods are there: for less than the 10 s that confirm them, or than the 30 s in which none is believed. */
+  /** Answers 404 for existing pods: for less than the 10 s that confirm a 404, or the 30 s after a creation in which none is believed. */
   #strayNotFounds(): void {
     const { pods, timeline } = this.#world;
     if (this.#strayed) return;
@@ -91,7 +91,7 @@ class Trouble {
     });
   }
 
-  /** A node is drained, or somebody looks into a pod. */
+  /** Scales a pod without Sandman, as the drain of a node or an operator does. */
   #scaleByOthers(): void {
     const { pods, state, verdict } = this.#world;
     const uuid = this.#random.pick([...state.records.keys()]);
@@ -101,13 +101,13 @@ class Trouble {
     verdict.scaled(uuid);
   }
 
-  /** Strikes a worker while its call is under way. */
+  /** Pauses or kills workers while their calls are in flight. */
   #inTheMiddle(on: boolean): void {
     const world = this.#world;
     const random = this.#random;
     world.onCall = ({ process }) => {
       if (!on || !random.chance(0.2)) return;
-      // Its call may land when somebody else has taken over.
+      // Its call may then take effect after another worker has taken over.
       if (random.chance(0.7)) world.pods.next = 'late';
       world.timeline.in(random.between(0, 40), () => {
         if (!process.running) return;
@@ -117,7 +117,7 @@ class Trouble {
     };
   }
 
-  /** A delete that lands when its uuid has a new life already. */
+  /** Lets deletes take effect late, when the uuid may already have a new pod. */
   #lateDeletes(on: boolean): void {
     const world = this.#world;
     world.onCall = ({ action }) => {
@@ -125,7 +125,7 @@ class Trouble {
     };
   }
 
-  /** Redis fails over, and lacks what a request wrote and what came of it. */
+  /** Lets Redis fail over, and lose what a request wrote and what followed from it. */
   #forgetRequests(on: boolean): void {
     const world = this.#world;
     world.onRequest = () => {
@@ -133,14 +133,14 @@ class Trouble {
     };
   }
 
-  /** Heartbeats lie in the socket of a frozen Redis whose senders are gone when it goes on. */
+  /** Freezes Redis and kills all APIs meanwhile: their heartbeats are still in its socket when it goes on. */
   #freezeAndKillApis(): void {
     const frozen = this.#random.between(600, 5_000);
     this.#world.outage('freeze', frozen);
     this.#world.timeline.in(this.#random.between(0, frozen), () => this.#allApis(this.#random.between(2_000, 9_000)));
   }
 
-  /** Another takes its place, soon. */
+  /** Kills a process; `replace` starts another one within 5 s. */
   #kill(process: SimulatedProcess, replace: () => void): void {
     this.kills++;
     this.#world.kill(process);
@@ -187,15 +187,15 @@ class Trouble {
   }
 }
 
-/** Runs histories side by side: each has its own time, and they share the loop's turns. */
+/** Runs histories side by side: each has its own virtual time, and they share the turns of the event loop. */
 export async function runHistories(seeds: readonly number[], trace?: (text: string) => void): Promise<History[]> {
   const runs = seeds.map((seed) => {
     const random = new Random(seed);
-    // Calls that last longer than a lease, now and then.
+    // In 30 % of the histories a call may last longer than a lease (8 s).
     const bounds = { timeout: random.chance(0.3) ? 11_000 : 2_000, late: random.pick([1_500, 5_000]) };
-    // In every other history alarms stop at a warning first, which must cost no promise.
+    // In every other history alarms stop at a warning first; that must break no promise.
     const warning = seed % 2 === 0 ? 1_500 : 0;
-    // In every fifth the sessions' policy is changed time and again.
+    // In every fifth history, rollouts change the sessions' policy again and again.
     const world = new World({
       random,
       skew: random.pick([0, 0, 150]),
@@ -209,7 +209,7 @@ export async function runHistories(seeds: readonly number[], trace?: (text: stri
     for (let i = random.between(1, 2); i > 0; i--) world.startApi();
     for (let i = random.between(1, 2); i > 0; i--) world.startWorker();
     const trouble = new Trouble(world, random);
-    // In every tenth, nothing is wrong but that most pods are broken, which must harm none of the others.
+    // In every tenth history the only fault is that 6 of 8 pods are broken; it must not affect the other two.
     const broken = seed % 10 === 7 ? 6 : 0;
     if (broken === 0) trouble.brew();
     const sessions = broken > 0 ? broken + 2 : random.chance(0.05) ? 7 : random.between(1, 2);
@@ -217,7 +217,7 @@ export async function runHistories(seeds: readonly number[], trace?: (text: stri
     for (let i = 0; i < sessions; i++) {
       const user = world.user(`s${i}`);
       user.live(world.timeline.now + TROUBLE_MS);
-      // Somebody comes once more when all is well again: from then on everything must be punctual.
+      // Each user pings once more after the recovery; from then on everything must be punctual.
       world.timeline.in(calm + random.between(2_000, 4_000), () => user.ping());
     }
     return { seed, world, trouble, end };

@@ -4,10 +4,10 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { simulate } from './run.fixture.ts';
 
-/** Loaded into a soak before all else: its clock runs ten times as fast, so that the shortest soak takes less than a second. */
+/** Preloaded into a soak: its clock runs ten times as fast, so that the shortest soak, 6 s, takes less than a second. */
 const FAST_CLOCK = 'data:text/javascript,const now = performance.now.bind(performance); performance.now = () => 10 * now();';
 
-// At once: each is a process of its own.
+// Concurrent, because each test starts a process of its own.
 describe.concurrent('npm run simulate', () => {
   it('a soak runs for its time and says what it did', async () => {
     const main = fileURLToPath(new URL('./main.ts', import.meta.url));

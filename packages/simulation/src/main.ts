@@ -15,7 +15,7 @@ const HELP = `Runs histories of a simulated deployment against the production li
 
 Exits with 0 when every promise was kept, 1 when one was broken, 2 on wrong arguments.`;
 
-/** Histories side by side: few at first, for most mistakes show at once. */
+/** How many histories run side by side; fewer at first, because most mistakes show at once. */
 const BATCH = 100;
 const FIRST_BATCH = 10;
 const PROGRESS_MS = 5_000;
@@ -50,7 +50,7 @@ function options(args: string[]) {
   };
 }
 
-/** Makes the mistake as the module is loaded; the file stays as it is. */
+/** Applies the mutant when its module is loaded; the file is not changed. */
 function plant(mutant: Mutant): void {
   registerHooks({
     load(url, context, nextLoad) {
@@ -71,7 +71,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   if (asked.mutant) plant(asked.mutant);
-  // Only now: a mutant must be planted before its module is loaded.
+  // Imported here, because a mutant must be planted before its module is loaded.
   const { runHistories } = await import('./history.ts');
   const { Tally } = await import('./tally.ts');
 

@@ -8,8 +8,6 @@ interface Job {
   readonly state: 'delayed' | 'active';
   /** When it rings, ms. */
   readonly at: number;
-  /** Which run of it is the valid one. */
-  readonly run: number;
 }
 
 /** A process that handles alarms. */
@@ -21,13 +19,13 @@ export interface Handler {
 
 /** What may go wrong with jobs. */
 export interface JobFaults {
-  /** Rings up to this much early, in ms. */
+  /** By how much a job may ring early, in ms. */
   early: number;
-  /** How often a job runs twice at once, 0 to 1. */
+  /** The share of jobs that run twice at once, 0 to 1. */
   doubled: number;
 }
 
-/** How long a killed or paused worker's job stays locked, in ms: BullMQ's lock, and its check for stalled jobs. */
+/** How long the job of a killed or paused worker stays locked, in ms: BullMQ's lock, and the interval of its check for stalled jobs. */
 const STALL_MS = { least: 5_000, most: 7_500 };
 /** By how much a due job may ring late, in ms. */
 const LATE_MS = 20;
@@ -36,12 +34,11 @@ function idOf({ name, uuid, n }: AlarmRef): string {
   return `${name}-${uuid}-${n}`;
 }
 
-/** BullMQ's delayed jobs: they ring late, early, twice, stall with their worker, and can be lost. */
+/** Simulates BullMQ's delayed jobs: they ring late, early or twice, stall with their worker, and can be lost. */
 export class SimulatedQueue {
   readonly faults: JobFaults = { early: 0, doubled: 0 };
   readonly #handlers = new Set<Handler>();
   #jobs = new Map<string, Job>();
-  #runs = 0;
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #redis: SimulatedRedis;
@@ -60,7 +57,7 @@ export class SimulatedQueue {
     this.#handlers.delete(handler);
   }
 
-  /** One process' view. Job times are wall-clock times, so its skew is in them. */
+  /** The alarm clock of one process. Job times are wall-clock times, so they contain the skew of its clock. */
   clockOf({ skew }: SimulatedProcess, command: Command): AlarmClock {
     const place = (at: number) => Math.max(this.#timeline.now, at) + skew;
     return {
@@ -104,7 +101,7 @@ export class SimulatedQueue {
     };
   }
 
-  /** Loses a job, as no crash of ours could; true if there was one. */
+  /** Deletes a random job, which no crash of a process can do. @returns whether there was one */
   lose(): boolean {
     return this.#jobs.delete(this.#random.pick([...this.#jobs.keys()]) ?? '');
   }
@@ -113,19 +110,14 @@ export class SimulatedQueue {
     return new Map(this.#jobs);
   }
 
-  /** Goes back to what was. A job that ran then is no longer locked by anybody. */
+  /** Goes back to a snapshot. A job that was active then runs again once its lock has expired. */
   restore(jobs: ReadonlyMap<string, Job>): void {
     this.#jobs = new Map();
     for (const { ref, at, state } of jobs.values()) this.#delay(ref, state === 'delayed' ? at : this.#timeline.now + STALL_MS.most);
   }
 
-  /** What an operator sees, for a trace. */
-  describe(): string[] {
-    return [...this.#jobs].map(([id, { state, at }]) => `${id} ${state} in ${at - this.#timeline.now} ms`);
-  }
-
   #delay(ref: AlarmRef, at: number): void {
-    const job: Job = { ref, state: 'delayed', at, run: ++this.#runs };
+    const job: Job = { ref, state: 'delayed', at };
     this.#jobs.set(idOf(ref), job);
     const off =
       this.faults.early > 0 && this.#random.chance(0.3) ? -this.#random.between(0, this.faults.early) : this.#random.between(0, LATE_MS);
@@ -144,7 +136,7 @@ export class SimulatedQueue {
   }
 
   #start(ref: AlarmRef, handler: Handler): void {
-    const job: Job = { ref, state: 'active', at: this.#timeline.now, run: ++this.#runs };
+    const job: Job = { ref, state: 'active', at: this.#timeline.now };
     this.#jobs.set(idOf(ref), job);
     const mine = () => this.#jobs.get(idOf(ref)) === job;
     const end = async () => {
@@ -160,7 +152,7 @@ export class SimulatedQueue {
     this.#watch(job, handler.process);
   }
 
-  /** Lets a job run again whose worker does not renew its lock. */
+  /** Lets a job run again if its worker no longer renews its lock. */
   #watch(job: Job, process: SimulatedProcess, lapse = this.#random.between(STALL_MS.least, STALL_MS.most)): void {
     this.#timeline.in(lapse, () => {
       if (this.#jobs.get(idOf(job.ref)) !== job) return;

@@ -1,16 +1,16 @@
 import type { Agreed, PoliciesInForce, PolicyAgreement, ToldPolicies } from '@sandman/core';
 import type { Command } from './redis.ts';
 
-/** What Redis has of policies; replaced, never changed, so that a copy is a snapshot. */
+/** What Redis keeps of the policies in force; replaced, never changed, so that a reference is a snapshot. */
 export interface PolicyState {
   readonly inForce: PoliciesInForce | null;
-  /** All that were in force under this version. */
+  /** Every text that was in force under this version. */
   readonly texts: ReadonlySet<string>;
 }
 
 export const NO_POLICIES: PolicyState = { inForce: null, texts: new Set() };
 
-/** What agree.lua makes of an announcement. A test holds the two against each other. */
+/** Applies an announcement as agree.lua does. `conformance.test.ts` compares the two. */
 function announced(state: PolicyState, told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null): PolicyState {
   let { inForce, texts } = state;
   const put = (policies: PoliciesInForce) => {
@@ -25,12 +25,12 @@ function announced(state: PolicyState, told: ToldPolicies | null, claim: boolean
   return { inForce, texts };
 }
 
-/** The agreement of processes on policies, in memory. */
+/** Keeps the policies in force in memory, on which the processes agree. */
 export class MemoryPolicies implements PolicyAgreement {
   readonly #place: { policies: PolicyState };
   readonly #command: Command;
 
-  /** @param place where Redis keeps them */
+  /** @param place holds the policies, as Redis does */
   constructor(place: { policies: PolicyState }, command: Command) {
     this.#place = place;
     this.#command = command;

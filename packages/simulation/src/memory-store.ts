@@ -12,7 +12,6 @@ import {
   LIVE_STATUSES,
   type LiveReading,
   type LiveStatus,
-  type Mark,
   type OwnedSession,
   type Page,
   type PatrolTurn,
@@ -31,7 +30,7 @@ import type { Command } from './redis.ts';
 type Stored = Omit<SessionRecord, 'ingest'>;
 
 const BATCH = 100;
-/** As the real store has it. */
+/** The same number as in the real store. */
 const PATROL_TRIES = 50;
 const PATROLLED = LIVE_STATUSES.filter((status) => status !== 'deleting');
 
@@ -40,10 +39,10 @@ export interface ShardState {
   records: Map<string, Stored>;
   unarmed: Map<string, number>;
   ingest: Ingest;
-  /** When a heartbeat was found that was from the future, ms; 0: an API has beaten since. */
+  /** When a heartbeat from the future was found, ms; 0: there was none, or an API has sent one since. */
   unheard: number;
   walk: string;
-  /** Where the patrol is, and when each session had its turn, ms. */
+  /** Where the patrol is, and when each session had its last turn, ms. */
   patrolAt: { readonly index: number; readonly place: string };
   patrolled: Map<string, number>;
   policies: PolicyState;
@@ -66,14 +65,14 @@ export function copyShard({ records, unarmed, patrolled, ...others }: ShardState
   return { ...others, records: new Map(records), unarmed: new Map(unarmed), patrolled: new Map(patrolled) };
 }
 
-/** A write, for those who watch. */
+/** A write of a record, as `MemoryStoreOptions.written` receives it. */
 export interface Written {
   readonly before: Stored | null;
   readonly after: Stored;
   readonly at: number;
 }
 
-/** Redis' clock, ms: rounded down as most scripts have it, and up as `touch` records an activity. */
+/** The clock of Redis, ms: `now` is rounded down, as in most scripts; `ceiling` is rounded up, as `touch` records an activity. */
 interface Clock {
   readonly now: number;
   readonly ceiling: number;
@@ -82,15 +81,15 @@ interface Clock {
 export interface MemoryStoreOptions {
   readonly state: ShardState;
   readonly clock: () => Clock;
-  /** How a command gets to where the state is. */
+  /** Runs an effect on the state, as a command in Redis. */
   readonly command: Command;
-  /** Percent of the waiting time. */
+  /** In percent of the waiting time. */
   readonly slack: number;
   readonly written?: (write: Written) => void;
   readonly gap?: (ingest: Ingest, length: number) => void;
 }
 
-/** What the Lua scripts do, in memory and on one shard. A test holds the two against each other. */
+/** Does in memory, on one shard, what the Lua scripts do. `conformance.test.ts` compares the two. */
 export class MemoryStore implements SessionStore {
   readonly shards = 1;
   readonly #on: MemoryStoreOptions;
@@ -166,11 +165,11 @@ export class MemoryStore implements SessionStore {
     });
   }
 
-  marked(age: number): Promise<Mark[]> {
+  marked(age: number): Promise<string[]> {
     return this.#on.command(() => {
       const limit = this.#on.clock().now - age;
       const due = [...this.#on.state.unarmed].filter(([, at]) => at <= limit).sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
-      return due.slice(0, BATCH).map(([uuid]) => ({ uuid, shard: 0 }));
+      return due.slice(0, BATCH).map(([uuid]) => uuid);
     });
   }
 
@@ -326,7 +325,7 @@ export class MemoryStore implements SessionStore {
     return found.sort((a, b) => (a.place < b.place ? -1 : 1)).map(({ uuid }) => uuid);
   }
 
-  /** Sessions are in the order of their users' names and their own; the byte 0 ends a name. */
+  /** The place of a session in the order of the index: its user's id, a byte 0, and its uuid. */
   #place(uuid: string): string {
     return `${this.#on.state.records.get(uuid)?.userId}\0${uuid}`;
   }

@@ -2,11 +2,11 @@ import { expect, it } from 'vitest';
 import type { Mutant } from './mutants.ts';
 import { simulate } from './run.fixture.ts';
 
-/** How many histories are run at most, and the first seed: from it on, no mutant takes minutes to be caught. */
+/** How many histories run at most, and the first seed, chosen so that no mutant takes minutes to be caught. */
 const HISTORIES = 8_000;
 const FROM = 11_001;
 
-/** Declares a test for each of these mutants: the simulation must find a promise broken. */
+/** Declares a test for each of these mutants: the simulation must find a broken promise. */
 export function testsThatCatch(mutants: readonly Mutant[]): void {
   it.concurrent.each(mutants)('$name is caught: $rule', { timeout: 300_000 }, async ({ name, from = FROM }) => {
     const { code, stdout, stderr } = await simulate('--mutant', name, '--from', String(from), '--histories', String(HISTORIES));

@@ -1,12 +1,12 @@
-/** A mistake made on purpose: text of the production code (or of the simulated Redis) that is replaced. */
+/** A mistake made on purpose: replaces text of the production code (or of the simulated Redis). */
 export interface Mutant {
   readonly name: string;
-  /** The rule of docs/reliability.md that it leaves out. */
+  /** The rule of docs/reliability.md that it takes out. */
   readonly rule: string;
-  /** Below `packages/`. */
+  /** The path of the file below `packages/`. */
   readonly file: string;
   readonly edits: readonly (readonly [find: string, replace: string])[];
-  /** A seed soon after which it was found, of one that takes thousands of histories otherwise. */
+  /** The first seed for a mutant that would take thousands of histories; it is caught soon after this one. */
   readonly from?: number;
 }
 
@@ -21,7 +21,7 @@ function mutant(name: string, rule: string, file: string, find: string, replace:
   return { name, rule, file, edits: [[find, replace]], ...(from === undefined ? {} : { from }) };
 }
 
-/** Each rule left out in turn, and the classic mistakes. */
+/** A mutant for each rule, and for the classic mistakes. */
 export const MUTANTS: readonly Mutant[] = [
   mutant(
     'commits-without-compare',
@@ -354,7 +354,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
 ];
 
-/** The ten whose rules matter most to users, a rule each: `npm test` plants them, and `full/mutants.test.ts` the others. */
+/** The ten mutants whose rules matter most to users. `npm test` runs them; `full/mutants.test.ts` runs the others. */
 export const MAIN_MUTANTS: ReadonlySet<string> = new Set([
   'commits-without-compare',
   'commits-leave-no-mark',
@@ -368,7 +368,11 @@ export const MAIN_MUTANTS: ReadonlySet<string> = new Set([
   'the-end-of-a-gap-is-no-activity',
 ]);
 
-/** @throws Error when the text is not there exactly once: then the mutant tests nothing */
+/**
+ * Applies a mutant to the source of its file.
+ *
+ * @throws Error if its text does not occur exactly once: the mutant would test nothing
+ */
 export function mutate({ name, edits }: Mutant, source: string): string {
   return edits.reduce((text, [find, replace]) => {
     if (text.split(find).length !== 2) throw new Error(`the mutant ${name} does not fit the code any more: ${JSON.stringify(find)}`);

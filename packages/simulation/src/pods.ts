@@ -2,32 +2,32 @@ import type { Action, Outcome, PodConnection, PodControl, Random } from '@sandma
 import type { SimulatedProcess } from './process.ts';
 import type { Timeline } from './timeline.ts';
 
-/** How a call may end, as the session-manager's client sorts it. */
+/** How a call may fail, in the kinds that the session-manager's client tells apart. */
 export type CallFault =
-  /** 5xx, nothing done. */
+  /** A 5xx, and the call has no effect. */
   | 'failed'
-  /** 5xx, and done all the same. */
+  /** A 5xx, although the call takes effect. */
   | 'failed-after'
-  /** 429 with `Retry-After`. */
+  /** A 429 with `Retry-After`. */
   | 'throttled'
-  /** Never answered; takes effect within the time-out and what may come after it. */
+  /** Never answered; takes effect within `timeout` + `late`. */
   | 'late'
-  /** Never answered, never done. */
+  /** Never answered, and without effect. */
   | 'hung'
-  /** Done, and the connection cut before the answer. */
+  /** Takes effect, but the connection breaks before the answer. */
   | 'cut'
   /** Not sent at all. */
   | 'refused'
   | 'slow'
-  /** 404 though the pod is there. */
+  /** A 404 although the pod exists. */
   | 'not-found';
 
-/** What may strike for as long as it likes: a 404 that lasts is believed, as it should be. */
+/** Faults that may last for any time. `not-found` is not among them: a 404 that lasts is believed, as it should be. */
 export const CALL_FAULTS: readonly CallFault[] = ['failed', 'failed-after', 'throttled', 'late', 'hung', 'cut', 'refused', 'slow'];
 
-/** A connection that takes longer, in ms, is a fault. */
+/** A connection that takes longer to open, in ms, counts as a fault. */
 const PROMPT_MS = 20;
-/** A `Retry-After` that nobody should obey, in ms. */
+/** A `Retry-After` too long to be obeyed, in ms. */
 const A_DAY_MS = 86_400_000;
 
 /** `SESSION_MANAGER_TIMEOUT` and `LATE_EFFECT_BOUND`, in ms. */
@@ -50,20 +50,20 @@ export interface PodWatcher {
   landed(call: Call): void;
 }
 
-/** The session-manager. */
+/** A simulated session-manager. */
 export class SimulatedPods {
-  /** What strikes, and how often (0 to 1). */
+  /** The faults that may strike, and the share of calls that one strikes (0 to 1). */
   faults: readonly CallFault[] = [];
   faultRate = 0;
-  /** Strikes the call that is being made. */
+  /** A fault for the next call that is served; set in `PodWatcher.called`, it strikes that call. */
   next: CallFault | null = null;
-  /** An ingress answers 404 to everything. */
+  /** Every call gets a 404, as from an ingress without a backend. */
   unreachable = false;
-  /** How long after its creation a pod is answered 404 for, in ms. */
+  /** How long after its creation calls for a pod get a 404, in ms. */
   listedAfter = 0;
   /** How long a connection takes to open, at most, in ms. */
   connectsWithin = 3;
-  /** Pods for which every call fails, for good. They are no fault of the session-manager. */
+  /** Pods for which every call fails, for good. These failures do not count as faults. */
   readonly broken = new Set<string>();
   readonly #pods = new Map<string, 'awake' | 'asleep'>();
   readonly #createdAt = new Map<string, number>();
@@ -87,12 +87,12 @@ export class SimulatedPods {
     this.#createdAt.set(uuid, this.#timeline.now);
   }
 
-  /** Somebody else's doing. */
+  /** Deletes a pod without Sandman. */
   remove(uuid: string): void {
     this.#pods.delete(uuid);
   }
 
-  /** Somebody else scales a pod, up or down; false where there is none. */
+  /** Scales a pod without Sandman. @returns false if there is none */
   scale(uuid: string, pod: 'awake' | 'asleep'): boolean {
     if (!this.#pods.has(uuid)) return false;
     this.#set(uuid, pod);
@@ -104,7 +104,7 @@ export class SimulatedPods {
     this.#pods.set(uuid, pod);
   }
 
-  /** Whether the pod has been asleep since before that instant, in ms. */
+  /** Whether the pod is asleep and has been since before `at` (ms). */
   sleptThroughSince(uuid: string, at: number): boolean {
     return this.truth(uuid) === 'asleep' && (this.#asleepSince.get(uuid) ?? 0) < at;
   }
@@ -117,7 +117,7 @@ export class SimulatedPods {
     return [...this.#inFlight].filter((call) => call.uuid === uuid);
   }
 
-  /** Until when a call that was sent may still change the pod, in ms; 0: none may. */
+  /** The latest time at which a call sent so far takes effect on the pod, in ms; 0: there is none. */
   landingUntil(uuid: string): number {
     return this.#landing.get(uuid) ?? 0;
   }
@@ -208,7 +208,7 @@ export class SimulatedPods {
     return action === 'status' ? { kind: 'transient', sent: true, error } : { kind: 'unknown', error };
   }
 
-  /** Takes effect in `ms`, whatever becomes of the caller meanwhile. */
+  /** Applies a call in `ms`, even if its caller is paused or killed meanwhile. */
   #land(call: Call, ms: number, then: (outcome: Outcome) => void): void {
     const { action, uuid } = call;
     if (action !== 'status') this.#landing.set(uuid, Math.max(this.landingUntil(uuid), this.#timeline.now + ms));

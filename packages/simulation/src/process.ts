@@ -2,13 +2,13 @@ import type { Random } from '@sandman/core';
 import type { Surroundings } from '@sandman/lifecycle';
 import type { Timeline } from './timeline.ts';
 
-/** A process of ours: it can be paused, and killed at any `await`. */
+/** A simulated API or worker process: it can be paused, and killed at any `await`. */
 export class SimulatedProcess {
   readonly name: string;
-  /** How far its wall clock is off, in ms. */
+  /** By how much its wall clock is ahead, in ms. */
   readonly skew: number;
   readonly surroundings: Surroundings;
-  /** When it last was paused or died; since then it may have missed something. */
+  /** When it was last paused, resumed or killed; it may have missed events then. */
   hamperedAt = Number.NEGATIVE_INFINITY;
   #alive = true;
   #paused = false;
@@ -37,7 +37,7 @@ export class SimulatedProcess {
     return this.#alive && !this.#paused;
   }
 
-  /** Something for this process to go on with: at once, when it is resumed, or never. */
+  /** Runs a callback in this process: at once, when it is resumed if it is paused, never if it was killed. */
   deliver(run: () => void): void {
     if (!this.#alive) return;
     if (this.#paused) this.#arrived.push(run);
@@ -52,11 +52,11 @@ export class SimulatedProcess {
   resume(): void {
     this.#paused = false;
     this.hamperedAt = this.#timeline.now;
-    // One after the other, as an event loop has it: each may be followed by what others do.
+    // Each as an event of its own, as in an event loop: other processes may act in between.
     for (const run of this.#arrived.splice(0)) this.#timeline.in(0, () => this.deliver(run));
   }
 
-  /** `kill -9`: whatever it waits for never comes. */
+  /** Ends it as `kill -9` does: no callback of it runs any more. */
   kill(): void {
     this.#alive = false;
     this.hamperedAt = this.#timeline.now;
@@ -70,7 +70,7 @@ export class SimulatedProcess {
       cancel = this.#timeline.in(ms, tick);
       if (this.running) run();
       else if (this.#alive && !missed) {
-        // However many it slept through, a timer fires once when the process goes on.
+        // A timer fires once when the process is resumed, however many periods it missed.
         missed = true;
         this.deliver(() => {
           missed = false;

@@ -2,7 +2,7 @@ import type { Random } from '@sandman/core';
 import type { SimulatedProcess } from './process.ts';
 import type { Timeline } from './timeline.ts';
 
-/** As the runtime's two connections: a caller waits, or nobody does. */
+/** The two connections of the runtime: for a `request` a caller waits, so it fails soon; a `worker` sends its commands again. */
 export type Role = 'request' | 'worker';
 
 /** Runs one atomic command in Redis. */
@@ -15,20 +15,20 @@ class RedisAway extends Error {
   override readonly name = 'RedisAway';
 }
 
-/** The way to Redis: it can be down, frozen, or lose a reply, whereupon a worker's command is sent again. */
+/** Connects to a simulated Redis that can be down or frozen, or lose a reply. A worker's command is then sent again. */
 export class SimulatedRedis {
-  /** The part of the replies that get lost, 0 to 1. */
+  /** The share of replies that get lost, 0 to 1. */
   lossy = 0;
   #up = true;
   #frozen = false;
-  /** Raised when all connections break. */
+  /** Incremented when all connections break. */
   #epoch = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #lost: () => void;
 
-  /** @param lost told of each reply that gets lost */
+  /** @param lost called for each reply that gets lost */
   constructor(timeline: Timeline, random: Random, lost: () => void) {
     this.#timeline = timeline;
     this.#random = random;
@@ -48,14 +48,14 @@ export class SimulatedRedis {
     this.#frozen = true;
   }
 
-  /** Restarts or thaws it. */
+  /** Starts Redis again after `kill`, or lets it go on after `freeze`. */
   restore(): void {
     this.#up = true;
     this.#frozen = false;
     for (const go of this.#waiting.splice(0)) this.#timeline.in(this.#random.between(0, RECONNECT_MS), go);
   }
 
-  /** One process' connection. */
+  /** Opens the connection of a process. */
   connect(process: SimulatedProcess, role: Role): Command {
     return (effect) =>
       new Promise((resolve, reject) => {
@@ -80,7 +80,7 @@ export class SimulatedRedis {
         };
         const arrive = (epoch: number) => {
           if (epoch !== this.#epoch) return again();
-          // In a frozen server's buffer: done when it goes on, whether or not somebody still waits for it.
+          // A command in a frozen server's buffer runs when the server goes on, even if its sender no longer waits.
           if (this.#frozen) return void this.#waiting.push(() => arrive(epoch));
           const value = effect();
           const lost = this.#random.chance(this.lossy);

@@ -1,12 +1,12 @@
 import type { History } from './history.ts';
 
-/** What many histories came to. */
+/** Sums up the counts of many histories. */
 export class Tally {
   histories = 0;
   kills = 0;
   readonly sums: Record<string, number> = {};
 
-  /** @returns the first history that broke a promise */
+  /** @returns the first of these histories that broke a promise */
   add(histories: readonly History[]): History | undefined {
     for (const { checked, kills } of histories) {
       this.histories++;

@@ -8,18 +8,18 @@ function before(a: Entry, b: Entry): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** Virtual time: what is to happen, in order. Whole ms. */
+/** Virtual time in whole ms: a queue of events in the order in which they happen. */
 export class Timeline {
   now: number;
   #order = 0;
-  /** A binary heap, the next one first. */
+  /** A binary heap; the next event comes first. */
   readonly #heap: Entry[] = [];
 
   constructor(start: number) {
     this.now = start;
   }
 
-  /** Calls `run` in `ms`; what it answers takes that back. */
+  /** Calls `run` in `ms`. @returns a function that cancels the call */
   in(ms: number, run: () => void): () => void {
     const entry: Entry = { at: this.now + Math.max(0, Math.ceil(ms)), order: this.#order++, run };
     this.#push(entry);
@@ -28,7 +28,7 @@ export class Timeline {
     };
   }
 
-  /** Goes to the next event and lets it happen; false when there is none. */
+  /** Moves the time to the next event and runs it. @returns false if there is none */
   step(): boolean {
     for (;;) {
       const entry = this.#pop();

@@ -3,20 +3,20 @@ import { expect, it } from 'vitest';
 import type { User } from './users.ts';
 import { World } from './world.ts';
 
-/** Each trace is played with so many different latencies. */
+/** Each trace is played once for each seed; the seed determines the latencies. */
 const SEEDS = Array.from({ length: 20 }, (_, i) => i + 1);
 const BOUNDS = { timeout: 2_000, late: 1_500 };
 const WARNING_MS = 1_000;
-/** What ring, heartbeat, read and write may take together in this world, in ms. */
+/** How long ring, heartbeat, read and write may take together in this world, in ms. */
 const SLOW_MS = 600;
 const POLICY: Policy = { name: 'custom', sleepAfter: 3_000, deleteAfter: 60_000, backgroundCap: 14_400_000 };
 
-/** One session, whose user comes once and then does as the trace says. */
+/** A world with one session, which is created once and then used as the trace says. */
 class Stage {
   readonly world: World;
   readonly ada: User;
   readonly calls: Action[] = [];
-  /** How long before each sleep, at its time, somebody was warned, in ms. */
+  /** How long before the planned sleep each warning came, in ms. */
   readonly warnings: number[] = [];
   readonly #trace: string[] = [];
 
@@ -26,7 +26,7 @@ class Stage {
       skew: 0,
       bounds: BOUNDS,
       warning: WARNING_MS,
-      // Each call is counted.
+      // The tests count all calls, and a patrol would add some.
       patrols: false,
       trace: (text) => this.#trace.push(text),
     });
@@ -36,7 +36,7 @@ class Stage {
     this.world.startApi();
     this.world.startWorker();
     this.world.startWorker();
-    // Not before the workers and the API have beaten for the first time.
+    // After the first heartbeats of the workers and the API.
     this.world.timeline.in(1_000, () => this.ada.create(POLICY));
   }
 
@@ -48,7 +48,7 @@ class Stage {
     return this.world.pods.truth('s0');
   }
 
-  /** Does this once, when the first call of that kind is on its way. */
+  /** Calls `strike` once, at the first call of that kind. */
   during(action: Action, strike: () => void): void {
     const watch = this.world.onCall;
     let struck = false;
@@ -74,7 +74,7 @@ class Stage {
     if (verdict.violation) throw new Error([verdict.violation, ...this.#trace].join('\n'));
   }
 
-  /** Lets time pass until it is so. */
+  /** Lets time pass until a condition holds. @throws after 60 s, and when a promise is broken */
   async until(what: string, isSo: () => boolean): Promise<void> {
     const { timeline } = this.world;
     for (const end = timeline.now + 60_000; !isSo(); ) {
@@ -109,7 +109,7 @@ trace('a sleep times out, its user comes, and it lands after the wake: that is f
     stage.in(500, () => stage.ada.ping(null));
   });
   await stage.until('the sleep is begun', () => stage.calls.includes('sleep'));
-  // She stays.
+  // The user stays.
   for (let ms = 1_000; ms < 12_000; ms += 1_000) stage.in(ms, () => stage.ada.ping(null));
   await stage.until('the doubt is over', () => {
     if (stage.record?.pod === 'awake' && stage.pod === 'asleep') landed++;
@@ -190,7 +190,7 @@ trace('a delete times out, the uuid comes back, and it lands on the new life: th
   await stage.until('it is said to be deleted', () => stage.record?.pod === 'gone');
   stage.ada.create({ ...POLICY, sleepAfter: null, deleteAfter: null });
   await stage.until('it has a new life', () => stage.record?.wanted === 'awake');
-  // A 404 that tells of it is believed once it is confirmed.
+  // Long enough for a 404 to be confirmed, and so believed.
   await stage.pass(45_000);
   expect(stage.record?.pod).toBe(stage.pod);
 });
@@ -231,7 +231,7 @@ trace('a failover forgets a wake: whoever came is woken all the same', async (st
 });
 
 trace('all alarms are lost: the sweep finds that, and the pod sleeps', async (stage) => {
-  // All that there are, once they are armed.
+  // Loses all jobs, once they are armed.
   await stage.pass(500);
   for (let jobs = 0; jobs < 10; jobs++) stage.world.loseJob();
   await stage.until('the pod sleeps', () => stage.pod === 'asleep');

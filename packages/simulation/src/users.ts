@@ -17,26 +17,26 @@ export interface UserWorld {
   readonly random: Random;
   readonly verdict: Verdict;
   readonly pods: SimulatedPods;
-  /** What sessions' policies are called. */
+  /** The name of the sessions' policies. */
   readonly policyName: string;
   readonly state: () => ShardState;
-  /** An API that answers; null where there is none. */
+  /** An API that is running; null if there is none. */
   readonly door: () => Door | null;
   readonly trace: (text: string) => void;
 }
 
-/** How often, and for how long, somebody who waits for a wake looks, in ms. */
+/** How often a caller that waits for a wake checks the record, and for how long at most, in ms. */
 const LOOK_AGAIN_MS = 50;
 const PATIENCE_MS = 5_000;
 
-/** Short ones, so that a history holds several lives. In ms. */
+/** Draws a policy with short times, in ms, so that a history holds several lives of a session. */
 function somePolicy({ random, policyName }: UserWorld): Policy {
   const sleepAfter = random.chance(0.1) ? null : random.pick([3_000, 4_000, 6_000]);
   const deleteAfter = random.chance(0.2) ? null : random.pick([4_000, 7_000, 12_000]);
   return { name: policyName, sleepAfter, deleteAfter, backgroundCap: random.pick([2_000, 10_000, 14_400_000]) };
 }
 
-/** What people do with one session, and what they were told. */
+/** Sends the requests of one session's user, and notes what was acknowledged. */
 export class User {
   readonly uuid: string;
   readonly #world: UserWorld;
@@ -46,7 +46,7 @@ export class User {
     this.#world = world;
   }
 
-  /** Comes, does this and that until `end` (ms), and leaves. */
+  /** Creates the session, sends random requests until `end` (virtual ms), and then stops. */
   live(end: number): void {
     const { timeline } = this.#world;
     this.create();
@@ -60,7 +60,7 @@ export class User {
     next();
   }
 
-  /** Long enough for an idle spell, or right at the moment at which something else is due. */
+  /** Draws the ms until the next request: long enough to become idle, or such that it meets a deadline of the session. */
   #wait(): number {
     const { random, timeline, state } = this.#world;
     const stored = state().records.get(this.uuid);
@@ -96,7 +96,7 @@ export class User {
     else this.wake();
   }
 
-  /** A pod by the session-manager, then tracking it; also over the tombstone of one that is gone. */
+  /** Creates a pod at the session-manager if there is none, then adopts it, over a tombstone if there is one. */
   create(policy = somePolicy(this.#world)): void {
     const { pods, verdict } = this.#world;
     const life = verdict.life(this.uuid);
@@ -114,7 +114,7 @@ export class User {
     });
   }
 
-  /** @param at ms, or null for now; sometimes another time than now, unless told */
+  /** @param at ms, or null for now; drawn by default, in one of five cases within 5 s of now */
   ping(at = this.#sometime()): void {
     this.#ask('ping', true, (service) => service.activity(this.uuid, 'user', at), {
       told: (_, issued) => this.#saw(Math.min(at ?? issued, issued)),
@@ -144,7 +144,7 @@ export class User {
     });
   }
 
-  /** As a caller of `wake?wait=` does, until there is nothing more to wait for. */
+  /** Waits as a caller of `wake?wait=` does: until the pod is awake or no longer wanted awake, `PATIENCE_MS` at most. */
   #waitUntilAwake(since: number, issued: number): void {
     const { timeline, verdict, state } = this.#world;
     timeline.in(LOOK_AGAIN_MS, () => {
@@ -168,7 +168,7 @@ export class User {
     this.#holding('end of hold', (service) => service.endHold(this.uuid));
   }
 
-  /** A request that sets or ends a hold: of several at once nobody knows which one came last. */
+  /** Sends a request that sets or ends a hold. If several are in flight, their order is unknown, so no hold is expected. */
   #holding(what: string, request: (service: SessionService) => Promise<LiveReading>): void {
     const life = this.#world.verdict.life(this.uuid);
     const alone = life.holding === 0;
@@ -194,13 +194,13 @@ export class User {
     life.doomed = true;
     this.#ask('logout', false, (service) => service.remove(this.uuid), {
       told: () => {
-        // Of the life that it was sent to: another may have begun since.
+        // Another life may have begun since the request was sent.
         if (this.#world.verdict.life(this.uuid) === life) life.deletedAt = this.#world.timeline.now;
       },
     });
   }
 
-  /** Somebody deletes the pod behind Sandman's back. */
+  /** Deletes the pod without Sandman. */
   lose(): void {
     this.#world.trace(`${this.uuid} loses its pod`);
     const { verdict, pods } = this.#world;
@@ -228,7 +228,7 @@ export class User {
     trace(`${uuid}: ${what} at ${at.process.name}`);
     request(at.service).then(
       (reading) => {
-        // What was written before Redis forgot and acknowledged after it may be among what it forgot.
+        // A request sent before a failover and acknowledged after it may be among the lost writes.
         if (issued <= verdict.rewoundAt) return;
         trace(`${uuid}: ${what} acknowledged, wanted ${reading.record.wanted}, pod ${reading.record.pod}`);
         verdict.acknowledged(uuid, reading.record, issued, { activity });

@@ -3,60 +3,60 @@ import type { ShardState, Written } from './memory-store.ts';
 import type { Bounds, Call, SimulatedPods } from './pods.ts';
 import type { Timeline } from './timeline.ts';
 
-/** How long after the last fault the promises allow for recovery, in ms. */
+/** How long after the last fault recovery may take by the promises, in ms. */
 export function recovery({ timeout, late }: Bounds): number {
   return 30_000 + timeout + late;
 }
 
-/** What tells a policy's version, in ms, and the preset of its name. No user asks for either. */
+/** The `backgroundCap` from which a policy's version is counted, and the preset's `sleepAfter`, in ms. No user asks for either. */
 const VERSIONED_CAP_MS = 20_000;
 const PRESET_SLEEP_MS = 900_000;
 
-/** How late a deadline may be met, and how soon what somebody asked for must be so, in ms. */
+/** How late a deadline may be met, and how long a request may take to have its effect, in ms. */
 const PUNCTUAL_MS = 1_000;
-/** From a call's decision to its sending, in ms. */
+/** The longest time allowed from the commit of a call to its sending, in ms. */
 const STALE_MS = 1_000;
-/** A heartbeat that was under way when the outage began, in ms. */
+/** Margin for a heartbeat that was under way when the outage began, in ms. */
 const UNDER_WAY_MS = 10;
-/** How old a heartbeat may be that still counts, in ms. */
+/** The greatest age of a heartbeat that still counts, in ms. */
 const STALE_BEAT_MS = 500;
-/** For how long a 404 may stay unconfirmed, in ms. */
+/** How long a 404 may stay unconfirmed, in ms. */
 const UNCONFIRMED_MS = 31_000;
-/** For how long a `Retry-After` may be obeyed, in ms: while a user may wait for a wake, and else; and a second for what lies between. */
+/** How long a `Retry-After` may delay a session that is wanted awake (`waiting`), and any other, in ms. Both include 1 s of latency. */
 const LONGEST_HELD_MS = { waiting: 16_000, other: 301_000 };
-/** How long a call's owner is believed to live, in ms. */
+/** The length of a lease, in ms. */
 const LEASE_MS = 8_000;
 
 type Stored = Omit<SessionRecord, 'ingest'>;
 
-/** What a user was told of one life of a session. */
+/** What the callers were told of one life of a session. */
 interface Life {
-  /** The user's own activity: at the earliest when, and when it was acknowledged. */
+  /** The user's acknowledged activity: the earliest time it can have had, and when it was acknowledged, in ms. */
   seen: { readonly at: number; readonly acked: number }[];
   background: { readonly at: number; readonly acked: number }[];
   hold: { readonly until: number; readonly acked: number } | null;
-  /** Was told that its pod is woken, and it has not been awake since. */
+  /** Activity was acknowledged while the pod slept, and no wake has taken effect since. */
   owed: boolean;
-  /** Requests on their way that set or end a hold; one that was never answered stays. */
+  /** Requests in flight that set or end a hold. One that is never acknowledged is counted for good. */
   holding: number;
   holdsAsked: number;
-  /** Somebody asked for its end; and when that was acknowledged. */
+  /** A logout was requested, or the pod was deleted without Sandman (`doomed`); when a logout was acknowledged (`deletedAt`). */
   doomed: boolean;
   deletedAt: number | null;
-  /** Nobody knows for certain that it is tracked. */
+  /** Sandman may not track it: its creation may not have been acknowledged, its pod was deleted, or Redis lost data. */
   vague: boolean;
-  /** When a wake last took effect, and when the last one did whose end is written; 0: none did. */
+  /** When a wake last took effect, and when the last wake whose result is in the record did; 0: none did. */
   wakeLandedAt: number;
   wokenAt: number;
-  /** Somebody else scaled its pod, and it was not woken since. */
+  /** Another service scaled its pod, and no wake has taken effect since. */
   scaled: boolean;
-  /** Another policy since: what was idle then may not be now. */
+  /** A policy, a hold or lost data has changed its deadlines, so that the record alone does not tell what to expect. */
   changed: boolean;
   lastAsked: number;
   lastAck: number;
 }
 
-/** What was checked, so that nobody takes a check of nothing for a proof. */
+/** Counts what was checked, so that a run in which nothing was checked does not pass for a proof. */
 export interface Checked {
   acknowledged: number;
   decisions: number;
@@ -65,9 +65,9 @@ export interface Checked {
   samples: number;
   gaps: number;
   repairs: number;
-  /** Users who were told that their pod is awake. */
+  /** Callers who were told that the pod is awake. */
   told: number;
-  /** Times that Redis forgot something and nobody noticed. */
+  /** Times that Redis lost writes and no process noticed. */
   unnoticed: number;
 }
 
@@ -91,7 +91,7 @@ function newLife(): Life {
   };
 }
 
-/** Watches from outside and knows the promises; it shares no code with what keeps them. */
+/** Checks the promises from outside; it shares no logic with the code that keeps them. */
 export class Verdict {
   readonly checked: Checked = {
     acknowledged: 0,
@@ -106,10 +106,10 @@ export class Verdict {
   };
   violation: string | null = null;
   lastFaultEnd = Number.NEGATIVE_INFINITY;
-  /** Faults that the sweep is there for. */
+  /** Whether there was a fault that only the sweep repairs: a lost job, or older data in Redis. */
   sweepNeeded = false;
   readonly #lives = new Map<string, Life>();
-  /** When something else was last wanted of a session. */
+  /** When the policy or `wanted` of a session last changed. */
   readonly #turned = new Map<string, number>();
   readonly #committed = new Map<string, number>();
   readonly #outages: { readonly from: number; to: number; readonly decided: ((to: number) => void)[] }[] = [];
@@ -120,7 +120,7 @@ export class Verdict {
   readonly #timeline: Timeline;
   readonly #pods: () => SimulatedPods;
 
-  /** Redis forgot something and nobody noticed: what it says of pods may be wrong from then on. */
+  /** Redis lost writes and no process noticed: its records of pods may be wrong from then on. */
   #misled = false;
   readonly #recovery: number;
 
@@ -140,13 +140,13 @@ export class Verdict {
     this.lastFaultEnd = this.#timeline.now;
   }
 
-  /** A fault that keeps a process from doing what it must: dead, paused, or cut off from Redis. */
+  /** Notes a fault that keeps a process from its work: killed, paused, or cut off from Redis. */
   hampered(): void {
     this.fault();
     this.#hamperedAt = this.#timeline.now;
   }
 
-  /** Redis came back with older data: what was acknowledged may be lost, but nobody who was there is put to sleep. */
+  /** Notes that Redis came back with older data: acknowledged writes may be lost, but no user who is present may lose the pod. */
   rewound(since: number): void {
     this.#lostSince = since;
     this.rewoundAt = this.#timeline.now;
@@ -155,7 +155,7 @@ export class Verdict {
       Object.assign(life, { vague: true, changed: true, owed: false, hold: null, background: [], deletedAt: null });
   }
 
-  /** Whether pings could be taken changed. */
+  /** Notes whether pings can be taken from now on. */
   ingest(open: boolean): void {
     const last = this.#outages.at(-1);
     const shut = last?.to === Number.POSITIVE_INFINITY;
@@ -175,7 +175,7 @@ export class Verdict {
     if (!this.sweepNeeded) this.#broken(2, `the sweep had to repair ${uuid} (${fault}), and no alarm had been lost from outside`);
   }
 
-  /** A request was acknowledged; `issued` is when it was sent. */
+  /** Notes and checks an acknowledged request. @param issued when it was sent, in ms */
   acknowledged(uuid: string, record: SessionRecord, issued: number, of: { readonly activity: boolean }): void {
     this.checked.acknowledged++;
     const life = this.life(uuid);
@@ -186,7 +186,7 @@ export class Verdict {
     if (of.activity && record.wanted === 'awake' && !life.scaled && this.#pods().truth(uuid) === 'asleep') life.owed = true;
   }
 
-  /** A call took effect. Where its owner does not wait for it any more, the doubt must be open still (promise 4). */
+  /** Checks a call that took effect: if its owner no longer waits for it, the doubt must still be open (promise 4). */
   landed({ action, uuid, token, at }: Call, { records }: ShardState): void {
     if (action === 'wake') Object.assign(this.life(uuid), { owed: false, scaled: false, wakeLandedAt: this.#timeline.now });
     const record = records.get(uuid);
@@ -195,7 +195,7 @@ export class Verdict {
       this.#broken(4, `${action} of ${uuid} lands ${this.#timeline.now - at} ms after it was sent, and nobody will look`);
   }
 
-  /** Nobody noticed what Redis forgot: then what was lost is lost, as docs/reliability.md says. */
+  /** Notes that no process noticed the lost writes: then they are lost for good, as docs/reliability.md says. */
   unnoticed(): void {
     const kept = ({ acked }: { readonly acked: number }) => acked < this.#lostSince || acked > this.rewoundAt;
     for (const life of this.#lives.values()) life.seen = life.seen.filter(kept);
@@ -205,7 +205,7 @@ export class Verdict {
 
   written({ before, after, at }: Written): void {
     if (before && before.createdAt !== after.createdAt) this.#lives.set(after.uuid, newLife());
-    // A rollout's change, or one that was asked for.
+    // Changed by a rollout or by a request.
     const changed = before !== null && before.policy !== after.policy;
     if (changed) this.life(after.uuid).changed = true;
     if (changed && before.createdAt === after.createdAt) this.#policyChanged(before, after);
@@ -224,7 +224,7 @@ export class Verdict {
     if (after.notBefore - at > longest) this.#broken(3, `${after.uuid} is held up for ${after.notBefore - at} ms by a Retry-After`);
   }
 
-  /** No session's policy goes back to an older version, or to a preset, by itself: what was to be kept for days would be deleted. */
+  /** Checks that no policy goes back to an older version, or to a preset, by itself: a pod to be kept for days would be deleted. */
   #policyChanged({ uuid, policy: before }: Stored, { policy: after }: Stored): void {
     const versionOf = ({ backgroundCap }: SessionRecord['policy']) =>
       backgroundCap >= VERSIONED_CAP_MS && backgroundCap < VERSIONED_CAP_MS + 1_000 ? backgroundCap - VERSIONED_CAP_MS : null;
@@ -233,13 +233,13 @@ export class Verdict {
     if (after.sleepAfter === PRESET_SLEEP_MS) this.#broken(1, `the policy of ${uuid} became the preset`);
   }
 
-  /** Promises 1 and 7: nobody who was there is put to sleep or deleted. */
+  /** Checks promises 1 and 7: no session whose user was present is put to sleep or deleted. */
   #decided(record: Stored, at: number, what: 'sleep' | 'delete'): void {
     this.checked.decisions++;
     const { sleepAfter, deleteAfter, backgroundCap } = record.policy;
     const idle = (what === 'sleep' || record.wanted === 'awake' ? sleepAfter : null) ?? deleteAfter ?? Number.POSITIVE_INFINITY;
     const { seen, background, hold, owed, wokenAt } = this.life(record.uuid);
-    // Until somebody has found out that Redis forgot.
+    // Not checked before a process can have noticed that Redis lost data.
     if (at < this.rewoundAt + GAP_MS) return;
     const told = seen.filter(({ acked }) => acked < at);
     const sign = (wrong: boolean, text: () => string) => {
@@ -255,7 +255,7 @@ export class Verdict {
       sign(counts && at < until, () => `${until - at} ms before background activity ends`);
     }
     if (what === 'sleep' && owed && !this.#misled) this.#broken(3, `sleep of ${record.uuid} decided, and the wake before it never came`);
-    // Of a call that Redis has forgotten nobody knows.
+    // After Redis lost data, the record may lack a call that can still take effect.
     const known = at - this.rewoundAt > this.#recovery;
     sign(what === 'sleep' && known && this.#pods().landingUntil(record.uuid) > at, () => 'while an older call may still land');
     const shut = this.#outages.at(-1);
@@ -264,7 +264,7 @@ export class Verdict {
     if (record.wanted === 'awake') this.#duringOutage(seen, at, idle, `${what} of ${record.uuid}`);
   }
 
-  /** Promise 7: whoever was there when an outage longer than their idle time began has all of it again after its end. */
+  /** Checks promise 7: a user who was present when an outage longer than the idle time began has the whole idle time again after it. */
   #duringOutage(seen: Life['seen'], at: number, idle: number, what: string): void {
     for (const outage of this.#outages) {
       const { from } = outage;
@@ -278,7 +278,7 @@ export class Verdict {
     }
   }
 
-  /** Promise 4: a lock is taken from nobody who holds it, and nobody lets go of it who need not. */
+  /** Checks promise 4: no call is taken over before its lease has run out, and none needs a takeover without a fault. */
   #released({ uuid, token, actionUntil }: Stored, at: number): void {
     const call = this.#pods()
       .inFlight(uuid)
@@ -291,26 +291,26 @@ export class Verdict {
     }
   }
 
-  /** Whether a call only asks, for nobody's session in particular: a patrol, or a probe. It needs no lock. */
+  /** Whether a call is a status read of a patrol or a probe, which nothing commits and which needs no lease. */
   #isBystander({ action, token }: Call): boolean {
     return action === 'status' && !this.#committed.has(token);
   }
 
-  /** A user was told that the pod is awake, because of what was found out since `issued` (ms). */
+  /** Checks that a pod reported awake to a caller has not slept all the time since `issued` (ms). */
   toldAwake(uuid: string, issued: number): void {
     this.checked.told++;
     const known = issued > this.rewoundAt && !this.#misled;
     if (known && this.#pods().sleptThroughSince(uuid, issued)) this.#broken(3, `${uuid} was said to be awake, and slept all the while`);
   }
 
-  /** Somebody else scaled its pod: whoever is told that it is awake is told what was so. */
+  /** Notes that another service scaled the pod: a wake acknowledged before is no longer owed. */
   scaled(uuid: string): void {
     this.fault();
     this.life(uuid).owed = false;
     this.life(uuid).scaled = true;
   }
 
-  /** Promises 1 and 4, as the session-manager sees them. */
+  /** Checks promises 1 and 4 at a call that reaches the session-manager. */
   called(call: Call, state: ShardState): void {
     if (this.#isBystander(call)) return;
     this.checked.calls++;
@@ -321,14 +321,14 @@ export class Verdict {
     const record = state.records.get(call.uuid);
     for (const other of this.#pods().inFlight(call.uuid)) {
       if (other.at <= this.rewoundAt || this.#isBystander(other)) continue;
-      // A call of an owner whose lease ran out may hang on; the doubt is there for it.
+      // A call may still be in flight after its owner lost the lease; the doubt covers it.
       const lapsed = other.process.hamperedAt >= other.at || this.lastFaultEnd >= other.at;
       if (!lapsed || record?.token === other.token)
         this.#broken(4, `${call.action} of ${call.uuid} beside ${other.action} of ${other.process.name}`);
     }
   }
 
-  /** What no time and no fault may change: what was acknowledged stands in the record (promise 5). */
+  /** Checks what must hold at all times, even during faults: what was acknowledged is in the record (promise 5). */
   facts(state: ShardState): void {
     for (const [uuid, life] of this.#lives) {
       if (life.vague || life.doomed || life.lastAck === 0) continue;
@@ -344,25 +344,25 @@ export class Verdict {
     }
   }
 
-  /** Promises 2 and 3, once the last fault is long enough ago: every pod is as it should be. */
+  /** Checks promises 2 and 3, once the time for recovery has passed since the last fault: every pod is as it should be. */
   sample(state: ShardState): void {
     this.facts(state);
     const { now } = this.#timeline;
     if (now < this.lastFaultEnd + this.#recovery) return;
     for (const record of state.records.values()) {
       const life = this.life(record.uuid);
-      // Its calls fail for good.
+      // All calls for this pod fail, for good.
       if (this.#pods().broken.has(record.uuid)) continue;
-      // What waits because the session-manager asked for it; the bound is checked where it is written.
+      // It waits for a `Retry-After`; `written` checks the bound.
       if (record.notBefore > now) continue;
-      // What was asked for just now may be under way still, acknowledged or not.
+      // The effect of a recent request, acknowledged or not, may still be under way.
       if (now - Math.max(life.lastAsked, life.lastAck, this.#turned.get(record.uuid) ?? 0) < PUNCTUAL_MS) continue;
       this.checked.samples++;
       const truth = this.#pods().truth(record.uuid);
-      // Deleted behind our back: found out by the next call, and not before; a 404 for it is confirmed before it is believed.
+      // A pod that others deleted is found at the next call, not before, and its 404 must be confirmed first.
       if (truth === 'gone' && (life.doomed || now - record.missingSince < UNCONFIRMED_MS)) continue;
       const quiet = record.action === '' && record.verifyAt === 0;
-      // A pod that was made anew and whose tracking was never acknowledged is nobody's.
+      // A pod that was created again, and whose adoption was never acknowledged, need not be tracked.
       const stray = record.pod === 'gone' && life.vague;
       if (quiet && !stray && !this.#misled && record.pod !== truth)
         this.#broken(3, `${record.uuid} is ${truth} and said to be ${record.pod}`);
@@ -397,7 +397,7 @@ export class Verdict {
       const until = Math.max(record.lastActivity + idle, record.holdUntil);
       if (!byHand && now < until) return ['awake'];
     }
-    // Asleep though the user came: only where something was asked for since that explains it.
+    // Asleep within the idle time of an activity: wrong, unless a sleep by hand or a changed policy or hold explains it.
     const stays = record.lastActivity + (idle ?? Number.POSITIVE_INFINITY);
     if (record.sleptAt > 0 && !life.changed && now < stays && record.lastActivity > record.manualSleepAt) return ['awake'];
     if (byHand && record.manualSleepAt + PUNCTUAL_MS < now) return ['asleep', 'gone'];

@@ -28,32 +28,35 @@ import { Verdict } from './verdict.ts';
 const START = 1_800_000_000_000;
 const CONCURRENCY = 3;
 const SLACK_PERCENT = 1;
-/** Fewer heartbeats than in truth: they are most of what happens. */
+/** Longer than in production (100 ms), because heartbeats are most of the events. */
 const BEAT_EVERY_MS = 400;
 const BETWEEN_FAILOVERS_MS = 10_000;
 const SAMPLE_EVERY_MS = 400;
 const PATROL_EVERY_MS = 500;
-/** Within this, in ms, a heartbeat has noticed what Redis forgot, or nobody ever will. */
+/** Within this time after a failover, in ms, a heartbeat notices the lost writes, or none ever does. */
 const NOTICE_MS = 1_500;
 
 export interface WorldOptions {
   readonly random: Random;
-  /** By how much the processes' clocks may differ from Redis', in ms. */
+  /** By how much the processes' clocks may differ from that of Redis, in ms. */
   readonly skew: number;
   readonly bounds: Bounds;
-  /** How long before a sleep somebody is warned, in ms; nobody is by default. */
+  /** How long before an idle sleep a warning is due, in ms; 0, the default: there are no warnings. */
   readonly warning?: number;
-  /** Whether all sessions have a policy that is changed while they run, time and again. */
+  /** Whether rollouts change the policy of all sessions again and again. */
   readonly rollouts?: boolean;
   /** Whether workers patrol; they do by default. */
   readonly patrols?: boolean;
-  /** Told what happens, where somebody wants to read it. */
+  /** Receives a line of text for each event. */
   readonly trace?: (text: string) => void;
 }
 
-/** Of sessions whose policy rollouts change. A preset's, so that whoever takes no definition for one changes it. */
+/**
+ * The name of the policy that rollouts change. It is a preset's, so that code that falls back to the preset where `POLICIES`
+ * lacks the name would change the sessions, which the verdict notices.
+ */
 const ROLLED_OUT = 'balanced';
-/** What rollouts turn the sessions' policy into, one after the other; the cap tells the versions apart. */
+/** The values that rollouts give the policy, in turn. Its `backgroundCap` tells the versions apart. */
 const ROLLOUTS = [
   { sleepAfter: '6s', deleteAfter: '4s' },
   { sleepAfter: '3s', deleteAfter: '12s' },
@@ -61,9 +64,9 @@ const ROLLOUTS = [
   { sleepAfter: '4s', deleteAfter: 'never' },
 ];
 const ROLLOUT_EVERY_MS = 9_000;
-/** Of a rollout that crashes half way, how long its new processes live, in ms. */
+/** Within this time, in ms, a rollout replaces the processes. One that crashes half way is rolled back after twice this time. */
 const CRASHES_AFTER_MS = 3_000;
-/** What the caps of versions count from, in ms; no user asks for such a one. */
+/** The `backgroundCap` of version 0, in ms; each version adds 1 ms. No simulated user asks for such a cap. */
 const VERSIONED_CAP_MS = 20_000;
 
 /** A deployment in virtual time: the production lifecycle on simulated Redis, BullMQ, session-manager and processes. */
@@ -75,15 +78,15 @@ export class World {
   readonly pods: SimulatedPods;
   readonly apis: Door[] = [];
   readonly workers: Handler[] = [];
-  /** Told of each call to the session-manager, so that trouble can come in the middle of one. */
+  /** Called at each call to the session-manager, so that a fault can strike during one. */
   onCall: (call: Call) => void = () => {};
-  /** Told of each warning, once Redis has it. */
+  /** Called for each warning, when it has reached Redis. */
   onWarning: (uuid: string, sleepAt: number) => void = () => {};
-  /** Told of each write of a record, before its author is. */
+  /** Called at each write of a record, before the writer gets its reply. */
   onWrite: (write: Written) => void = () => {};
-  /** Told of each request, before it is sent. */
+  /** Called before each request of a user is sent. */
   onRequest: () => void = () => {};
-  /** The version that processes are told when they start; 0: none was rolled out yet. */
+  /** The version of `POLICIES` that a process starts with; 0: there was no rollout yet. */
   #version = 0;
   readonly #random: Random;
   readonly #skew: number;
@@ -94,7 +97,7 @@ export class World {
   #state: ShardState = emptyShard();
   #processes = 0;
   #patrolAt = 0;
-  /** Since when no API runs. */
+  /** Since when no API runs, in ms; -Infinity: one does. */
   #doorsShutAt = Number.NEGATIVE_INFINITY;
 
   constructor({ random, skew, bounds, warning = 0, rollouts = false, patrols = true, trace }: WorldOptions) {
@@ -128,7 +131,7 @@ export class World {
     if (rollouts) this.#rollOut(1);
   }
 
-  /** Processes are started anew with the next version: all of them, or some before it is rolled back. */
+  /** Restarts all processes with this version; a rollout that crashes restarts some of them, and is then rolled back. */
   #rollOut(version: number): void {
     this.trace(`rollout of version ${version}`);
     const before = this.#version;
@@ -160,12 +163,12 @@ export class World {
     this.verdict.hampered();
   }
 
-  /** The policies in use in a process; every third worker is told none, and follows. */
+  /** Makes the policies in force of a process. With `toldNone` it has no `POLICIES` of its own, and follows the others. */
   #policiesIn(process: SimulatedProcess, command: Command, toldNone: boolean): Policies {
     if (!this.#rolls) return unchanging(new PolicyBook().default);
     const version = this.#version;
     const policy = { ...ROLLOUTS[version % ROLLOUTS.length], backgroundCap: `${VERSIONED_CAP_MS + version}ms` };
-    // Every third version says nothing of the sessions' policy: they keep what they have.
+    // Every third version does not define the sessions' policy: they keep the values that they have.
     const name = version % 3 === 0 ? 'another' : ROLLED_OUT;
     const world = this;
     const place = {
@@ -291,7 +294,7 @@ export class World {
         failed,
       });
     this.#heartbeat(process, store, false);
-    // Whichever worker has the time; here each has a turn of its own.
+    // In production the workers share the turns of the sweep; here each worker has its own.
     surroundings.every(SWEEP_EVERY_MS, () => void sweep.visit(0).catch(failed));
     const handler: Handler = {
       process,
@@ -305,7 +308,7 @@ export class World {
     this.queue.join(handler);
   }
 
-  /** Of all workers together. */
+  /** Limits the patrols of all workers together. @returns how long to wait, in ms; 0: the turn is taken */
   #patrolPace(): number {
     const left = this.#patrolAt - this.timeline.now;
     if (left > 0) return left;
@@ -337,7 +340,7 @@ export class World {
     });
   }
 
-  /** Redis goes away for a while: killed, or frozen. */
+  /** Kills or freezes Redis for `ms`. */
   outage(kind: 'kill' | 'freeze', ms: number): void {
     if (!this.redis.serving) return;
     this.trace(`Redis: ${kind} for ${ms} ms`);
@@ -348,15 +351,15 @@ export class World {
       this.trace('Redis is back');
       this.redis.restore();
       this.verdict.hampered();
-      // A heartbeat from the very end of the freeze counts, also of an API that has died since: it could take pings then.
+      // A heartbeat from the very end of the freeze counts even if its API has died since: that API could take pings then.
       if (this.timeline.now - this.#doorsShutAt < BEAT_STALE_MS) this.verdict.ingest(true);
       this.look();
     });
   }
 
-  /** Redis comes back with what it had `ms` ago. */
+  /** Keeps a snapshot of Redis now, and in `ms` lets Redis fail over to it. */
   forget(ms: number): void {
-    // One failover at a time: the next may forget that anybody noticed.
+    // One failover at a time: a second one could undo what a heartbeat wrote when it noticed the first.
     if (this.timeline.now - this.verdict.rewoundAt < BETWEEN_FAILOVERS_MS) return;
     const then = { state: copyShard(this.#state), jobs: this.queue.snapshot() };
     this.timeline.in(ms, () => {
@@ -377,19 +380,19 @@ export class World {
     });
   }
 
-  /** How long a connection may take to open, in ms: as long as a call. */
+  /** The longest time that a connection may take to open, in ms: that of a call. */
   get slowestConnection(): number {
     return this.#bounds.timeout;
   }
 
-  /** Redis' clock is set back: heartbeats were written by the one before. */
+  /** Sets the clock of Redis back by `ms`: the last heartbeat then lies in the future. */
   setClockBack(ms: number): void {
     this.trace(`Redis' clock was ${ms} ms ahead, and is set right`);
     const { beat } = this.#state.ingest;
     const planted = this.timeline.now + ms;
     this.#state.ingest = { ...this.#state.ingest, beat: planted };
     this.verdict.hampered();
-    // No process looked while it was in the future: then nobody can know, as docs/reliability.md says.
+    // If no process has noticed it by then, none can know of it, as docs/reliability.md says.
     this.timeline.in(ms - 1, () => {
       if (this.#state.ingest.beat === planted) this.#state.ingest = { ...this.#state.ingest, beat };
     });
@@ -431,7 +434,7 @@ export class World {
     const clock = () => ({ now: this.timeline.now, ceiling: this.timeline.now });
     const world = this;
     const store = new MemoryStore({
-      // A getter: Redis may come back with other data.
+      // A getter, because a failover replaces the state.
       get state() {
         return world.#state;
       },

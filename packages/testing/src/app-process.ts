@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** A real process of one of our apps. */
+/** A running process of one of the apps. */
 export interface AppProcess {
   readonly pid: number;
-  /** What it wrote so far. */
+  /** @returns what it has written so far */
   stdout(): string;
   stderr(): string;
   kill(signal: NodeJS.Signals): void;
@@ -12,18 +12,22 @@ export interface AppProcess {
   readonly exited: Promise<number | null>;
 }
 
-/** What a process needs to run at all, and to start sooner where others of its kind have before it. */
+/** The environment that a process needs to run at all, and the compile cache of Node, with which it starts sooner. */
 export function bareEnvironment(): Record<string, string> {
   const { PATH = '', NODE_COMPILE_CACHE: cache } = process.env;
   return { PATH, ...(cache ? { NODE_COMPILE_CACHE: cache } : {}) };
 }
 
-/** Starts `apps/<app>` with this environment and nothing else. */
+/** Starts `apps/<app>` with this environment and {@link bareEnvironment}, and no other variables. */
 export function startApp(app: string, env: Record<string, string>): AppProcess {
   return startEntry(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url), env);
 }
 
-/** Starts Node on a file, with this environment and nothing else. @param cwd the process's folder; this one's by default */
+/**
+ * Starts Node on a file with this environment and {@link bareEnvironment}, and no other variables.
+ *
+ * @param cwd the folder of the new process; by default that of this one
+ */
 export function startEntry(entry: URL, env: Record<string, string>, cwd = process.cwd()): AppProcess {
   const child = spawn(process.execPath, [fileURLToPath(entry)], {
     cwd,

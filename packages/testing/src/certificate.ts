@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A certificate for 127.0.0.1 and localhost that vouches for itself. */
+/** A self-signed certificate for 127.0.0.1 and localhost. */
 export interface Certificate {
-  /** Of the PEM file, which is also what trusts it (`NODE_EXTRA_CA_CERTS`). */
+  /** The PEM file, which is also the one to trust (`NODE_EXTRA_CA_CERTS`). */
   readonly path: string;
   readonly keyPath: string;
   remove(): void;
 }
 
-/** Whether the `openssl` command is there. */
+/** Whether the `openssl` command is installed. */
 export function opensslFound(): boolean {
   try {
     execFileSync('openssl', ['version'], { stdio: 'ignore' });
@@ -21,7 +21,7 @@ export function opensslFound(): boolean {
   }
 }
 
-/** Makes one, valid for a day, in a temporary folder. @param name a further host name that it is for */
+/** Makes a certificate that is valid for a day, in a temporary folder. @param name a further host name that it is for */
 export function makeCertificate(name = 'localhost'): Certificate {
   const dir = mkdtempSync(join(tmpdir(), 'sandman-certificate-'));
   const path = join(dir, 'certificate.pem');

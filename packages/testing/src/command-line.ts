@@ -1,8 +1,8 @@
-/** The caller's mistake: told in one line, with exit code 2. */
+/** Thrown for a mistake of the caller; {@link runCommand} prints it in one line and exits with 2. */
 export class WrongArgument extends Error {}
 
 /**
- * The number that an option was given.
+ * Parses the number of an option; undefined if the option is not given.
  *
  * @throws WrongArgument that names the option and its range
  */
@@ -19,7 +19,7 @@ export function numberOption(
   return value;
 }
 
-/** Runs a command that answers its exit code; wrong arguments are one line and 2, any other failure is 1. */
+/** Runs a command and sets its result as exit code. Wrong arguments print one line and exit with 2, any other failure with 1. */
 export async function runCommand(main: (args: string[]) => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main(process.argv.slice(2));

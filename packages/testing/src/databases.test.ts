@@ -3,7 +3,7 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { postgresInProcess } from './databases.ts';
 
-/** A query whose first two messages arrive 200 ms before the others; it ends with the rows it got, or an error. */
+/** Makes a query whose first two messages arrive 200 ms before the others. It ends with the rows it got, or an error. */
 function slowQuery() {
   const { promise: rows, resolve, reject } = Promise.withResolvers<number>();
   let count = 0;
@@ -36,7 +36,7 @@ it('a query whose messages arrive one by one is not disturbed by another connect
   );
   const query = slowQuery();
   slow!.query(query);
-  // Time for its first messages to be carried out.
+  // Gives the server the time to process its first messages.
   await pause(100);
   expect(await other!.query('select $1::int as two', [2])).toMatchObject({ rows: [{ two: 2 }] });
   expect(await query.rows).toBe(1);

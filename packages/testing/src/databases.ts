@@ -7,21 +7,21 @@ import { freePort } from './free-port.ts';
 
 export type DatabaseKind = 'postgres' | 'mysql';
 
-/** An empty database of a test's own. */
+/** An empty database that one test uses alone. */
 export interface TestDatabase {
   readonly kind: DatabaseKind;
   readonly url: string;
-  /** Runs one statement; a connection of its own each time. */
+  /** Runs one statement, each time over a new connection. */
   ask<Row>(statement: string): Promise<Row[]>;
   drop(): Promise<void>;
 }
 
-/** A server on which tests may make databases. */
+/** A server on which tests can create databases. */
 export interface DatabaseServer {
   readonly kind: DatabaseKind;
-  /** Null where there is one; else what to install. */
+  /** What to install; null if there is a server. */
   readonly remedy: string | null;
-  /** Whether each database is a server of its own, in this process, that takes any login. */
+  /** Whether each database is a server of its own in this process, which accepts any login. */
   readonly own: boolean;
   create(): Promise<TestDatabase>;
   stop(): Promise<void>;
@@ -31,7 +31,7 @@ const ADDRESSES = {
   postgres: process.env.TEST_POSTGRES_URL ?? 'postgres://root@127.0.0.1:5432/test',
   mysql: process.env.TEST_MYSQL_URL ?? 'mysql://root@127.0.0.1:3306/test',
 };
-/** Times come as they are in UTC. */
+/** Reads times as UTC. */
 const MYSQL_OPTIONS = { timezone: 'Z', connectTimeout: 2_000, multipleStatements: false } as const;
 
 async function ask<Row>(kind: DatabaseKind, url: string, statement: string): Promise<Row[]> {
@@ -89,7 +89,7 @@ async function inContainer(kind: DatabaseKind): Promise<DatabaseServer | null> {
     const container = await new GenericContainer(given.image)
       .withEnvironment(given.env)
       .withExposedPorts(given.port)
-      // Both start once to make themselves ready, and once more.
+      // Both servers log this twice: they start once to initialize, and then again.
       .withWaitStrategy(Wait.forLogMessage(/ready (to accept connections|for connections)/, 2))
       .start();
     const address = `${kind}://${given.login}@${container.getHost()}:${container.getMappedPort(given.port)}/${given.first}`;
@@ -99,12 +99,12 @@ async function inContainer(kind: DatabaseKind): Promise<DatabaseServer | null> {
   }
 }
 
-/** Parse, Bind, Describe, Execute, Close, Flush: the messages of an extended query, which a Sync ends. */
+/** The messages of an extended query, which a Sync ends: Parse, Bind, Describe, Execute, Close, Flush. */
 const EXTENDED = new Set([...'PBDECH'].map((kind) => kind.charCodeAt(0)));
 
 /**
- * Has `PGLiteSocketServer` (0.2) carry out an extended query without a message of another connection in between, as it does
- * with a transaction. All connections share one session, whose unnamed portal such a message would close.
+ * Makes `PGLiteSocketServer` (0.2) run an extended query without a message of another connection in between, as it does with
+ * a transaction. All connections share one database session, whose unnamed portal such a message would close.
  */
 function uninterrupted(db: PGlite): PGlite {
   let isInQuery = false;
@@ -117,7 +117,7 @@ function uninterrupted(db: PGlite): PGlite {
           return target.execProtocolRawStream(message, options);
         };
       }
-      // The server rolls back what a connection left when it closed.
+      // The server calls `exec` to roll back what a closed connection left open.
       if (name === 'exec') isInQuery = false;
       const member = Reflect.get(target, name);
       return typeof member === 'function' ? member.bind(target) : member;
@@ -125,7 +125,7 @@ function uninterrupted(db: PGlite): PGlite {
   });
 }
 
-/** PostgreSQL in this process, for those who have none; one for each database. */
+/** Runs PostgreSQL in this process, for machines without one; each database is a server of its own. */
 export function postgresInProcess(): DatabaseServer {
   /** The files of an empty database: copying them takes a third of the time of making them. */
   let empty: Promise<File | Blob> | undefined;
@@ -166,7 +166,10 @@ function none(kind: DatabaseKind): DatabaseServer {
   return { kind, remedy, own: false, create: () => Promise.reject(new Error(remedy)), stop: async () => {} };
 }
 
-/** The environment's, else one that runs on this machine, else a container; for PostgreSQL else one in this process. */
+/**
+ * Finds a server: that of `TEST_POSTGRES_URL` or `TEST_MYSQL_URL`, by default the one on this machine; else starts a container;
+ * else runs PostgreSQL in this process, unless `SANDMAN_REQUIRE` names it.
+ */
 export async function findDatabase(kind: DatabaseKind): Promise<DatabaseServer> {
   const address = ADDRESSES[kind];
   const answers = await ask(kind, address, 'select 1').then(

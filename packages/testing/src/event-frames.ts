@@ -1,6 +1,6 @@
 /**
- * The named events of an event stream, as they come, each with its data as text; without end, unless the server ends it.
- * Breaking off the loop closes the connection.
+ * Yields the named events of an event stream as they come, each with its data as text, until the server ends the stream.
+ * Leaving the loop closes the connection.
  */
 export async function* eventFrames(url: string, headers: Record<string, string>): AsyncGenerator<{ event: string; data: string }> {
   const answer = await fetch(url, { headers });
@@ -17,9 +17,9 @@ export async function* eventFrames(url: string, headers: Record<string, string>)
 }
 
 /**
- * The data of the next event of that name, read; others are passed over.
+ * Parses the data of the next event of that name, and skips others.
  *
- * @throws Error where the stream ends before it
+ * @throws Error if the stream ends before it
  */
 export async function nextEvent<T>(frames: AsyncGenerator<{ event: string; data: string }>, event: string): Promise<T> {
   for (;;) {

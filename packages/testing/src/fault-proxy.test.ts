@@ -23,7 +23,7 @@ afterEach(async () => {
   await new Promise((resolve) => echo.close(resolve));
 });
 
-/** A connection through the proxy, what it heard so far, and whether it is over. */
+/** Opens a connection through the proxy, and notes what it receives and whether it has ended. */
 async function open() {
   const socket = connect({ host: proxy.host, port: proxy.port });
   clients.push(socket);
@@ -66,7 +66,7 @@ it('delays each direction by what it is told, and keeps the order', async () => 
   proxy.delay({ from: 130, to: 40 });
   expect(await answered(one, 'b')).toBeGreaterThanOrEqual(169);
   one.say('late ');
-  // It is on its way, in one direction or the other, when the delay ends: what follows comes after it all the same.
+  // The text is still in the proxy when the delay ends, in one direction or the other; later text must not overtake it.
   await new Promise((resolve) => setTimeout(resolve, 60));
   await proxy.normal();
   one.say('soon');
@@ -77,7 +77,7 @@ it('keeps the order also where delays come and go while much is under way', asyn
   const one = await open();
   const said = Array.from({ length: 600 }, (_, i) => `${i} `);
   for (const [i, text] of said.entries()) {
-    // What is said within a few ms around the end of a delay is due all at once.
+    // Texts sent within a few ms around the end of a delay are due at the same time.
     if (i % 40 === 0) proxy.delay({ from: 20, to: 3 });
     if (i % 40 === 20) await proxy.normal();
     one.say(text);

@@ -7,7 +7,7 @@ export interface ProxyTarget {
   readonly port: number;
 }
 
-/** How long a chunk waits on its way, per direction, in ms from 0 to 60,000. */
+/** How long each chunk is delayed, per direction, in ms from 0 to 60,000. */
 interface ProxyDelay {
   /** From the client to the target. */
   readonly to?: number;
@@ -19,28 +19,28 @@ interface ProxyDelay {
 export interface FaultProxy {
   readonly host: string;
   readonly port: number;
-  /** Connections that are open. */
+  /** @returns the number of open connections */
   connections(): number;
   /**
-   * A direction that is left out is not delayed.
+   * Delays chunks from now on. A direction that is left out is not delayed.
    *
-   * @throws TypeError on what is no delay, RangeError naming the direction; then nothing changes
+   * @throws TypeError if the argument is no delay, RangeError naming the direction; then nothing changes
    */
   delay(delay: ProxyDelay): void;
-  /** Breaks all connections now, with a reset; new ones are taken. */
+  /** Resets all connections now; accepts new ones. */
   cut(): void;
   /** Refuses new connections; those that are open stay. */
   refuse(): Promise<void>;
-  /** Takes connections and bytes, and passes nothing on in either direction. */
+  /** Accepts connections and bytes, and passes nothing on in either direction. */
   blackhole(): void;
-  /** Ends all faults. Connections that lost bytes in a blackhole are broken: nobody could make sense of what came after. */
+  /** Ends all faults. Resets connections that lost bytes in a blackhole, because the bytes that follow would make no sense. */
   normal(): Promise<void>;
   close(): Promise<void>;
 }
 
 const HOST = '127.0.0.1';
 const LONGEST_DELAY_MS = 60_000;
-/** How long the target may take to accept the connection that shows it is there, in ms. */
+/** How long the target may take to accept the connection that shows that it can be reached, in ms. */
 const REACH_MS = 5_000;
 
 function checked(direction: keyof ProxyDelay, delay: ProxyDelay): number {
@@ -64,8 +64,10 @@ async function assertReachable({ host, port }: ProxyTarget): Promise<void> {
 }
 
 /**
+ * Starts a proxy in front of a TCP server.
+ *
  * @throws TypeError on a malformed target
- * @throws Error when nobody listens there
+ * @throws Error if no server listens there
  */
 export async function startFaultProxy(target: ProxyTarget): Promise<FaultProxy> {
   const { host, port } = target ?? {};
@@ -89,7 +91,7 @@ export async function startFaultProxy(target: ProxyTarget): Promise<FaultProxy> 
       links.add(this);
       this.#pass(client, this.#upstream, 'to');
       this.#pass(this.#upstream, client, 'from');
-      // In a blackhole not even the end of a connection gets through.
+      // In a blackhole not even the end of a connection is passed on.
       for (const socket of [client, this.#upstream]) socket.on('error', () => {}).on('close', () => swallowing || this.break());
     }
 
@@ -104,7 +106,7 @@ export async function startFaultProxy(target: ProxyTarget): Promise<FaultProxy> 
     }
 
     #pass(from: Socket, to: Socket, direction: keyof ProxyDelay): void {
-      // One after the other, whatever each has to wait: a timer of its own for each would let some overtake others.
+      // A queue keeps the chunks in order. With a timer for each, a chunk could overtake one with a longer delay.
       const queue: { readonly due: number; readonly act: () => void }[] = [];
       let waits = false;
       const go = () => {
@@ -145,7 +147,7 @@ export async function startFaultProxy(target: ProxyTarget): Promise<FaultProxy> 
     for (const link of links) link.break();
   };
   const refuse = async () => {
-    // The listening socket is closed within this call; only the connections would be waited for.
+    // This call closes the listening socket at once; its callback would wait for the connections as well.
     if (server.listening) server.close();
   };
 

@@ -6,7 +6,7 @@ import { redisBinary, SETTINGS, startRedis } from './redis-server.ts';
 /** A Redis that was found or started. */
 export interface FoundRedis {
   readonly url: string;
-  /** What it is, for people. */
+  /** A description to print. */
   readonly what: string;
   stop(): Promise<void>;
 }
@@ -34,7 +34,7 @@ async function inContainer(): Promise<FoundRedis | null> {
   }
 }
 
-/** A private server on a free port; its data last where `dir` is given. */
+/** Starts the server on the PATH on a free port; it keeps its data if `dir` is given. @returns null if there is no server */
 async function onPath(dir: string | null): Promise<FoundRedis | null> {
   if (!redisBinary()) return null;
   if (dir) mkdirSync(dir, { recursive: true });
@@ -54,10 +54,11 @@ function installed(): boolean {
 }
 
 /**
- * For a newcomer: `REDIS_URL`, else a server from the PATH, else a container, else Debian's package.
+ * Finds or starts a Redis for `npm start` and `npm run demo`: `REDIS_URL`, else a server from the PATH, else a container, else
+ * Debian's package, which it installs.
  *
- * @param dir where a private server's data last; null: nowhere
- * @throws Error that names the ways to get one
+ * @param dir where a server from the PATH keeps its data; null: it keeps none
+ * @throws Error that names the ways to get a Redis
  */
 export async function embeddedRedis(dir: string | null): Promise<FoundRedis> {
   const url = process.env.REDIS_URL;
@@ -68,15 +69,15 @@ export async function embeddedRedis(dir: string | null): Promise<FoundRedis> {
 }
 
 /**
- * For tests that kill nothing and write below prefixes of their own: the server that `npm test` has started for this
- * worker of the test runner; without one, a container where Docker runs, else as above.
+ * Finds or starts a Redis for tests that do not kill it and that use their own key prefixes: the server that `npm test` has
+ * started for this worker of the test runner; else a container, a server from the PATH, or Debian's package.
  *
- * @throws Error that names the ways to get one
+ * @throws Error that names the ways to get a Redis
  */
 export async function redisForTests(): Promise<FoundRedis> {
   const shared = process.env.SANDMAN_TEST_REDIS?.split(' ');
   if (shared) {
-    // From 1 on.
+    // Counts from 1.
     const worker = Number(process.env.VITEST_POOL_ID);
     return { url: shared[(worker - 1) % shared.length]!, what: 'the one of this worker', stop: async () => {} };
   }

@@ -1,7 +1,7 @@
 /**
- * Logs in by the form at `/login`.
+ * Logs in with the form at `/login`.
  *
- * @returns the answer's status, and the cookie as a header where it gave one
+ * @returns the status and body of the answer, and its cookie, if any, as a request header
  */
 export async function formLogin(
   base: string,

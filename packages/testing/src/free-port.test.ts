@@ -24,7 +24,7 @@ it('processes that ask at the same time are never given the same port', async ()
     });
     return { asking, out: () => out };
   });
-  // Each holds its ports until all have theirs.
+  // Each process keeps its ports until all processes have theirs.
   await vi.waitFor(() => expect(children.every(({ out }) => out().includes(']'))).toBe(true), 20_000);
   for (const { asking } of children) asking.child.stdin!.end();
   const ports = (await Promise.all(children.map(({ asking }) => asking))).flatMap(({ stdout }) => JSON.parse(stdout) as number[]);
@@ -36,7 +36,7 @@ it('the reservation of a process that is gone is void', async () => {
   const [port, kept] = [await freePort(), await freePort()];
   writeFileSync(file(port), '2147483646');
   const drawn = vi.spyOn(crypto, 'randomInt').mockImplementation(() => draws.shift()!);
-  // Drawn once it is void, and again it is to be had; one that is held never is.
+  // The first draw of `port` removes the reservation of a process that has ended; the second gets it. `kept` is refused.
   const draws = [port, kept, port];
   expect(await freePort()).toBe(port);
   expect(draws).toEqual([]);

@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Below the range from which the system takes ports for outgoing connections. The second port of a Cluster node, 10,000
- * above its first, stays below that range, too.
+ * The range of ports, below the one from which the system takes ports for outgoing connections. The second port of a Cluster
+ * node, 10,000 above its first, is below that range, too.
  */
 const PORTS = { from: 10_000, to: 20_000 } as const;
 
 /**
- * One file for each port that a process was given and may not listen on yet, with that process's id. Without it, of the
- * processes that a test run starts side by side, two take the same port every few runs, and one test talks to the server
- * of another. One folder for each user of the machine, for no other may write there.
+ * The folder of reservations: a file for each port that a process was given and may not listen on yet, with the id of that
+ * process. Without it, every few test runs two processes that run side by side take the same port, and one test talks to the
+ * server of another. Each user of the machine has a folder, because others may not write to it.
  */
 const RESERVATIONS = join(tmpdir(), `sandman-ports-${process.getuid?.() ?? 'user'}`);
 
@@ -37,7 +37,7 @@ function reserve(port: number): boolean {
   }
   try {
     const holder = Number(readFileSync(file, 'utf8'));
-    // The port may be had the next time that it is drawn. An empty file is being written.
+    // Its process has ended, so the port is free the next time that it is drawn. An empty file is still being written.
     if (holder > 0 && !isAlive(holder)) rmSync(file);
   } catch {
     // Another process has removed it.
@@ -54,7 +54,7 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** A port on which no server listens, and which no other process on this machine is given while this one runs. */
+/** @returns a port on which no server listens, and which this function gives to no other process of this user while this one runs */
 export async function freePort(): Promise<number> {
   mkdirSync(RESERVATIONS, { recursive: true });
   for (;;) {

@@ -1,9 +1,9 @@
 /**
- * Whether a part that not every machine has is missing, for `describe.skipIf`. Says so in one line.
+ * Tells `describe.skipIf` whether a part that not every machine has is missing, and prints one line if so.
  *
  * @param part as `SANDMAN_REQUIRE` names it
- * @param remedy what to install; null where nothing is missing
- * @throws Error where `SANDMAN_REQUIRE`, comma-separated, wants the part
+ * @param remedy what to install; null if nothing is missing
+ * @throws Error if `SANDMAN_REQUIRE`, comma-separated, names the missing part
  */
 export function lacks(part: string, remedy: string | null): boolean {
   if (remedy === null) return false;

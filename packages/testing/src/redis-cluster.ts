@@ -4,34 +4,37 @@ import { askRedis, type RedisServer, startRedis } from './redis-server.ts';
 import { waitFor } from './wait-for.ts';
 
 const SLOTS = 16_384;
-/** The nodes speak among themselves on a port this much higher. */
+/** The port of the cluster bus, on which nodes talk to each other, is this much higher. */
 const BUS_OFFSET = 10_000;
 
-/** Short silences count; only the shard without a master is closed; a replica is in sync, and shown in the map, at once. */
+/**
+ * A node counts as down after 1.5 s. Only the slots without a master are closed, and any replica may take over. A replica is in
+ * sync, and shown in `CLUSTER SLOTS`, soon.
+ */
 const SETTINGS = [
   ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf'],
   ...['--cluster-node-timeout', '1500', '--cluster-require-full-coverage', 'no', '--cluster-replica-validity-factor', '0'],
   ...['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1'],
 ];
 
-/** A Redis Cluster of one's own on 127.0.0.1, whose nodes one may kill. */
+/** A Redis Cluster on 127.0.0.1 for one test, which may kill its nodes. */
 export interface RedisCluster {
   readonly nodes: readonly RedisServer[];
-  /** With every node's address. */
+  /** Contains the address of every node. */
   readonly url: string;
-  /** The node that serves a key, as those see it that are alive. */
+  /** Asks the nodes that are alive which one serves a key. */
   masterOf(key: string): Promise<RedisServer>;
   stop(): Promise<void>;
 }
 
 export interface RedisClusterOptions {
   readonly masters?: number;
-  /** Each master gets its share of them, in turn. */
+  /** How many replicas there are in all; the masters get them in turn. */
   readonly replicas?: number;
   readonly certificate?: Certificate | null;
 }
 
-/** A port whose second one is free as well. */
+/** @returns a port such that the one for the cluster bus is free as well */
 async function freeNodePort(): Promise<number> {
   for (;;) {
     const port = await freePort();
@@ -49,20 +52,20 @@ function clusterInfo(node: RedisServer, name: string): Promise<string | undefine
 
 async function join(nodes: readonly RedisServer[], masters: number): Promise<void> {
   await Promise.all(nodes.map((node, i) => askRedis(node, (redis) => redis.cluster('SET-CONFIG-EPOCH', i + 1))));
-  // Each meets all that come after it: by hearsay it takes them seconds.
+  // Each node meets all that come after it: by gossip alone it takes seconds until all know each other.
   const meet = (node: RedisServer, i: number) =>
     askRedis(node, (redis) => Promise.all(nodes.slice(i + 1).map(({ port }) => redis.cluster('MEET', '127.0.0.1', port))));
   await Promise.all(nodes.map(meet));
   const share = Math.ceil(SLOTS / masters);
   await Promise.all(
     nodes.slice(0, masters).map((node, i) => {
-      // As a list, which a Redis before 7 takes too.
+      // As a list of slots, because Redis before 7 has no ADDSLOTSRANGE.
       const slots = Array.from({ length: Math.min(share, SLOTS - i * share) }, (_, slot) => i * share + slot);
       return askRedis(node, (redis) => redis.cluster('ADDSLOTS', ...slots));
     }),
   );
   const ids = await Promise.all(nodes.map((node) => askRedis(node, (redis) => redis.cluster('MYID'))));
-  // While two shake hands they have other names for each other.
+  // During a handshake, nodes know each other by temporary ids.
   const knowsAll = async (node: RedisServer) => {
     const known = await askRedis(node, async (redis) => String(await redis.cluster('NODES')));
     return ids.every((id) => known.includes(id));
@@ -81,7 +84,7 @@ async function whole(nodes: readonly RedisServer[], masters: number): Promise<bo
   return (await Promise.all(each)).every(Boolean);
 }
 
-/** Starts the PATH's server as often as it takes; answers when all slots are served and every replica is in sync. */
+/** Starts the Redis server on the PATH once for each node. Resolves when all slots are served and every replica is in sync. */
 export async function startRedisCluster({
   masters = 3,
   replicas = 3,

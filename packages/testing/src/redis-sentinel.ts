@@ -6,13 +6,13 @@ const MASTER = 'main';
 const SENTINELS = 3;
 const QUORUM = 2;
 const DOWN_AFTER_MS = 1_000;
-/** Also how soon a failed failover is tried again. */
+/** The `failover-timeout`, which also sets how soon a failed failover is tried again. */
 const FAILOVER_MS = 3_000;
 
 /** A master, a replica and three sentinels that watch them, on 127.0.0.1. */
 export interface WatchedRedis {
   readonly url: string;
-  /** The master as the first sentinel sees it, who hears of a failover that another led up to some 2 s later. */
+  /** @returns the master as the first sentinel sees it, which learns of a failover that another one led up to about 2 s later */
   master(): Promise<RedisServer>;
   stop(): Promise<void>;
 }
@@ -26,13 +26,13 @@ function config(port: number): string {
   ].join('\n');
 }
 
-/** What a sentinel knows of the master: field, value, … */
+/** Asks a sentinel for a field of the master. The reply is a list: field, value, … */
 async function knows(sentinel: RedisServer, field: string): Promise<string | undefined> {
   const reply = (await askRedis(sentinel, (redis) => redis.call('SENTINEL', 'MASTER', MASTER))) as string[];
   return reply[reply.indexOf(field) + 1];
 }
 
-/** Starts the PATH's server five times; answers when every sentinel knows of all the others and of a replica in sync. */
+/** Starts the Redis server on the PATH five times. Resolves when every sentinel knows all others and the replica is in sync. */
 export async function startSentinel({ certificate = null }: { readonly certificate?: Certificate | null } = {}): Promise<WatchedRedis> {
   const started: RedisServer[] = [];
   const start = async (options: RedisServerOptions) => {

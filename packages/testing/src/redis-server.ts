@@ -9,53 +9,53 @@ import { freePort } from './free-port.ts';
 /** How long a server may take to answer, in ms. */
 const START_MS = 15_000;
 
-/** As the design wants a Redis: punctual alarms, small jobs, nothing evicted. */
+/** The settings that Sandman recommends for Redis: punctual timers, compact hashes of jobs, no eviction. No snapshots are written. */
 export const SETTINGS = ['--hz', '100', '--hash-max-listpack-value', '256', '--maxmemory-policy', 'noeviction', '--save', ''];
 
-/** A Redis of one's own, which one may kill. */
+/** A Redis server for one test, which the test may kill. */
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
-  /** What vouches for it, where connections are encrypted. */
+  /** Its certificate; null if connections are not encrypted. */
   readonly certificate: Certificate | null;
   readonly pid: () => number;
-  /** Ends it at once, data kept. */
+  /** Ends it at once and keeps its data. */
   kill(): Promise<void>;
   /** Starts it again on the same port and data. */
   restart(): Promise<void>;
-  /** Ends it, and removes its data where they were temporary. */
+  /** Ends it, and removes its data if they are in a temporary folder. */
   stop(): Promise<void>;
 }
 
 export interface RedisServerOptions {
-  /** Where its data go; a temporary folder by default. */
+  /** The folder of its data; a temporary one by default. */
   readonly dir?: string;
-  /** Whether it keeps what it acknowledged over a restart. */
+  /** Whether it writes an append-only file, and so keeps its data over a restart. */
   readonly aof?: boolean;
-  /** Any free one by default. */
+  /** The port; any free one by default. */
   readonly port?: number;
-  /** Encrypts every connection, those among servers too. */
+  /** Encrypts every connection, including those between servers. */
   readonly certificate?: Certificate | null;
   /** Further settings, as on the command line. */
   readonly settings?: readonly string[];
-  /** What its file of settings begins with, where it wants to have one. */
+  /** The content of its configuration file; by default it has none. */
   readonly config?: string;
 }
 
-/** The server that is on the PATH; null where there is none. */
+/** @returns the name of the server that is on the PATH; null if there is none */
 export function redisBinary(): string | null {
   for (const name of ['redis-server', 'valkey-server']) {
     try {
       execFileSync(name, ['--version'], { stdio: 'ignore' });
       return name;
     } catch {
-      // Not this one.
+      // Not on the PATH: try the next name.
     }
   }
   return null;
 }
 
-/** Whether the PATH's server was built with a setting; false where there is none. */
+/** Whether the server on the PATH knows a setting, which depends on how it was built; false if there is no server. */
 export function redisKnows(setting: string, value: string): boolean {
   const binary = redisBinary();
   if (!binary) return false;
@@ -64,10 +64,10 @@ export function redisKnows(setting: string, value: string): boolean {
   return `${stdout}${stderr}`.includes('unheard-of');
 }
 
-/** Two servers that start at once may have found the same port free. */
+/** Thrown if another server has taken the port: two that start at once may have found the same one free. */
 class PortTaken extends Error {}
 
-/** How long a server may take to end that finds its port taken, in ms. */
+/** How long a server that finds its port taken may take to end, in ms. */
 const TAKEN_MS = 1_000;
 
 function endsWithin(child: ChildProcess, ms: number): Promise<boolean> {
@@ -88,7 +88,7 @@ function connect({ url, certificate }: Pick<RedisServer, 'url' | 'certificate'>,
   return redis;
 }
 
-/** Asks one server over a connection of its own, which is not tried twice. */
+/** Asks one server over a new connection. If that cannot be opened, it fails at once. */
 export async function askRedis<T>(server: RedisServer, question: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = connect(server, { retryStrategy: () => null });
   try {
@@ -98,7 +98,7 @@ export async function askRedis<T>(server: RedisServer, question: (redis: Redis) 
   }
 }
 
-/** Waits until a server answers. @returns the process id that it gives @throws Error where it stays silent */
+/** Waits until a server answers. @returns the process id that it reports @throws Error if it does not answer in time */
 async function answers(server: RedisServer): Promise<number> {
   const redis = connect(server, { retryStrategy: () => 20, maxRetriesPerRequest: null });
   const timeout = new Promise<never>((_, reject) => {
@@ -118,7 +118,7 @@ function listening(port: number, certificate: Certificate | null): string[] {
   return ['--port', '0', '--tls-port', `${port}`, ...files, '--tls-auth-clients', 'no', '--tls-replication', 'yes', '--tls-cluster', 'yes'];
 }
 
-/** Starts the PATH's server on 127.0.0.1. */
+/** Starts the server on the PATH on 127.0.0.1. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const { dir, aof = false, certificate = null, settings = [], config } = options;
   const binary = redisBinary();
@@ -153,13 +153,13 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       await answers(server);
     },
     async stop() {
-      // It may refuse SIGTERM, for good, while it writes its first AOF; data that go with it need no farewell.
+      // A server that writes its first AOF may ignore SIGTERM for good. SIGKILL will do if its data are removed anyway.
       await end(dir ? 'SIGTERM' : 'SIGKILL');
       if (!dir) rmSync(data, { recursive: true, force: true });
     },
   };
   try {
-    // A server that finds its port taken ends at once; one behind a wrapper script has another id, and lives.
+    // Another process id answers if the port was taken, and then this server ends at once. It lives if it runs behind a wrapper script.
     if ((await answers(server)) !== child.pid && (await endsWithin(child, TAKEN_MS))) {
       throw new PortTaken(`another Redis listens on port ${port}`);
     }

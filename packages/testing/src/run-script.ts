@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** Runs a script of ours to its end, in a process of its own. */
+/** Runs a script of this repository to its end, in a process of its own. */
 export function runScript(
   script: URL,
   ...args: string[]

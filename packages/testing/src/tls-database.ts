@@ -8,25 +8,25 @@ import type { DatabaseKind } from './databases.ts';
 import { freePort } from './free-port.ts';
 import { waitFor } from './wait-for.ts';
 
-/** How long a server may take to make its files and to listen, in ms. */
+/** How long a server may take until it listens, in ms. */
 const START_MS = 60_000;
 
-/** A database server of a test's own that refuses connections without TLS. */
+/** A database server for one test that refuses connections without TLS. */
 export interface TlsDatabase {
-  /** Of an empty database, without parameters. */
+  /** The URL of an empty database, without parameters. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
 interface Way {
   readonly remedy: string;
-  /** The folder of its programs, which need not be on the PATH; undefined where they are not installed. */
+  /** The folder of its programs, which need not be on the PATH; undefined if they are not installed. */
   readonly bin: () => string | undefined;
-  /** The user that runs it where the test is root's, as which it refuses to run. */
+  /** The user that runs it if the test runs as root, because the server refuses to run as root. */
   readonly user: string;
   readonly make: (bin: string, data: string) => string[];
   readonly run: (bin: string, dir: string, port: number) => string[];
-  /** Ends it at once. */
+  /** The signal that ends it at once. */
   readonly signal: NodeJS.Signals;
   readonly url: (port: number) => string;
 }
@@ -68,12 +68,12 @@ const WAYS: Readonly<Record<DatabaseKind, Way>> = {
       ...[`--ssl-cert=${dir}/${CERTIFICATE}`, `--ssl-key=${dir}/${KEY}`, '--require-secure-transport=ON'],
     ],
     signal: 'SIGKILL',
-    // The one database that each server has from the start and that a test may write to.
+    // The only database that every server has from the start and that a test may write to.
     url: (port) => `mysql://root@127.0.0.1:${port}/mysql`,
   },
 };
 
-/** Who runs the server: this process's user, or where that is root, the one that the package has made; null: there is none. */
+/** The user that runs the server: that of this process, or for root the one that the package created; null: it does not exist. */
 function runner(user: string): { uid?: number; gid?: number } | null {
   if (process.getuid?.() !== 0) return {};
   try {
@@ -84,13 +84,13 @@ function runner(user: string): { uid?: number; gid?: number } | null {
   }
 }
 
-/** What to install so that a server can be started; null where nothing is missing. */
+/** @returns what to install so that a server can be started; null if nothing is missing */
 export function missingForTlsDatabase(kind: DatabaseKind): string | null {
   const { bin, user, remedy } = WAYS[kind];
   return bin() && runner(user) ? null : remedy;
 }
 
-/** Starts a server on 127.0.0.1 with a certificate. */
+/** Starts a server on 127.0.0.1 with a certificate. @throws Error if a server is not installed or does not start */
 export async function startTlsDatabase(kind: DatabaseKind, certificate: Certificate): Promise<TlsDatabase> {
   const { bin: find, user, make, run, signal, url, remedy } = WAYS[kind];
   const [bin, as] = [find(), runner(user)];

@@ -1,10 +1,10 @@
 /**
  * Waits until a condition holds.
  *
- * @param what for the error's message
+ * @param what describes the condition in the error
  * @param timeout ms
- * @returns what the condition answered that was neither false, null nor undefined
- * @throws Error when it did not hold in time
+ * @returns the first value of the condition that is neither false, null nor undefined
+ * @throws Error if it does not hold in time
  */
 export async function waitFor<T>(what: string, condition: () => Promise<T> | T, timeout = 15_000): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeout;

@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { type Browser, chromium } from 'playwright-core';
 
-/** Where Debian, Fedora, Arch and Google put it; `CHROMIUM` says where it is elsewhere. */
+/** Where Debian, Fedora, Arch and Google install Chromium; `CHROMIUM` overrides these. */
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
 const found = [process.env.CHROMIUM ?? '', ...PLACES].find((path) => path !== '' && existsSync(path));
 
-/** What to install where there is no browser; null where there is one. */
+/** What to install if there is no browser, else null. */
 export const missingChromium = found ? null : "install Debian's chromium package, or set CHROMIUM to a Chromium";
 
-/** Nothing of its own goes over the network, so that what does is the page's. */
+/** Flags that stop the browser's own network traffic, so that only the page's is seen. */
 const QUIET = [
   '--no-sandbox',
   '--disable-gpu',
@@ -25,12 +25,12 @@ export function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: found!, args: QUIET });
 }
 
-/** A page in a context of its own, and what it asked for and complained of so far. */
+/** A page in a browser context of its own, with the requests and errors that it has made so far. */
 export interface WatchedPage {
   readonly page: Page;
-  /** Every address asked for. */
+  /** Every address that the page requested. */
   readonly asked: string[];
-  /** Errors of its scripts, and what its console calls errors. */
+  /** Errors of its scripts, and errors in its console. */
   readonly complaints: string[];
   close(): Promise<void>;
 }

@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATOR, TestStack, VIEWER, type View } from '../../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage, type WatchedPage } from './chromium.ts';
 
-/** A countdown as it is written, in s. */
+/** Parses a countdown `m:ss`. Returns seconds. */
 function seconds(text: string | null): number {
   const [, minutes, rest] = /^(\d+):(\d\d)/.exec(text?.trim() ?? '') ?? [];
   return Number(minutes) * 60 + Number(rest);
 }
 
-/** What reaches beyond the right edge, where the page can be scrolled sideways at all. */
+/** Lists elements that reach beyond the right edge, if the page can be scrolled sideways. */
 const WIDER_THAN_THE_WINDOW = `(() => {
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth <= clientWidth) return [];
@@ -20,12 +20,12 @@ const WIDER_THAN_THE_WINDOW = `(() => {
     .map((element) => element.outerHTML.slice(0, 100));
 })()`;
 
-/** What does not fit in the dialogs that are open. */
+/** Lists open dialogs whose content does not fit. */
 const WIDER_THAN_THE_DIALOG = `[...document.querySelectorAll('dialog[open]')]
   .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
   .map((dialog) => dialog.id)`;
 
-/** Presses a session's second button, and what comes in its place. In the page: from outside it would be too late. */
+/** Presses a session's second button, and the button that replaces it. Runs in the page, because a press from outside is too late. */
 const pressTwice = ({ uuid }: View) => `new Promise((resolve) => {
   const row = [...document.querySelectorAll('.sessions tbody tr')].find(({ textContent }) => textContent.includes('${uuid}'));
   const second = () => row.querySelectorAll('.buttons button')[1];
@@ -38,7 +38,7 @@ const pressTwice = ({ uuid }: View) => `new Promise((resolve) => {
   second().click();
 })`;
 
-/** What a checker of accessibility finds wrong. */
+/** Runs axe, an accessibility checker, and returns its violations. */
 async function faults(page: Page): Promise<string[]> {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate<AxeResults>('axe.run()');
@@ -75,7 +75,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
 
   const logins = new Map<string, Awaited<ReturnType<BrowserContext['cookies']>>>();
 
-  /** A page of somebody who has logged in, once: there are no more than ten logins a minute. */
+  /** Opens a page for a logged-in account. Logs in once per account, because ten logins a minute are the limit. */
   async function enter(account = OPERATOR, options = {}): Promise<Page> {
     const watched = await openPage(browser, options);
     open.push(watched);
@@ -105,7 +105,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     expect(await cell(row, 'Sleeps in').textContent()).toBe('–');
     expect(seconds(await cell(row, 'Deleted in').textContent())).toBeGreaterThan(2_900);
 
-    // It must not fall asleep again while we look.
+    // A long policy, so that it does not fall asleep again during the checks.
     await stack.call('PATCH', `/v1/sessions/${session.uuid}`, { policy: 'balanced' });
     await row.getByRole('button', { name: 'Wake' }).click();
     await page.getByText(`${session.uuid} is woken`).waitFor();
@@ -125,7 +125,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
             .split(/: | ago/, 1)[0],
       ),
     ).toEqual(['active manual', 'waking manual', 'sleeping idle', 'falling-asleep idle', 'active created']);
-    expect(await history.nth(2).textContent()).toContain('nobody came for as long as its policy allows');
+    expect(await history.nth(2).textContent()).toContain('idle for as long as its policy allows');
     expect(page.url()).toBe(`${base}/?session=${session.uuid}`);
     await page.keyboard.press('Escape');
     await waitFor('the address says so', () => page.url() === `${base}/`);
@@ -159,9 +159,9 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await stack.until(session.uuid, 'deleted');
     const causes = (await stack.calls(session.uuid)).map(({ call }) => call);
     expect(causes).toEqual(['create', 'sleep', 'wake', 'delete']);
-    // Why it went is still told, for a day.
+    // The cause of its deletion is still shown, for a day.
     await page.goto(`${base}/?session=${session.uuid}`);
-    await page.getByRole('dialog').getByText('somebody asked for it').first().waitFor();
+    await page.getByRole('dialog').getByText('requested by hand or by the chat backend').first().waitFor();
   });
 
   it('filters by status, user and session, and says so in its address', async () => {
@@ -196,7 +196,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await page.getByRole('button', { name: 'Show all' }).click();
     await rowOf(page, two).waitFor();
     expect([await page.getByLabel('Status').inputValue(), await page.getByLabel('User or session').inputValue()]).toEqual(['', '']);
-    // What makes no sense in an address is left out.
+    // Invalid parameters in the address are ignored.
     await page.goto(`${base}/?status=bogus&session=${'x'.repeat(65)}&find=${'y'.repeat(256)}`);
     await rowOf(page, two).waitFor();
   });
@@ -211,11 +211,11 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     const added = await Promise.all(Array.from({ length: 12 }, () => stack.create('crowd', 'balanced')));
     await waitFor('they come last', async () => (await order()).length === before.length + added.length);
     expect((await order()).slice(0, before.length)).toEqual(before);
-    // Both at the same place, the second as soon as another button stands there.
+    // Both presses hit the same place, the second as soon as another button stands there.
     await page.evaluate(pressTwice(session));
     await waitFor('its buttons rest no more', async () => (await row.locator('[aria-disabled=true]').count()) === 0);
     expect(await cell(row, 'Held for').textContent()).toMatch(/^(59:|1 h 00)/);
-    // Elsewhere the list is in its own order again.
+    // Once the pointer leaves the list, it is sorted again.
     await page.getByRole('heading', { name: 'Sessions' }).hover();
     const { items } = (await stack.call<{ items: View[] }>('GET', '/v1/sessions')).body;
     await waitFor('sorted', async () => (await order()).join() === items.map(({ uuid }) => uuid).join());
@@ -226,7 +226,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     const page = await enter();
     await rowOf(page, leaves).hover();
     await page.evaluate(`requestAnimationFrame = (frame) => setTimeout(frame, 500)`);
-    // Without the pointer, which must stay where it is.
+    // Navigates without the pointer, which must stay where it is.
     await page.evaluate(`history.replaceState(null, '', '/?find=chosen'); dispatchEvent(new PopStateEvent('popstate'));`);
     await rowOf(page, leaves).waitFor({ state: 'detached' });
     expect(await rowOf(page, stays).count()).toBe(1);
@@ -288,7 +288,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     );
     expect(refused).toEqual([403, 403]);
     expect(await stack.status(session.uuid)).toBe('active');
-    // The browser itself says that it was refused.
+    // The browser itself logs the refused requests as errors.
     open.at(-1)!.complaints.length = 0;
   });
 
@@ -313,7 +313,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await stack.sim('DELETE', `/sim/faults/${fault.id}`);
     await page.getByText(/for the session-manager since/).waitFor({ state: 'detached', timeout: 30_000 });
     await rowOf(page, failing[0]!).getByText('sleeping').waitFor({ timeout: 30_000 });
-    // The dead one is remembered for an hour, as a warning.
+    // The dead worker is shown as a warning for an hour.
     await page.getByText(/went without a word/).waitFor();
   }, 90_000);
 
@@ -321,7 +321,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     ['light', { width: 1360, height: 900 }],
     ['dark', { width: 390, height: 844 }],
   ] as const)('is accessible in %s at %j, and no wider than its window', async (colorScheme, viewport) => {
-    // As long as a user's name may be, and as evil.
+    // A user id as long as allowed, with markup that must not run.
     const session = await stack.create(`<img src=x onerror=alert(1)>${'x'.repeat(227)}`, 'balanced');
     const page = await enter(OPERATOR, { colorScheme, viewport });
     await rowOf(page, session).getByText('active').waitFor();
@@ -358,7 +358,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     await dialog.getByText('sleeping').first().waitFor();
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
-    // Where one came from.
+    // The focus returns to where it was.
     expect(await focused()).toBe(session.uuid);
   });
 

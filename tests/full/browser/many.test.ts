@@ -12,10 +12,10 @@ import { logIn, missingChromium, openBrowser, openPage } from './chromium.ts';
 const SESSIONS = 100_000;
 const AT_ONCE = 500;
 const LOADS = 5;
-/** Of all that a load brings: the page, its scripts and fifty sessions. A list of all would be some 50 MB. */
+/** The most bytes that a load may transfer: the page, its scripts and 50 sessions. A list of all would be some 50 MB. */
 const MOST_BYTES = 250_000;
 
-/** Notes when the list and the totals stand there, by the browser's own clock: ms since the page was asked for. */
+/** Records when the list and the totals are painted, in ms since the page was requested, by the browser's own clock. */
 const NOTE_WHEN_SHOWN = `addEventListener('DOMContentLoaded', () => {
   new MutationObserver((_, observer) => {
     if (document.querySelectorAll('.sessions tbody tr').length < 50 || !document.querySelector('.tile.active')) return;
@@ -24,7 +24,7 @@ const NOTE_WHEN_SHOWN = `addEventListener('DOMContentLoaded', () => {
   }).observe(document, { childList: true, subtree: true });
 })`;
 
-/** As many sessions as that, a third of them asleep, each with its alarms. */
+/** Creates the sessions, a third of them asleep, each with its alarms. */
 async function seed(url: string, prefix: string): Promise<void> {
   const redis = new Redis(url, { enableAutoPipelining: true, maxRetriesPerRequest: null });
   const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
@@ -81,9 +81,9 @@ describe.skipIf(lacks('chromium', missingChromium))('with 100,000 sessions', () 
       session.on('Network.dataReceived', ({ dataLength }) => {
         bytes += dataLength;
       });
-      // As a user comes to it: nothing of the page is in a cache.
+      // A first visit: nothing of the page is in a cache.
       await logIn(page, base, OPERATOR);
-      // Asked from here: the page's policy lets no script of its own look again and again.
+      // Polled from outside, because the page's security policy forbids a polling script inside it.
       times.push(await waitFor('list and totals are painted', () => page.evaluate<number | undefined>('globalThis.shownAt')));
       await page.getByRole('row').filter({ hasText: 's080009' }).waitFor();
       await page.getByRole('button', { name: '66,666 active' }).waitFor();

@@ -14,7 +14,7 @@ It needs Chromium, and writes docs/images/*.png.`;
 
 const IMAGES = fileURLToPath(new URL('../../../docs/images/', import.meta.url));
 const USERS = 60;
-/** How long they live before the pictures are taken, in ms. */
+/** How long the users are active before the pictures are taken, in ms. */
 const LIVE_MS = 360_000;
 const PING_MS = 5_000;
 
@@ -25,7 +25,7 @@ const POLICIES = JSON.stringify({
 
 const between = (least: number, most: number) => least + Math.random() * (most - least);
 
-/** Comes, types for a while, goes, and mostly comes back. */
+/** Simulates a user who arrives, types for a while, leaves, and mostly returns. */
 async function user(stack: TestStack, name: string, end: AbortSignal): Promise<void> {
   const rest = (ms: number) => pause(ms, undefined, { signal: end });
   try {
@@ -45,7 +45,7 @@ async function user(stack: TestStack, name: string, end: AbortSignal): Promise<v
   }
 }
 
-/** `npm run pictures`: the page as it looks after six minutes of simulated users on real processes, for the README. */
+/** `npm run pictures`: takes the README's pictures of the page after six minutes of simulated users on real processes. */
 await runCommand(async (args) => {
   if (parseArgs({ args, options: { help: { type: 'boolean' } } }).values.help) {
     console.log(HELP);

@@ -42,21 +42,21 @@ describe.skipIf(lacks('docker', missingDocker))('a backup of Redis', () => {
     ]);
     await sleep(sleeper);
     expect((await script('backup', file)).stdout).toMatch(/redis\.rdb: \d+ bytes/);
-    // What the backup does not know of.
+    // Changes after the backup, which it does not contain.
     await sleep(awake);
     await composed.call('DELETE', `/v1/sessions/${left}`);
     await until(left, 'deleted');
 
     await script('restore', file);
     expect(await composed.status(sleeper)).toBe('sleeping');
-    // Its user finds it so before the sweep does.
+    // The user's request finds the stale record before the sweep does.
     expect((await composed.call('POST', `/v1/sessions/${awake}/activity`)).body.status).toBe('waking');
     await until(awake, 'active');
     expect(await composed.replicas(awake)).toBe(1);
     await waitFor('the pod that is gone is known to be', async () => (await composed.status(left)) === 'deleted', 90_000);
-    // Alarms came back as well: idle all the while, but not put to sleep before a whole sleepAfter with its APIs there.
+    // Alarms were restored too. The session stays awake until a full sleepAfter has passed with the APIs running.
     await until(due, 'sleeping', 60_000);
-    // Whoever ran on has noticed as well, so it may have been woken twice.
+    // Processes that kept running also noticed the older data, so the session may have been woken twice.
     expect((await composed.calls(due)).join(' ')).toMatch(/^create (wake )+sleep$/);
     expect((await composed.call('POST', `/v1/sessions/${sleeper}/activity`)).body.status).toBe('waking');
     await until(sleeper, 'active');

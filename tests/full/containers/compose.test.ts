@@ -80,7 +80,7 @@ describe.skipIf(lacks('docker', missingDocker))('docker compose --profile demo u
     };
     const shares = await Promise.all(workers.map(done));
     console.log(`sleeps of each worker: ${shares.join(', ')}`);
-    // The first has two more, of the test before.
+    // The first worker has two more, from the test before.
     expect(shares.reduce((sum, share) => sum + share)).toBeGreaterThanOrEqual(60);
     expect(shares.filter((share) => share > 0)).toHaveLength(3);
   });

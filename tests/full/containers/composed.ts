@@ -4,20 +4,20 @@ import { DockerComposeEnvironment, type StartedDockerComposeEnvironment } from '
 import type { View } from '../../stack.ts';
 import { docker, ROOT } from './docker.ts';
 
-/** Of images that these tests build; others' stay as they are. */
+/** The version tag of images that these tests build, so that other images stay untouched. */
 export const VERSION = 'test';
 
 const API_KEY = `api-key-${randomUUID()}`;
 const SIM_KEY = `session-manager-key-${randomUUID()}`;
 
 export interface ComposedOptions {
-  /** Beside docker-compose.yml. */
+  /** Compose files in addition to docker-compose.yml. */
   readonly files?: readonly string[];
-  /** All, unless named. */
+  /** The services to start; all by default. */
   readonly services?: readonly string[];
 }
 
-/** The compose file brought up, as a project of its own on ports of its own. */
+/** Runs the compose file as a project of its own, on ports of its own. */
 export class Composed {
   readonly project = `sandman-test-${randomUUID().slice(0, 8)}`;
   readonly env: Readonly<Record<string, string>>;
@@ -38,20 +38,20 @@ export class Composed {
       DASHBOARD_USER: 'olga',
       DASHBOARD_PASSWORD: `password-${randomUUID()}`,
       POSTGRES_PASSWORD: `password-${randomUUID()}`,
-      // A doubt lasts as long as both together.
+      // A doubt lasts as long as these two together.
       SESSION_MANAGER_TIMEOUT: '5s',
       LATE_EFFECT_BOUND: '2s',
     };
   }
 
-  /** `docker compose --profile demo up --wait --build`: ready when everything is healthy. */
+  /** Runs `docker compose --profile demo up --wait --build`; returns once everything is healthy. */
   static async up({ files = [], services }: ComposedOptions = {}): Promise<Composed> {
     const composed = new Composed(files, await Promise.all([freePort(), freePort(), freePort(), freePort()]));
     await composed.again(['--build'], services);
     return composed;
   }
 
-  /** `up --wait` once more, with further options. */
+  /** Runs `up --wait` again with further options. */
   async again(options: readonly string[], services?: readonly string[]): Promise<void> {
     this.#started = await new DockerComposeEnvironment(ROOT, [...this.#files])
       .withProjectName(this.project)
@@ -65,14 +65,14 @@ export class Composed {
     await this.#started?.down({ removeVolumes: true, timeout: 10_000 });
   }
 
-  /** Ids of a service's containers. */
+  /** Returns the ids of a service's containers. */
   async containers(service: string): Promise<string[]> {
     const label = (name: string, value: string) => ['--filter', `label=com.docker.compose.${name}=${value}`];
     const ids = await docker(['ps', '--quiet', '--no-trunc', ...label('project', this.project), ...label('service', service)]);
     return ids.split('\n').filter(Boolean);
   }
 
-  /** What compose itself, or a script of ours that calls it, needs to know. */
+  /** The environment for compose itself, or for a script that calls it. */
   get shell(): Record<string, string> {
     return { ...this.env, COMPOSE_FILE: this.#files.join(':'), COMPOSE_PROJECT_NAME: this.project, COMPOSE_PROFILES: 'demo' };
   }
@@ -108,20 +108,20 @@ export class Composed {
     return body.uuid;
   }
 
-  /** The status of a session; `deleted` where it was. */
+  /** Returns the status of a session, or `deleted` if it is gone. */
   async status(uuid: string): Promise<string> {
     const { status, body } = await this.call('GET', `/v1/sessions/${uuid}`);
     return status === 410 ? 'deleted' : body.status;
   }
 
-  /** What the session-manager was asked to do with one session. */
+  /** Returns the calls that the session-manager received for a session, without status reads. */
   async calls(uuid: string): Promise<string[]> {
     const answer = await fetch(`http://127.0.0.1:${this.env.SIM_PORT}/sim/journal`, { headers: { 'x-api-key': SIM_KEY } });
     const { items } = (await answer.json()) as { items: { uuid: string; call: string }[] };
     return items.filter((item) => item.uuid === uuid && item.call !== 'status').map(({ call }) => call);
   }
 
-  /** How many of the session's pods run: what the session-manager itself says. */
+  /** Returns the session's replicas as the session-manager reports them, or null if there is no pod. */
   async replicas(uuid: string): Promise<number | null> {
     const answer = await fetch(`http://127.0.0.1:${this.env.SIM_PORT}/session/${uuid}/status`, { headers: { 'x-api-key': SIM_KEY } });
     return answer.status === 404 ? null : ((await answer.json()) as { replicas: number }).replicas;

@@ -6,19 +6,19 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 const run = promisify(execFile);
 
-/** Runs docker's client, from the root of the repository; answers what it wrote. */
+/** Runs the docker client from the root of the repository and returns its output. */
 export async function docker(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
   const { stdout } = await run('docker', args, { cwd: ROOT, env: { ...process.env, ...env }, maxBuffer: 1e8 });
   return stdout.trim();
 }
 
-/** All that a container wrote. */
+/** Returns all that a container wrote. */
 export async function logsOf(id: string): Promise<string> {
   const { stdout, stderr } = await run('docker', ['logs', id], { maxBuffer: 1e8 });
   return stdout + stderr;
 }
 
-/** Of a container or an image: a field of what `docker inspect` knows, by its path in Go's templates. */
+/** Reads a field of `docker inspect` for a container or an image, by its path in Go's templates. */
 export async function inspect<T>(id: string, path: string): Promise<T> {
   return JSON.parse(await docker(['inspect', '--format', `{{json ${path}}}`, id])) as T;
 }
@@ -38,5 +38,5 @@ function problem(): string | null {
   return null;
 }
 
-/** What to do where there is no Docker; null where there is one. */
+/** What to do if Docker is missing, else null. */
 export const missingDocker = problem();

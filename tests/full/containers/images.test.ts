@@ -8,10 +8,10 @@ import { docker, inspect, logsOf, missingDocker, ROOT } from './docker.ts';
 const APPS = ['api', 'worker', 'dashboard', 'session-manager-sim'] as const;
 const imageOf = (app: string) => `sandman-${app}:${VERSION}`;
 
-/** What only tests, checks and builds need. */
+/** Packages that only tests, checks and builds need. */
 const TOOLS = ['typescript', 'vitest', 'vite', '@biomejs', 'knip', 'turbo', 'testcontainers', 'playwright-core', 'fast-check', 'node'];
 
-/** One container of an image, in the background. @param options further ones of `docker run` */
+/** Runs a container of an image in the background while `use` runs. @param options further options of `docker run` */
 async function started<T>(image: string, env: Record<string, string>, use: (id: string) => Promise<T>, options: string[] = []): Promise<T> {
   const variables = Object.entries(env).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
   const id = await docker(['run', '--detach', '--read-only', ...options, ...variables, image]);
@@ -22,7 +22,7 @@ async function started<T>(image: string, env: Record<string, string>, use: (id: 
   }
 }
 
-/** The exit code of a container, once it has ended. */
+/** Waits until a container has ended and returns its exit code. */
 const ended = (id: string) =>
   waitFor('the container has ended', async () => (await inspect<string>(id, '.State.Status')) === 'exited' && { id }, 20_000).then(() =>
     inspect<number>(id, '.State.ExitCode'),
@@ -75,7 +75,7 @@ describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', 
     const modules = await inside('ls node_modules');
     expect(modules).toContain('@sandman');
     expect(modules.filter((name) => TOOLS.includes(name))).toEqual([]);
-    // Nothing in it belongs to who runs it, and everybody may read it.
+    // The running user owns nothing in it, and may read everything.
     expect(await inside('find /sandman /healthcheck.ts ! -user root')).toEqual([]);
     expect(await inside('find /sandman /healthcheck.ts ! -type l ! -perm -o=r -o -type d ! -perm -o=x')).toEqual([]);
   });
@@ -116,7 +116,7 @@ describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', 
     });
     await started(image, env, async (id) => {
       await docker(['kill', '--signal', 'TERM', id]);
-      // 143 is SIGTERM's own: Node had no handler for it yet.
+      // 143 is the exit code for SIGTERM, if Node had no handler for it yet.
       expect([0, 143]).toContain(await ended(id));
     });
   });

@@ -10,7 +10,7 @@ import { SteadyPings } from './steady-pings.ts';
 const run = promisify(execFile);
 
 const USERS = 40;
-/** Shorter than each outage below: who is put to sleep for what an outage kept from him is put to sleep here. */
+/** `sleepAfter` is shorter than each outage below, so a sleep that ignores the outage would be seen. */
 const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
 
 describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind a proxy, under steady pings', () => {
@@ -50,7 +50,7 @@ describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind
     expect(accepted).toBeGreaterThan(USERS * 20);
   });
 
-  /** Takes Redis away until pings have been refused for longer than sessions may be idle, and gives it back. */
+  /** Removes Redis until pings have been refused for longer than `sleepAfter`, restores it, and checks that no session slept. */
   async function outage(what: string, away: () => Promise<unknown>, back: () => Promise<unknown>): Promise<void> {
     await taken(USERS);
     pings.take();
@@ -59,7 +59,7 @@ describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind
     await waitFor('pings are refused for 5 s', () => pings.count('503') > 0 && Date.now() - from > 5_000, 20_000);
     await back();
     await taken(pings.count('202') + USERS);
-    // They are awake, and stay so.
+    // Every session is awake, and must stay awake.
     for (const uuid of pings.uuids) await waitFor(`${uuid} is active`, async () => (await composed.status(uuid)) === 'active');
     const { 202: accepted = 0, 503: refused = 0, ...failed } = pings.take();
     const sleepers = await pings.asleep();
@@ -95,11 +95,11 @@ describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind
     expect(await composed.replicas(pings.uuids[0]!)).toBe(0);
   });
 
-  /** The status and the body of a path that is sent as it is written. */
+  /** Returns the status and body for a path that is sent exactly as written. */
   const raw = (path: string) =>
     new Promise<{ readonly status: number; readonly body: string }>((resolve, reject) => {
       const { port } = new URL(composed.api);
-      // A proxy refuses an absolute address of another host than that of the header.
+      // A proxy refuses an absolute address whose host differs from the Host header.
       const headers = path.startsWith('http') ? { host: 'sandman' } : {};
       request({ host: '127.0.0.1', port, path, headers }, async (answer) => {
         let body = '';

@@ -1,9 +1,9 @@
 import type { Composed } from './composed.ts';
 
-/** How long a user thinks between two pings, in ms. */
+/** The pause between two pings of a user, in ms. */
 const PAUSE_MS = 250;
 
-/** Users who type and type: each of some sessions is pinged about four times a second, whatever becomes of the pings. */
+/** Users who type all the time: each session gets about four pings per second, whatever the answers are. */
 export class SteadyPings {
   readonly uuids: readonly string[];
   readonly #composed: Composed;
@@ -28,19 +28,19 @@ export class SteadyPings {
     }
   }
 
-  /** Pings that got this answer since it was last asked for all: a status, or what went wrong on the way. */
+  /** Returns how many pings got this answer (a status, or an error) since the last `take`. */
   count(answer: string): number {
     return this.#answers.get(answer) ?? 0;
   }
 
-  /** How many pings got which answer since it was last asked. */
+  /** Returns how many pings got which answer since the last call, and resets the counts. */
   take(): { readonly [answer: string]: number } {
     const taken = Object.fromEntries(this.#answers);
     this.#answers = new Map();
     return taken;
   }
 
-  /** Sessions that were put to sleep though their users typed. */
+  /** Returns the sessions that were put to sleep although their users typed. */
   async asleep(): Promise<string[]> {
     const calls = await Promise.all(this.uuids.map((uuid) => this.#composed.calls(uuid)));
     return this.uuids.filter((_, i) => calls[i]!.includes('sleep'));

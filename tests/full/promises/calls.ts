@@ -4,7 +4,7 @@ import { Finding } from './finding.ts';
 import type { Write } from './recorder.ts';
 import { DOUBT_MS, LEASE_MS } from './world.ts';
 
-/** The last time that the lease of this token was written down. */
+/** Returns the last write of the lease that belongs to this token. */
 function lastLease(life: Life, token: string): Write | undefined {
   let owner = '';
   let last: Write | undefined;
@@ -16,7 +16,7 @@ function lastLease(life: Life, token: string): Write | undefined {
   return last;
 }
 
-/** 4a. Of two calls the second comes after the first was answered or lost, or after its owner's lease ran out. */
+/** 4a. Checks that the second call comes after the first was answered or lost, or after its owner's lease ran out. */
 function checkOverlap(finding: Finding, life: Life, first: Call, second: Call): void {
   const over = first.doneAt > 0 ? second.at >= first.doneAt : first.lostAt > 0 ? second.at >= first.lostAt - TRAVEL_MS : false;
   const lease = lastLease(life, first.idempotencyKey);
@@ -29,8 +29,8 @@ function checkOverlap(finding: Finding, life: Life, first: Call, second: Call): 
 }
 
 /**
- * 4b. Follows the lock through the record's writes. A takeover is the one end of a call that neither draws alarms nor
- * says that the pod sleeps: what does is its owner's own result.
+ * 4b. Follows the lock through the record's writes. The end of a call is a takeover if it neither draws an alarm number nor writes
+ * that the pod is asleep; an owner's own result does one of these.
  */
 function checkTakeovers(finding: Finding, life: Life): void {
   let owner = '';
@@ -53,8 +53,8 @@ function checkTakeovers(finding: Finding, life: Life): void {
 }
 
 /**
- * 4c. What a takeover may have left behind is read once nothing can land any more that was sent before the lease ran out
- * (at `lapsed`), and nobody idles away before that.
+ * 4c. Checks that after a takeover a status is read once no call sent before the lease ran out (at `lapsed`) can take effect any
+ * more, and that no idle sleep is decided before that.
  */
 function checkVerified(finding: Finding, life: Life, takeover: Write, lapsed: number): void {
   const ended = life.changes.find(({ at, to }) => (to === 'deleting' || to === 'deleted') && at >= takeover.notBefore - DOUBT_MS);
@@ -68,7 +68,7 @@ function checkVerified(finding: Finding, life: Life, takeover: Write, lapsed: nu
   finding.check('doubts not slept on', slept?.to !== 'falling-asleep', life, () => `${slept?.at}, verified at ${read?.at}`);
 }
 
-/** At most one call per session in flight, each under the lock; a takeover only after the lease, and verified. */
+/** Checks that each session has at most one call in flight, each under a lock, and that takeovers follow a lease and are verified. */
 export function promise4({ lives }: Evidence): Finding {
   const finding = new Finding();
   for (const life of lives) {
@@ -78,7 +78,7 @@ export function promise4({ lives }: Evidence): Finding {
       const locked = life.begun.has(token) && !seen.has(token);
       finding.check(`${call.call} under a lock of its own`, locked, life, () => `at ${call.at}, token ${token}`);
       seen.add(token);
-      // In the order of their coming, an earlier one may be in flight longer than the one before.
+      // Compares with several earlier calls, because one of them may be in flight longer than its successor.
       for (const earlier of life.calls.slice(Math.max(0, i - 3), i)) checkOverlap(finding, life, earlier, call);
     }
     finding.count('begun and not sent', [...life.begun.keys()].filter((token) => !seen.has(token)).length);
@@ -87,7 +87,7 @@ export function promise4({ lives }: Evidence): Finding {
   return finding;
 }
 
-/** What the session-manager was made to do to a call. */
+/** Returns what fault the session-manager applied to a call, or null. */
 function mishap({ status, doneAt, lostAt, effectAt }: Call): string | null {
   if (effectAt > (doneAt || lostAt || Number.POSITIVE_INFINITY)) return 'landed late';
   if (doneAt === 0 && lostAt > 0) return effectAt > 0 ? 'cut after acting' : 'lost without acting';
@@ -96,11 +96,11 @@ function mishap({ status, doneAt, lostAt, effectAt }: Call): string | null {
 }
 
 /**
- * 6. A session-manager in trouble costs delay only: what is due happens (promises 2 and 3), its Retry-After is kept to, no
- * session is taken to be gone, and users are answered.
+ * 6. Checks that a failing session-manager only causes delay: its Retry-After is respected, no session is ended as gone, and users
+ * are answered. Promises 2 and 3 check that what is due happens.
  *
- * @param retryAfter what its 429s asked for, in ms
- * @param usersUntouched whether nothing but the session-manager was in trouble
+ * @param retryAfter the `Retry-After` of its 429s, in ms
+ * @param usersUntouched whether only the session-manager failed
  */
 export function promise6({ lives }: Evidence, retryAfter: number, usersUntouched: boolean): Finding {
   const finding = new Finding();

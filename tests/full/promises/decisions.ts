@@ -2,13 +2,13 @@ import type { Call, Change, Evidence, Life } from './evidence.ts';
 import { changeAt, Finding } from './finding.ts';
 import { isAcknowledged } from './users.ts';
 
-/** From the socket of a worker to the journal of the session-manager, over a proxy and on a busy machine, in ms. */
+/** Longest time from a worker's socket to the session-manager's call log, through a proxy on a busy machine, in ms. */
 export const TRAVEL_MS = 250;
 /** A call is sent at most this long after the commit that decided it, in ms. */
 const STALE_MS = 1_000;
 /**
- * A process that is stopped between its clock check and the socket sends a stale call: no rule closes that. It is
- * allowed to a call whose commit was answered in the last so many ms before the stop, and to no other.
+ * A process that is stopped between its clock check and the socket sends a stale call, which no rule can prevent. It is allowed only
+ * for a call whose commit was answered at most this long before the stop, in ms.
  */
 const SOCKET_MS = 50;
 
@@ -16,15 +16,15 @@ export function isIdleDecision({ to, cause }: Change): boolean {
   return (to === 'falling-asleep' && cause === 'idle') || (to === 'deleting' && cause === 'delete-due');
 }
 
-/** Deeds that end or replace a hold, told or not: from when they were sent on it may be gone. */
+/** Returns when a request that ends or replaces a hold was sent, acknowledged or not. From then on the hold may be gone. */
 function holdEnds(life: Life, after: number): number {
   const next = life.deeds.find(({ kind, sentAt }) => sentAt >= after && (kind === 'hold' || kind === 'unhold' || kind === 'sleep'));
   return next?.sentAt ?? Number.POSITIVE_INFINITY;
 }
 
 /**
- * 1a. A decision of the ms `at` is against each acknowledged activity that lies less than the idle time before it. One
- * of the very same ms may have come after it (a touch is rounded up, a decision down).
+ * 1a. Checks that no acknowledged activity lies less than the idle time before a decision. Activity in the same ms as the decision may
+ * have come after it, because a touch is rounded up and a decision down.
  */
 function checkDecision(finding: Finding, life: Life, decision: Change): void {
   const { sleepAfter, deleteAfter } = life.idle;
@@ -38,7 +38,7 @@ function checkDecision(finding: Finding, life: Life, decision: Change): void {
     finding.check('decisions after a hold', decision.at >= until, life, () => `decided at ${decision.at}, held from ${at} to ${until}`);
   }
   if (decision.to !== 'deleting') return;
-  // The contract's deadlines: asleep for deleteAfter; else the backstop, counted from when it was told or due to sleep.
+  // The deadline: deleteAfter after the sleep took effect; or, without a sleep, after it was requested or due.
   const asleep = decision.from === 'sleeping' ? life.calls.findLast(({ call, effectAt }) => call === 'sleep' && effectAt > 0) : undefined;
   const byHand = decision.from === 'falling-asleep' && life.changes.findLast(({ at }) => at < decision.at)?.cause === 'manual';
   const awake = decision.from === 'sleeping' || byHand ? 0 : (sleepAfter ?? 0);
@@ -46,7 +46,7 @@ function checkDecision(finding: Finding, life: Life, decision: Change): void {
   finding.check('deletes not before their time', decision.at >= due, life, () => `decided at ${decision.at}, due at ${due}`);
 }
 
-/** 1b. A sleep or delete reaches the session-manager at most 1 s after the commit that decided it, or never. */
+/** 1b. Checks that a sleep or delete reaches the session-manager at most 1 s after the commit that decided it, or never. */
 function checkSending(finding: Finding, life: Life, call: Call, { stopped }: Evidence): void {
   const begun = life.begun.get(call.idempotencyKey);
   if (!begun) return; // Promise 4 says what this is.
@@ -61,13 +61,13 @@ function checkSending(finding: Finding, life: Life, call: Call, { stopped }: Evi
   const age = call.at - begun.notAfter;
   finding.check(`${call.call}s sent`, age <= STALE_MS + TRAVEL_MS, life, () => `${age} ms after its decision, at ${call.at}`);
   if (call.call !== 'sleep') return;
-  // Nor is a sleep begun at all once its decision was answered by activity.
+  // A sleep call must not begin once activity has followed its decision.
   const decided = life.changes.findLast(({ at, to }) => to === 'falling-asleep' && at <= begun.notAfter);
   const later = life.signals.find(({ at }) => at > (decided?.at ?? 0) && at < begun.notBefore);
   finding.check('sleeps begun', !!decided && !later, life, () => `at ${begun.notBefore}, decided ${decided?.at}, active ${later?.at}`);
 }
 
-/** 1c. Activity on a session that is being deleted is refused, and on no other. */
+/** 1c. Checks that activity is refused exactly for sessions that are being deleted. */
 function checkRefusals(finding: Finding, life: Life): void {
   const end = life.changes.find(({ to }) => to === 'deleting' || to === 'deleted');
   for (const { at, deed } of life.signals) {
@@ -80,9 +80,9 @@ function checkRefusals(finding: Finding, life: Life): void {
 }
 
 /**
- * No idle sleep or delete is decided against a user's activity acknowledged within `sleepAfter`, or a hold; none is
- * sent more than 1 s after its decision. Activity on a session being deleted is refused, never acknowledged. (Activity
- * acknowledged after a decision is followed by a wake: promise 3.)
+ * 1. Checks that no idle sleep or delete is decided against activity acknowledged within `sleepAfter`, or against a hold; that none is
+ * sent more than 1 s after its decision; and that activity on a session being deleted is refused. Activity acknowledged after a
+ * decision is followed by a wake: promise 3.
  */
 export function promise1(evidence: Evidence): Finding {
   const finding = new Finding();
@@ -96,9 +96,9 @@ export function promise1(evidence: Evidence): Finding {
 }
 
 /**
- * 7. An outage of the pings' way in for longer than `sleepAfter` puts nobody to sleep (nor deletes) who was active when
- * it began, before a full `sleepAfter` has passed after it. It began when nobody could ping any more, and lasted at
- * least until somebody was refused the last time.
+ * 7. Checks that after an outage of pings longer than `sleepAfter`, no session that was active at its start is put to sleep or deleted
+ * for being idle before a full `sleepAfter` has passed. The outage began when no ping could succeed, and lasted at least until the
+ * last ping was refused.
  */
 export function promise7({ lives, outages }: Evidence): Finding {
   const finding = new Finding();

@@ -3,22 +3,22 @@ import { changeAt, Finding } from './finding.ts';
 import { isAcknowledged } from './users.ts';
 import { DOUBT_MS } from './world.ts';
 
-/** How late a sleep or a delete may be without a fault, and after the end of one, in ms. */
+/** The longest delay of a sleep or a delete without a fault, and after the end of one, in ms. */
 const PROMPT_MS = 1_000;
 const RECOVERY_MS = 30_000;
-/** A wake has no such bound; one that comes later than this did not follow the activity, but something else. In ms. */
+/** Wakes have no promised bound. A wake later than this was not caused by the activity. In ms. */
 const WAKE_MS = 5_000;
 
 interface Bound {
-  /** By when it must have happened. */
+  /** The time by which it must have happened, in ms since the epoch. */
   readonly by: number;
-  /** The end of the last fault that excuses it; 0: none does. */
+  /** The end of the last fault that excuses a delay, or 0. */
   readonly excuse: number;
 }
 
 /**
- * By when what is due at `due` is promised: `prompt` ms later. A fault excuses from its begin until 30 s after its end, longer by the
- * doubt where it left an unknown outcome; what it delays into another fault is excused by that one too.
+ * Returns by when something due at `due` is promised: `prompt` ms later. A fault excuses a delay from its start until 30 s after its
+ * end, plus the length of a doubt if it left an unknown outcome. If that delay reaches into another fault, that fault excuses it too.
  */
 function bound(life: Life, due: number, prompt: number, { faults }: Evidence): Bound {
   let by = due + prompt;
@@ -39,7 +39,7 @@ function bound(life: Life, due: number, prompt: number, { faults }: Evidence): B
 
 function checkDue(finding: Finding, life: Life, what: 'asleep' | 'deleted', due: number, next: number, evidence: Evidence): void {
   const { by, excuse } = bound(life, due, PROMPT_MS, evidence);
-  // Somebody came before the promise was due, or nobody was there any more to see it.
+  // The next request came before the promise was due, or the run ended before it.
   if (next <= by || (by > evidence.endedAt && changeAt(life, by)?.to !== (what === 'asleep' ? 'sleeping' : 'deleted'))) return;
   const good = what === 'asleep' ? ['sleeping', 'deleting', 'deleted'] : ['deleted'];
   const { to = 'nothing' } = changeAt(life, by) ?? {};
@@ -51,8 +51,17 @@ function checkDue(finding: Finding, life: Life, what: 'asleep' | 'deleted', due:
 }
 
 /**
- * 2. Walks a session's deeds: after each one follows when it is due to be asleep and to be deleted, unless the next deed
- * comes before that. What was sent and not acknowledged may have been done: it counts where that delays.
+ * Returns when a session is due to be asleep: at `due` ms since the epoch, or a full `sleepAfter` after the end of a wake before that,
+ * because it counts as activity (a hold that arrives just as the session falls asleep wakes it).
+ */
+function idleAt({ changes, idle: { sleepAfter } }: Life, due: number, next: number): number {
+  const woken = changes.findLast(({ at, from, to }) => from === 'waking' && to === 'active' && at <= due && at < next);
+  return woken ? Math.max(due, woken.at + (sleepAfter ?? 0)) : due;
+}
+
+/**
+ * 2. Walks through a session's requests. After each one, computes when the session is due to be asleep and to be deleted, unless the
+ * next request comes first. A request without an acknowledgement may have been carried out; it counts where that delays a deadline.
  */
 function checkLife(finding: Finding, life: Life, evidence: Evidence): void {
   const { sleepAfter, deleteAfter } = life.idle;
@@ -71,7 +80,7 @@ function checkLife(finding: Finding, life: Life, evidence: Evidence): void {
     if ((deed.kind === 'unhold' || deed.kind === 'sleep') && done) held = 0;
     const byHand = deed.kind === 'sleep' && done;
     if (byHand || sleepAfter !== null) {
-      const idle = byHand ? deed.answeredAt : Math.max(active + (sleepAfter ?? 0), held, deed.answeredAt);
+      const idle = byHand ? deed.answeredAt : idleAt(life, Math.max(active + (sleepAfter ?? 0), held, deed.answeredAt), next);
       checkDue(finding, life, 'asleep', idle, next, evidence);
       const slept = life.changes.findLast(({ at, to }) => to === 'sleeping' && at < next);
       if (slept) checkDue(finding, life, 'deleted', Math.max(slept.at, active) + deleteAfter, next, evidence);
@@ -83,7 +92,7 @@ function checkLife(finding: Finding, life: Life, evidence: Evidence): void {
 
 const POD: Readonly<Record<string, number | null>> = { awake: 1, asleep: 0, gone: null };
 
-/** Every idle session asleep, and every session past its time deleted, in time; and at the end each pod as its record says. */
+/** 2. Checks that idle sessions are asleep and expired ones deleted in time, and that in the end each pod is as its record says. */
 export function promise2(evidence: Evidence): Finding {
   const finding = new Finding();
   for (const life of evidence.lives) {
@@ -95,7 +104,7 @@ export function promise2(evidence: Evidence): Finding {
   return finding;
 }
 
-/** The last effect of a sleep that had been decided when the user came. */
+/** Returns the last effect of a sleep that had been decided before this activity, in ms since the epoch, or 0. */
 function sleptBefore(life: Life, { at }: Signal): number {
   const effects = life.calls.filter(({ call, effectAt, idempotencyKey }) => {
     const begun = life.begun.get(idempotencyKey);
@@ -107,10 +116,9 @@ function sleptBefore(life: Life, { at }: Signal): number {
 }
 
 /**
- * 3. After activity, the last effect that a sleep decided before it has on the pod is followed by the effect of a wake:
- * by one before the activity (the pod was awake again), or by one that follows. A user who logs out or puts
- * to sleep by hand meanwhile wants none, and one who stays away until the session is to be deleted needs none (promise 1
- * says when that is).
+ * 3. Checks that if a sleep decided before an activity affects the pod, a wake takes effect after it: either before the activity (the
+ * pod was awake again) or within the bound. Not needed if the user logs out or puts the session to sleep by hand meanwhile, or stays
+ * away until the session is to be deleted (promise 1 says when).
  */
 export function promise3(evidence: Evidence): Finding {
   const finding = new Finding();

@@ -2,7 +2,7 @@ import { named, readRecorder, type Write } from './recorder.ts';
 import { type Deed, type Idle, isAcknowledged, type Users } from './users.ts';
 import { type Fault, type Outage, type Stopped, TAG, type World } from './world.ts';
 
-/** One call that the session-manager saw. Times in ms of the epoch; 0: never. */
+/** One call that the session-manager received. Times in ms since the epoch; 0 means never. */
 export interface Call {
   readonly call: 'create' | 'chat' | 'sleep' | 'wake' | 'delete' | 'status';
   readonly uuid: string;
@@ -14,7 +14,7 @@ export interface Call {
   readonly lostAt: number;
 }
 
-/** A change of status, from the outbox. */
+/** A change of status, from the event stream. */
 export interface Change {
   readonly at: number;
   readonly from: string;
@@ -22,7 +22,7 @@ export interface Change {
   readonly cause: string;
 }
 
-/** All that is known of one session. Each list in the order in which it happened. */
+/** All that is known of one session. Each list is in the order of events. */
 export interface Life {
   readonly uuid: string;
   readonly idle: Idle;
@@ -31,19 +31,19 @@ export interface Life {
   readonly changes: readonly Change[];
   readonly calls: readonly Call[];
   readonly writes: readonly Write[];
-  /** The write that began the call of this token. */
+  /** The write that began the call, by the call's token. */
   readonly begun: ReadonlyMap<string, Write>;
-  /** The record at the end, as Redis has it. */
+  /** The record in Redis at the end. */
   readonly record: Readonly<Record<string, string>>;
-  /** The pod at the end; null: there is none. */
+  /** The pod's replicas at the end, or null if there is no pod. */
   readonly replicas: number | null;
 }
 
-/** An acknowledged sign of life, at ms of Redis' clock. */
+/** An acknowledged activity or hold, at ms of Redis' clock. */
 export interface Signal {
   readonly at: number;
   readonly deed: Deed;
-  /** Of a hold, else 0. */
+  /** The end of a hold, or 0. */
   readonly holdUntil: number;
 }
 
@@ -53,7 +53,7 @@ export interface Evidence {
   readonly outages: readonly Outage[];
   readonly stopped: readonly Stopped[];
   readonly kills: World['kills'];
-  /** When everything had settled. */
+  /** When everything had settled, in ms since the epoch. */
   readonly endedAt: number;
 }
 
@@ -71,7 +71,7 @@ function pairs(flat: readonly string[]): Record<string, string> {
   return Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]));
 }
 
-/** A record's own answer says when it was touched: Redis' time, to the ms. */
+/** Returns the signal that a request acknowledged. Its time is in the returned record: Redis' clock, to the ms. */
 function signalOf(deed: Deed): Signal | null {
   if (!isAcknowledged(deed)) return null;
   if (deed.kind === 'create' || deed.kind === 'activity') return { at: Date.parse(deed.view!.lastActivity), deed, holdUntil: 0 };
@@ -80,7 +80,7 @@ function signalOf(deed: Deed): Signal | null {
   return { at: holdUntil - deed.span, deed, holdUntil };
 }
 
-/** Each session's record and pod now. */
+/** Reads each session's record and pod now. */
 export async function present(world: World): Promise<Map<string, Pick<Life, 'record' | 'replicas'>>> {
   const prefix = `${TAG}:session:`;
   const { items } = await world.sim<{ items: { uuid: string; replicas: number }[] }>('GET', '/sim/pods');
@@ -105,7 +105,7 @@ async function outbox(world: World): Promise<Map<string, (Change & { uuid: strin
   );
 }
 
-/** Gathers what is known of each session that a user was told of. */
+/** Gathers what is known of each session that a user was given. */
 export async function gather(world: World, users: Users): Promise<Evidence> {
   const changes = await outbox(world);
   const calls = grouped((await world.sim<{ items: Call[] }>('GET', '/sim/journal')).items);
@@ -122,7 +122,7 @@ export async function gather(world: World, users: Users): Promise<Evidence> {
       deeds: mine,
       signals: mine.map(signalOf).filter((signal) => signal !== null),
       changes: changes.get(uuid) ?? [],
-      // A patrol and probes read statuses beside all else: that changes nothing, and needs no lock.
+      // The patrol and probes read statuses too; those change nothing and need no lock.
       calls: (calls.get(uuid) ?? []).filter(
         ({ call, idempotencyKey }) => call !== 'create' && (call !== 'status' || begun.has(idempotencyKey)),
       ),

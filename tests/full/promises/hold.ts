@@ -11,7 +11,7 @@ const PROMISES: Readonly<Record<PromiseNumber, string>> = {
   7: 'an outage of the pings’ way in puts nobody to sleep',
 };
 
-/** Runs the plan once, and holds each of the seven promises against what came of it. */
+/** Runs the plan once, and checks each of the seven promises against the result. */
 export function promisesHold(plan: Plan): void {
   describe(`promises: ${plan.name}`, () => {
     let verdict: Verdict;
@@ -19,7 +19,7 @@ export function promisesHold(plan: Plan): void {
       verdict = await run(plan);
     }, 240_000);
 
-    // Where the session-manager alone fails, there is no outage to hold the last promise against.
+    // Promise 7 needs an outage of pings, and there is none where only the session-manager fails.
     const promises = Object.entries(PROMISES).filter(([number]) => !(plan.usersUntouched && number === '7'));
     it.each(promises)('%s. %s', (number) => {
       const n = Number(number) as PromiseNumber;

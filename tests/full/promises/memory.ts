@@ -2,10 +2,10 @@ import type { Evidence, Life } from './evidence.ts';
 import { Finding } from './finding.ts';
 import { type Deed, isAcknowledged } from './users.ts';
 
-/** An answer so shortly before a kill is one that could have been lost, in ms. */
+/** An answer at most this long before a kill is one that the kill could have lost, in ms. */
 const FRESH_MS = 500;
 
-/** What was acknowledged stands in the record at the end, unless a later deed, told or not, may have replaced it. */
+/** Checks that an acknowledged change is in the record at the end, unless a later request, acknowledged or not, may have replaced it. */
 function checkKept(finding: Finding, life: Life, deed: Deed, later: readonly Deed[]): void {
   const { record } = life;
   const replaced = later.some(({ kind }) => kind === 'hold' || kind === 'unhold' || kind === 'sleep');
@@ -20,8 +20,8 @@ function checkKept(finding: Finding, life: Life, deed: Deed, later: readonly Dee
 }
 
 /**
- * 5. Nothing acknowledged is lost: an answer tells what was written (activity is dated between question and answer), no
- * later answer knows of less, and the record at the end still has it.
+ * 5. Checks that nothing acknowledged is lost: an answer reports what was written (activity is dated between request and answer), no
+ * later answer knows less, and the record at the end still has it.
  */
 export function promise5({ lives, kills }: Evidence): Finding {
   const finding = new Finding();

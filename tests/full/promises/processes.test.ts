@@ -9,7 +9,7 @@ promisesHold({
   usersUntouched: false,
   async chaos(world, random) {
     const breathe = () => pause(random.between(500, 1_500));
-    /** Commits are answered late, so that some worker holds a lock and has not sent its call yet. */
+    /** Delays the answers to commits, so that a worker holds a lock and has not sent its call yet, and then calls `strike`. */
     const amidCalls = async (reply: number, strike: (worker: AppProcess) => Promise<unknown>) => {
       world.redisProxy.delay({ from: reply });
       await world.underWay(2, reply);
@@ -37,7 +37,7 @@ promisesHold({
       });
     }
     await breathe();
-    // Its calls hang when it dies: what they leave behind is in doubt.
+    // The worker's calls hang when it dies, so their effect is in doubt.
     await world.fault('worker killed amid a call', async () => {
       await world.sim('POST', '/sim/faults', { fault: { hang: true, lateMs: 1_500 }, every: 2 });
       await pause(1_000);

@@ -1,4 +1,4 @@
-/** A seeded source of chance (mulberry32): the same seed makes the same plan, though not the same timing. */
+/** A seeded random generator (mulberry32). The same seed makes the same plan, but not the same timing. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** 0 up to, not including, 1. */
+  /** Returns a number from 0 up to, but not including, 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;

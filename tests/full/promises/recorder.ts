@@ -5,27 +5,27 @@ import { CLOCK_KEY, TAG } from './world.ts';
 
 const NAMES = new Map<string, string>(Object.entries(FIELDS).map(([name, short]) => [short, name]));
 
-/** The field that is called so in Redis. */
+/** Returns the name of a field that is abbreviated in Redis. */
 function nameOf(short: string): string {
   return NAMES.get(short) ?? short;
 }
 
-/** A record as it stands in Redis, its fields by their names. */
+/** Returns a record from Redis with the full names of its fields. */
 export function named(record: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(record).map(([short, value]) => [nameOf(short), value]));
 }
 
-/** What one script wrote into one session's record. */
+/** The fields that one script wrote into one session's record. */
 export interface Write {
   readonly uuid: string;
   readonly set: Readonly<Record<string, string>>;
   readonly removed: readonly string[];
-  /** It was written between these two readings of Redis' clock, ms. */
+  /** The write happened between these two readings of Redis' clock, in ms. */
   readonly notBefore: number;
   readonly notAfter: number;
 }
 
-/** The commands in a file of Redis' protocol; whatever a kill left unfinished at its end is not one. */
+/** Yields the commands in a file of Redis' protocol, without one that a kill left incomplete at its end. */
 function* commands(file: Buffer): Generator<string[]> {
   let at = 0;
   const line = () => {
@@ -57,8 +57,8 @@ function aofFiles(dir: string): string[] {
 }
 
 /**
- * The flight recorder: Redis' own AOF holds every write of every record in its order, kill -9 or not, and is no part of
- * what is judged. It tells when a call was begun, under which token, and when its lease was renewed.
+ * Reads the record's writes from Redis' own AOF. It holds every write in order, even after kill -9, and does not depend on the code
+ * under test. It shows when a call was begun, under which token, and when its lease was renewed.
  */
 export function readRecorder(dir: string): Write[] {
   const prefix = `${TAG}:session:`;

@@ -43,7 +43,7 @@ promisesHold({
     });
     await pause(random.between(500, 1_500));
 
-    // A worker dies while Redis is away, and with it all that it wanted to write.
+    // A worker dies while Redis is down, and with it all that it wanted to write.
     await world.fault('redis and a worker killed', async () => {
       await world.killRedis();
       await world.killWorker(random.pick(world.workers));

@@ -12,15 +12,15 @@ import { tellStories } from './story.ts';
 import { Users } from './users.ts';
 import { World } from './world.ts';
 
-/** Of each run: users, who make some 200 sessions. */
+/** The number of users in each run, who create some 200 sessions. */
 const SESSIONS = 100;
-/** How long all goes well at first, in ms: what is due then has no excuse. */
+/** The time without faults at the start, in ms. What is due then has no excuse. */
 const CALM_MS = 12_000;
 /** How long the users stay after the last fault, in ms. */
 const AFTERMATH_MS = 3_000;
-/** What a 429 asks for in these runs, in ms. */
+/** The `Retry-After` of a 429 in these runs, in ms. */
 export const RETRY_AFTER_MS = 2_000;
-/** The longest recovery that is promised, the longest that anything is due after the users' last deed, and room to look. */
+/** The longest promised recovery, the longest deadline after the users' last request, and a margin, in ms. */
 const SETTLE_MS = 34_000 + 17_000 + 2_000;
 
 export type PromiseNumber = 1 | 2 | 3 | 4 | 5 | 6 | 7;
@@ -34,14 +34,14 @@ export interface Plan {
   readonly name: string;
   readonly apis: number;
   readonly workers: number;
-  /** Whether the faults are the session-manager's alone, so that users must not notice. */
+  /** Whether only the session-manager fails, so that users must not notice. */
   readonly usersUntouched: boolean;
   readonly chaos: (world: World, random: Random) => Promise<void>;
-  /** How much must have been checked, per promise: a check that saw nothing proves nothing. Well below what chance has brought. */
+  /** The least number of checks per promise, because a check that saw nothing proves nothing. Well below what random runs gave. */
   readonly atLeast: Partial<Record<PromiseNumber, Readonly<Record<string, number>>>>;
 }
 
-/** Nothing is under way, in doubt or due any more. */
+/** Returns whether no call is in flight, in doubt or due any more. */
 async function isSettled(world: World): Promise<boolean> {
   const now = Date.now();
   for (const { record, replicas } of (await present(world)).values()) {
@@ -54,7 +54,7 @@ async function isSettled(world: World): Promise<boolean> {
   return true;
 }
 
-/** Users come, all goes well for a while, then nothing does; then it is quiet again, and all must be as promised. */
+/** Runs a plan: users arrive, a calm period, the faults, then quiet until all has settled. Returns the verdict on each promise. */
 export async function run({ name, apis, workers, usersUntouched, chaos }: Plan): Promise<Verdict> {
   const seed = Number(process.env.SANDMAN_SEED) || Math.floor(Math.random() * 2 ** 31);
   const world = new World();
@@ -68,7 +68,7 @@ export async function run({ name, apis, workers, usersUntouched, chaos }: Plan):
     await pause(AFTERMATH_MS);
     users.goodbye();
     await gone;
-    // What does not settle is for the verdict to name.
+    // If it does not settle, the verdict names what did not.
     await waitFor('all has settled', () => isSettled(world), SETTLE_MS).catch(() => {});
     const evidence = await gather(world, users);
     const findings = {

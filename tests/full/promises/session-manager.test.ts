@@ -8,7 +8,7 @@ promisesHold({
   workers: 3,
   usersUntouched: true,
   async chaos(world, random) {
-    /** One of `every` calls, or all of them, meet with this. */
+    /** Applies a fault to all calls, or to one of `every`, for `ms`. */
     const struck = (kind: string, ms: number, rule: { fault: object; every?: number; call?: string }) =>
       world.fault(kind, async () => {
         await world.sim('POST', '/sim/faults', rule);

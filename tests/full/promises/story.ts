@@ -23,7 +23,7 @@ function storyOf(life: Life, { faults }: Evidence): string {
   return [`${life.uuid}, ${JSON.stringify(life.idle)}`, ...lines, ''].join('\n');
 }
 
-/** Appends to the file `SANDMAN_STORIES`, where it is set, all that is known of the sessions to which a promise was broken. */
+/** Appends all that is known of each session with a broken promise to the file `SANDMAN_STORIES`, if it is set. */
 export function tellStories(evidence: Evidence, findings: readonly Finding[]): void {
   const file = process.env.SANDMAN_STORIES;
   if (!file) return;

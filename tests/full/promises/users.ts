@@ -2,16 +2,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Random } from './random.ts';
 import type { World } from './world.ts';
 
-/** Where nobody listens. */
+/** An address where nothing listens. */
 const NOBODY = 'http://127.0.0.1:1';
 
-/** In ms; null is "never". */
+/** Idle times of a policy, in ms; null means `never`. */
 export interface Idle {
   readonly sleepAfter: number | null;
   readonly deleteAfter: number;
 }
 
-/** By how often they are given. The last is asleep at the end of a run, the others are gone. */
+/** Listed as often as each is used. Sessions of the last are asleep at the end of a run, the others are deleted. */
 const POLICIES: readonly Idle[] = [
   { sleepAfter: 4_000, deleteAfter: 6_000 },
   { sleepAfter: 4_000, deleteAfter: 6_000 },
@@ -27,26 +27,26 @@ interface View {
   readonly holdUntil: string | null;
 }
 
-/** One request of a user, exactly as it went. */
+/** One request of a user, with its times and its answer. */
 export interface Deed {
   readonly uuid: string;
   readonly kind: 'create' | 'activity' | 'hold' | 'unhold' | 'sleep' | 'logout';
-  /** Of a hold, ms. */
+  /** The length of a hold, in ms. */
   readonly span: number;
   readonly sentAt: number;
-  /** When the answer was there, or it was clear that none would come. */
+  /** When the answer arrived, or it was clear that none would. */
   readonly answeredAt: number;
-  /** 0: no answer. */
+  /** The HTTP status, or 0 if there was no answer. */
   readonly status: number;
   readonly view: View | null;
 }
 
-/** Whether it was done, as far as the user was told. */
+/** Returns whether the user was told that the request was carried out. */
 export function isAcknowledged({ status, view }: Deed): boolean {
   return status >= 200 && status < 300 && view !== null;
 }
 
-/** One person with one session at a time. */
+/** A user with one session at a time. */
 class User {
   uuid = '';
   readonly idle: Idle;
@@ -70,7 +70,7 @@ class User {
     await this.#leave();
   }
 
-  /** What this user would be asleep after, or deleted. */
+  /** How long this user's session may idle before it is put to sleep or deleted, in ms. */
   get #patience(): number {
     return this.idle.sleepAfter ?? this.idle.deleteAfter;
   }
@@ -78,7 +78,7 @@ class User {
   async #act(): Promise<void> {
     const dice = this.#random.next();
     if (dice < 0.45) return this.#type();
-    // At the deadline: just before it, at the decision, during the call, after it.
+    // Around the deadline: just before it, at the decision, during the call, after it.
     if (dice < 0.63) return this.#after(this.#patience - 60, this.#patience + 140);
     if (dice < 0.8) return this.#after(this.#patience + 200, this.#patience + 3_500);
     if (dice < 0.86) return this.#after(this.#patience + this.idle.deleteAfter - 100, this.#patience + this.idle.deleteAfter + 1_500);
@@ -89,7 +89,7 @@ class User {
     }
     await this.#logout();
     await this.#wait(0, 300);
-    // The page is still open in another tab.
+    // The page is still open in another tab and sends a ping.
     if (this.#random.next() < 0.7) await this.#ping();
     this.uuid = '';
   }
@@ -102,7 +102,7 @@ class User {
   }
 
   async #after(from: number, to: number): Promise<void> {
-    // More than a minute away: another day.
+    // Caps waits, because some deadlines are far away.
     await this.#wait(Math.min(from, 8_000), Math.min(to, 12_000));
     if (!this.#users.leaving) await this.#ping();
   }
@@ -118,7 +118,7 @@ class User {
     }
   }
 
-  /** Users press the button again until it works. */
+  /** Pings until it is accepted, as a user presses a button again. */
   async #ping(): Promise<void> {
     while (this.uuid !== '') {
       const { status } = await this.#do('activity', 'POST', '/activity');
@@ -140,7 +140,7 @@ class User {
     while ((await this.#request('logout', 'POST', `/v1/users/${this.#id}/logout`)).status !== 202) await this.#retry();
   }
 
-  /** The last deed: some leave without a word, some are held by a long job, some log out. */
+  /** Sends the last request: some users leave without one, some leave a hold for a long job, some log out. */
   async #leave(): Promise<void> {
     const dice = this.#random.next();
     if (this.uuid === '' || dice < 0.5) return;
@@ -178,7 +178,7 @@ class User {
   }
 }
 
-/** The crowd, and the log of all that they asked and were told. */
+/** All users, and the log of their requests and answers. */
 export class Users {
   readonly world: World;
   readonly log: Deed[] = [];
@@ -195,7 +195,7 @@ export class Users {
     return this.#goodbye.signal.aborted;
   }
 
-  /** Like a load balancer that does not know yet who is dead, nor who is not up yet. */
+  /** Picks a random API, as a load balancer does that does not know yet which one is dead or not ready. */
   api(random: Random): string {
     return this.world.apis.length === 0 ? NOBODY : random.pick(this.world.apis).url;
   }
@@ -204,7 +204,7 @@ export class Users {
     await pause(Math.max(0, ms), undefined, { signal: this.#goodbye.signal }).catch(() => {});
   }
 
-  /** Lets them come, and answers when the last has left. */
+  /** Starts the users, and returns when the last has left. */
   async live(): Promise<void> {
     await Promise.all(this.#crowd.map((user) => user.live()));
   }

@@ -18,29 +18,29 @@ const API_KEY = 'promises-api-key-0123456789';
 const SIM_KEY = 'promises-session-manager-key';
 const PREFIX = 'promises';
 export const TAG = `{${PREFIX}:0}`;
-/** How often Redis writes its clock down, in ms: between two of these lies everything else in its AOF. */
+/** How often Redis' clock is written to its AOF, in ms. Each other write in the AOF lies between two of these. */
 const CLOCK_MS = 10;
 export const CLOCK_KEY = 'promises-clock';
 /** `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND` of these processes, in ms. */
 export const DOUBT_MS = 4_000;
-/** A call's lease from its last renewal, in ms. */
+/** The length of a call's lease after its last renewal, in ms. */
 export const LEASE_MS = 8_000;
 
-/** Something went wrong from `from` to `to`, ms of the epoch. */
+/** Something failed from `from` to `to`, in ms since the epoch. */
 export interface Fault {
   readonly kind: string;
   readonly from: number;
   readonly to: number;
 }
 
-/** Nobody could ping from `from` (all were dead by then) to `to` (somebody was refused still). */
+/** No ping could succeed from `from` (all targets were down) to `to` (a ping was still refused). */
 export interface Outage {
   readonly kind: 'redis' | 'apis';
   readonly from: number;
   readonly to: number;
 }
 
-/** A worker was stopped meanwhile; what Redis answered took `reply` ms to arrive. */
+/** A worker was stopped meanwhile. Redis' answers to it were delayed by `reply` ms. */
 export interface Stopped {
   readonly from: number;
   readonly to: number;
@@ -52,12 +52,12 @@ interface Api {
   readonly process: AppProcess;
 }
 
-/** Real processes on a Redis of their own, each behind a proxy; and a log of what was done to them. */
+/** Real processes on their own Redis, each behind a proxy, with a log of the faults applied to them. */
 export class World {
   readonly faults: Fault[] = [];
   readonly outages: Outage[] = [];
   readonly stopped: Stopped[] = [];
-  /** When an API, a worker or Redis was killed. */
+  /** When an API, a worker or Redis was killed, in ms since the epoch. */
   readonly kills: { readonly what: 'api' | 'worker' | 'redis'; readonly at: number }[] = [];
   readonly dir = mkdtempSync(join(tmpdir(), 'sandman-promises-'));
   apis: Api[] = [];
@@ -65,7 +65,7 @@ export class World {
   redis!: RedisServer;
   redisProxy!: FaultProxy;
   simProxy!: FaultProxy;
-  /** Straight to Redis, whatever its proxy does. */
+  /** A connection to Redis that bypasses its proxy. */
   direct!: Redis;
   #sim!: AppProcess;
   #simUrl = '';
@@ -76,7 +76,7 @@ export class World {
     this.redisProxy = await startFaultProxy({ host: '127.0.0.1', port: Number(new URL(this.redis.url).port) });
     this.direct = new Redis(this.redis.url, { retryStrategy: () => 20, maxRetriesPerRequest: null });
     this.direct.on('error', () => {});
-    // Written before it is answered, always: under `everysec` a slow disk may postpone that by up to 2 s.
+    // With `no`, Redis always writes to the AOF before it answers. With `everysec`, a slow disk may postpone that by up to 2 s.
     this.direct.on('ready', () => {
       this.direct.config('SET', 'appendfsync', 'no', 'auto-aof-rewrite-percentage', '0').catch(() => {});
     });
@@ -105,7 +105,7 @@ export class World {
     };
   }
 
-  /** Users may find it before it is up, like the one it replaces. */
+  /** Starts an API. Users may reach it before it is up, as happens after a replacement. */
   async addApi(): Promise<void> {
     const port = await freePort();
     const url = `http://127.0.0.1:${port}`;
@@ -119,7 +119,7 @@ export class World {
     await up(`http://127.0.0.1:${port}/readyz`);
   }
 
-  /** kill -9; answers when it is dead. */
+  /** Kills the API with kill -9 and waits until it is dead. */
   async killApi(api: Api): Promise<void> {
     this.kills.push({ what: 'api', at: Date.now() });
     api.process.kill('SIGKILL');
@@ -139,7 +139,7 @@ export class World {
     await this.redis.kill();
   }
 
-  /** Waits until so many calls were begun in the last `ms`: what answers them is on its way still, behind the proxy's delay. */
+  /** Waits until `calls` calls were begun in the last `ms`. Redis' answers to them are still delayed by the proxy. */
   async underWay(calls: number, ms: number): Promise<void> {
     const script = `
       local t, found = redis.call('TIME'), 0
@@ -162,7 +162,7 @@ export class World {
     }
   }
 
-  /** Takes the pings' way in away, brings it back after `ms`, and watches when it works again. */
+  /** Stops pings with `take`, restores them with `bring` after `ms`, and logs when a ping succeeds again. */
   async outage(kind: Outage['kind'], ms: number, take: () => Promise<unknown>, bring: () => Promise<unknown>): Promise<void> {
     await take();
     const from = Date.now();
@@ -171,7 +171,7 @@ export class World {
     let to = Date.now();
     for (let open = false; !open; ) {
       const askedAt = Date.now();
-      // There is no such session: who says so has asked Redis.
+      // The session does not exist, but an API that answers 404 has asked Redis.
       const answers = await Promise.all(this.apis.map(({ url }) => this.request(url, 'POST', '/v1/sessions/nobody/activity')));
       open = answers.some(({ status }) => status === 404);
       if (!open) to = askedAt;
@@ -181,7 +181,7 @@ export class World {
     this.outages.push({ kind, from, to });
   }
 
-  /** @returns status 0 where there was no answer */
+  /** @returns status 0 if there was no answer */
   async request<T>(base: string, method: string, path: string, body?: unknown): Promise<{ status: number; body: T | null }> {
     const headers = { 'x-api-key': API_KEY, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
     try {
@@ -197,7 +197,7 @@ export class World {
     }
   }
 
-  /** To the session-manager itself, whatever its proxy does. */
+  /** Sends a request to the session-manager directly, not through its proxy. */
   async sim<T>(method: string, path: string, body?: unknown): Promise<T> {
     const headers = { 'x-api-key': SIM_KEY, ...(body === undefined ? {} : { 'content-type': 'application/json' }) };
     const answer = await fetch(this.#simUrl + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
