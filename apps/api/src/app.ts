@@ -20,32 +20,32 @@ import { signalRoutes } from './routes/signals.ts';
 import { boundUnauthenticated } from './unauthenticated.ts';
 
 const BODY_LIMIT_BYTES = 1_048_576;
-/** A user's id of 255 characters, each of up to four bytes written as `%XX`. */
+/** Length of the longest path parameter: a user id of 255 characters, each of up to 4 bytes, each byte written as `%XX`. */
 const LONGEST_PARAM = 255 * 12;
 
-/** A request must arrive within this, its headers within that, in ms; how long an answer takes is another matter. */
+/** How long a whole request may take to arrive, and its headers alone, in ms. They do not bound how long the answer takes. */
 const RECEIVE_MS = 30_000;
 const HEADERS_MS = 10_000;
-/** How often connections are looked through for those that are too slow, in ms. */
+/** How often Node looks for connections that exceed these bounds, in ms. */
 const LOOK_MS = 1_000;
 
-/** The API, ready to listen or to be injected into. */
+/** Builds the API server. It does not listen yet, so a test can also inject requests. */
 export async function buildApi(deps: ApiDeps) {
   const app = Fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    // Lines are told apart by session and trace; a logger for each request costs as much as its checks.
+    // Log lines carry the session and the trace; a child logger for each request would cost as much as the checks of the request.
     childLoggerFactory: (logger) => logger,
-    // Longer than a load balancer keeps it: it would send the next request into a connection that is being closed.
+    // Must be longer than a load balancer keeps a connection. Otherwise the balancer sends a request on a connection that is being closed.
     keepAliveTimeout: deps.keepAlive,
     trustProxy: [...deps.trustedProxies],
     requestTimeout: RECEIVE_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: LOOK_MS },
-    // While it drains, what still arrives is served; `/readyz` has told the balancer.
+    // Requests that arrive during the shutdown are served; `/readyz` has told the load balancer to send no more.
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: LONGEST_PARAM },
-    // An address that cannot be decoded: no hook has seen the request.
+    // Called for a URL that cannot be decoded. No hook has run, so the security headers are set here.
     frameworkErrors: (error, request, reply) => {
       answerError(error, request, reply.headers({ ...OF_DATA, connection: 'close' }));
     },
@@ -57,7 +57,7 @@ export async function buildApi(deps: ApiDeps) {
   boundUnauthenticated(app, keyCheck(deps.apiKeys));
   await shedOverload(app);
 
-  // A connection that is kept alive keeps a process that is told to stop, and its next request may find it gone.
+  // During the shutdown every answer closes its connection: a kept one would delay the exit, and its next request might fail.
   const readiness = new Readiness(async () => !app.isStuck() && (await deps.ready()));
   app.decorate('readiness', readiness);
   app.addHook('preClose', () => readiness.leave());
@@ -66,13 +66,13 @@ export async function buildApi(deps: ApiDeps) {
     done(null, payload);
   });
 
-  // Text from a query is made a number; a body says what it means.
+  // Query parameters are text, so they are coerced to numbers; JSON bodies have types of their own and are not coerced.
   const strict = new Ajv({ useDefaults: true, strict: false });
   const lenient = new Ajv({ useDefaults: true, strict: false, coerceTypes: true });
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'querystring' ? lenient : strict).compile(schema as object));
   app.setErrorHandler<FastifyError>(answerError);
-  // A body is optional where all its fields are: nothing at all then means the empty object.
-  // A message may hold any JSON; what is ours refuses every key it does not know.
+  // An empty body is parsed as undefined; `preValidation` below makes it `{}`, so a body whose fields are all optional may be left out.
+  // `ignore` keeps keys such as `__proto__`: a chat message may hold any JSON, and Sandman's own schemas refuse unknown keys.
   const parseJson = app.getDefaultJsonParser('ignore', 'ignore');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body: string, done) => {
     if (body === '') done(null, undefined);
@@ -119,7 +119,7 @@ export async function buildApi(deps: ApiDeps) {
       v1.addHook('onRequest', async () => {
         if (!deps.admitted()) throw new SandmanError('not-ready', 'Redis cannot be reached');
       });
-      // Behind the check of the key: a trace costs, and its callers may ask for it.
+      // Runs after the check of the key: a trace costs time, and a caller's headers can ask for one.
       if (deps.requestSpans) await v1.register(deps.requestSpans);
       if (deps.rateLimit) await limitRate(v1, deps.rateLimit);
       await v1.register(sessionRoutes, deps);

@@ -11,7 +11,7 @@ it('the same subject twice is one signal with the newest time, for each kind', (
     { uuid: 'a', at: later(5) },
     { uuid: 'a', at: later(2) },
     { uuid: 'a', at: later(9), kind: 'background' },
-    // A user and a session of the same name are two subjects.
+    // A user and a session with the same name are two subjects.
     { userId: 'a', at: AT },
     { userId: 'a' },
     { userId: 'a', at: later(1) },

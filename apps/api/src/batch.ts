@@ -22,20 +22,20 @@ function subjectOf(signal: Signal): string {
   return 'uuid' in signal ? `uuid ${signal.kind} ${signal.uuid}` : `userId ${signal.kind} ${signal.userId}`;
 }
 
-/** Null is now, which is the newest: a later time counts as now. */
+/** Returns the later of two times in ms. Null means now and is the latest: times in the future count as now. */
 function newest(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : Math.max(a, b);
 }
 
-/** What a batch asks for. */
+/** A batch, read and grouped. */
 export interface Batch {
-  /** One for each subject and kind, with the newest time of its events. */
+  /** One signal for each subject and kind, with the latest time of its events. */
   readonly signals: readonly Signal[];
-  /** For each event the position of its signal, or the code of what is wrong with it. */
+  /** For each event, the index of its signal in `signals`, or the code of its error. */
   readonly events: readonly (number | ErrorCode)[];
 }
 
-/** Reads the events of a batch, each on its own. */
+/** Reads the events of a batch. An invalid event gets an error code and does not affect the others. */
 export function readBatch(given: readonly unknown[]): Batch {
   const signals: Signal[] = [];
   const positions = new Map<string, number>();

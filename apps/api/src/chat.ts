@@ -9,13 +9,13 @@ import { keepAwake } from './keep-awake.ts';
 export interface ChatDeps {
   readonly service: SessionService;
   readonly sessionManager: SessionManagerClient;
-  /** `SESSION_MANAGER_TIMEOUT`, ms: bounds the wait for the wake. */
+  /** `SESSION_MANAGER_TIMEOUT`, ms: the longest wait for the wake, and for a caller that does not read. */
   readonly timeout: number;
-  /** `CHAT_TIMEOUT`, ms: bounds how long a message is sent again to a pod that starts. */
+  /** `CHAT_TIMEOUT`, ms: how long a message may be retried while the pod starts. */
   readonly chatTimeout: number;
 }
 
-/** The headers of a pod's answer that are passed on: those that describe its body, and how to treat it. */
+/** The headers of a pod's answer that are passed on: they describe the body and how to treat it. */
 const FORWARDED = [
   'content-type',
   'content-encoding',
@@ -28,12 +28,12 @@ const FORWARDED = [
   'x-accel-buffering',
 ];
 
-/** How long a message waits at most until a status that is about to be read was, in ms. */
+/** The longest time a message waits for a status read that is already due, in ms. */
 const CHECK_MS = 2_000;
-/** How long a chat whose pod was not found waits until that is confirmed, in ms. */
+/** The longest time a chat whose pod was not found waits for a worker to confirm that, in ms. */
 const VERIFY_MS = 5_000;
 
-/** Until the caller has read, or has gone; one who does not read for `timeout` ms is taken to have gone. */
+/** Waits until the caller has read what was written, or has disconnected. Disconnects a caller that reads nothing for `timeout` ms. */
 function writable(raw: ServerResponse, timeout: number): Promise<void> {
   return new Promise((resolve) => {
     const stuck = setTimeout(() => raw.destroy(), timeout);
@@ -46,16 +46,16 @@ function writable(raw: ServerResponse, timeout: number): Promise<void> {
   });
 }
 
-/** For how long after a wake a pod may have replicas and not serve yet, in ms. */
+/** How long after a wake a pod may have replicas and not serve yet, in ms. */
 const STARTING_MS = 60_000;
-/** From one try to send a message to a pod that starts to the next, in ms: at first, and at most. */
+/** The first and the longest pause between tries to send a message to a pod that is starting, in ms. */
 const FIRST_TRY_MS = 100;
 const LONGEST_TRY_MS = 1_000;
 
-/** With these an ingress answers for a pod that is not there. */
+/** The statuses with which an ingress answers when it cannot reach the pod. */
 const UNANSWERED = new Set([502, 503, 504]);
 
-/** Sends a message until the pod has it. Only what the pod surely does not have is sent again, and only while it may be starting. */
+/** Sends a message, and retries only while the pod may be starting and only if the pod certainly did not receive it. */
 async function send(
   { sessionManager, chatTimeout }: ChatDeps,
   { record, now }: LiveReading,
@@ -77,26 +77,26 @@ async function send(
   }
 }
 
-/** A session whose pod did not answer the message before: how it is once its status was read, or after a moment. */
+/** Reads a session whose status is due to be read, after that read or after at most 2 s. */
 async function checked({ service, timeout }: ChatDeps, { record }: LiveReading): Promise<LiveReading> {
   const found = await service.untilAwake(record.uuid, { timeout: Math.min(timeout, CHECK_MS) }, record.verifyAt);
   return found ?? service.get(record.uuid);
 }
 
 /**
- * Wakes the session if need be, then sends the message to the pod and streams its answer back. Its activity was recorded before.
+ * Wakes the session if needed, sends the message to the pod and streams its answer back. The caller has recorded the activity.
  *
- * @param message the body of the request, `{"message": …}`, as the session-manager takes it, too
+ * @param message the body of the request, `{"message": …}`, which is also what the session-manager expects
  */
 export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer, reply: FastifyReply): Promise<void> {
   const { service, timeout } = deps;
   const { record } = reading;
   const { uuid } = record;
   const { raw } = reply;
-  // A caller who hung up does not cut the pod's work: it goes on as background activity, which has its bound.
+  // If the caller disconnects, the pod's work goes on as background activity until `backgroundCap` is used up.
   const bound = new AbortController();
   const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, spent: () => bound.abort() });
-  // The pod did not answer as an awake one does: another party may have scaled it down.
+  // Called when the pod did not answer as an awake one does: another party may have scaled it to 0.
   const check = () => service.check(uuid).catch(() => {});
   try {
     const found = isBeingChecked(record, reading.now) ? await checked(deps, reading) : reading;
@@ -115,7 +115,7 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer
       throw new SandmanError('session-manager-error', `The session-manager does not find the pod of session ${uuid}`);
     }
     if (UNANSWERED.has(answer.status)) await check();
-    // Rare, and the answer need not wait for it: where it fails, one 404 more may count than should.
+    // Clears the note of an earlier 404. Not awaited: if this write fails, that 404 only counts for longer than it should.
     else if (record.missingSince > 0 && answer.status < 400) service.found(uuid).catch(() => {});
     if (answer.status < 200 || answer.status > 599) {
       answer.body.destroy();
@@ -128,19 +128,19 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer
       if (value !== undefined) raw.setHeader(name, value);
     }
     raw.statusCode = answer.status;
-    // With the first chunk if that is there, and alone if it keeps waiting.
+    // Sends the headers together with the first chunk if it is available, otherwise alone.
     setImmediate(() => {
       if (!raw.headersSent) raw.flushHeaders();
     });
     raw.on('error', () => {});
     try {
       for await (const chunk of answer.body) {
-        // After the caller hung up, the answer is read on and dropped, so that the pod can finish its work.
+        // After the caller has disconnected, the answer is still read, and dropped, so that the pod can finish its work.
         if (!raw.destroyed && !raw.write(chunk)) await writable(raw, timeout);
       }
       raw.end();
     } catch {
-      // The pod's stream broke: so must ours, or the caller would take half an answer for a whole one.
+      // The pod's stream broke off. Break off the answer too, or the caller would take a part of it for the whole.
       raw.destroy();
       await check();
     }

@@ -4,7 +4,7 @@ import type { SessionManagerClient } from '@sandman/session-manager';
 import type { RedisJournal, RedisShadows } from '@sandman/store';
 import type { RateLimit } from './rate-limit.ts';
 
-/** What the API is made of. */
+/** Everything that `buildApi` needs. */
 export interface ApiDeps {
   readonly service: SessionService;
   readonly journal: RedisJournal;
@@ -14,9 +14,9 @@ export interface ApiDeps {
   /** Keys that callers may use. */
   readonly apiKeys: readonly string[];
   readonly rateLimit: RateLimit | null;
-  /** `POD_PRICE_PER_HOUR`; null where none is set. */
+  /** `POD_PRICE_PER_HOUR`; null if it is not set. */
   readonly podPrice: number | null;
-  /** `SESSION_MANAGER_TIMEOUT`, ms: how long a chat waits for the wake of its session. */
+  /** `SESSION_MANAGER_TIMEOUT`, ms: the longest wait of a chat for the wake of its session. */
   readonly timeout: number;
   /** `CHAT_TIMEOUT`, ms. */
   readonly chatTimeout: number;
@@ -24,15 +24,15 @@ export interface ApiDeps {
   readonly chatBodyLimit: number;
   /** `KEEP_ALIVE_TIMEOUT`, ms. */
   readonly keepAlive: number;
-  /** `TRUST_PROXY`: addresses and networks whose `X-Forwarded-*` headers are believed. */
+  /** `TRUST_PROXY`: addresses and networks whose `X-Forwarded-*` headers are trusted. */
   readonly trustedProxies: readonly string[];
   readonly metrics: Metrics;
   readonly fleet: Fleet;
   readonly logger: Logger;
-  /** Null where nothing is traced. */
+  /** Null if tracing is off. */
   readonly requestSpans: Tracing['requests'];
-  /** Whether this process may touch what is in Redis: its settings fit the data there. */
+  /** Whether this process may use the data in Redis: its `SHARDS` fits that data. */
   readonly admitted: () => boolean;
-  /** Whether it may, and Redis answers. */
+  /** Whether this process is admitted and Redis answers. */
   readonly ready: () => Promise<boolean>;
 }

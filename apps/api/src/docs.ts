@@ -8,7 +8,7 @@ async function build(): Promise<FastifyInstance> {
   const pages = Fastify();
   secure(pages, 'pages');
   pages.setErrorHandler<FastifyError>((error, request, reply) =>
-    // The page is asked for by its whole address.
+    // The plugin builds an absolute URL from the Host header; if that header is malformed, the error is the caller's.
     answerError(error.code === 'ERR_INVALID_URL' ? new InvalidInput('host', 'must be the name of a host') : error, request, reply),
   );
   pages.setNotFoundHandler((request, reply) => answerError(noSuchRoute(), request, reply));
@@ -20,7 +20,7 @@ async function build(): Promise<FastifyInstance> {
   return pages;
 }
 
-/** The readable docs. They are built for the first request: to load them takes longer than all the rest of a start. */
+/** Serves the API's documentation page. It is built at the first request: loading it takes longer than the rest of the start. */
 export function serveDocs(app: Pick<FastifyInstance, 'get'>): void {
   let pages: Promise<FastifyInstance> | null = null;
   for (const url of ['/docs', '/docs/*']) {

@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { encodePosition, type Position, type RedisJournal, type StatusEvent } from '@sandman/store';
 
-/** How often a stream looks for something new, in ms: as late as an event may be. */
+/** How often a stream reads new events, in ms. An event may be late by this much. */
 const LOOK_MS = 200;
-/** After so long without an event comes a comment, in ms, so that nobody in between takes the stream for dead. */
+/** After this long without an event a comment is sent, in ms, so that no proxy closes the stream as idle. */
 const SILENCE_MS = 15_000;
-/** After how long a client should come back, in ms. */
+/** How long a client should wait before it reconnects, in ms. */
 const RETRY_MS = 1_000;
-/** Events read at once, of each shard. */
+/** Events read at once from each shard. */
 const PAGE = 500;
 
 function frame({ position, uuid, userId, at, from, to, cause }: StatusEvent): string {
@@ -16,14 +16,14 @@ function frame({ position, uuid, userId, at, from, to, cause }: StatusEvent): st
 }
 
 /**
- * The text of an event stream. It reads on only when what it gave was taken, so a slow reader costs no memory.
+ * Yields the text of an event stream. It reads more events only after the last text was consumed, so a slow reader costs no memory.
  *
- * @param from where to go on; null: now
- * @param end ends it
+ * @param from the position to continue from; null: now
+ * @param end ends the stream
  */
 export async function* eventStream(journal: RedisJournal, from: Position | null, end: AbortSignal): AsyncGenerator<string> {
   let position = from ?? (await journal.end());
-  // An id without an event: whose connection breaks before the first one knows all the same where to go on.
+  // Sends an id without an event, so that a client that is disconnected before the first event knows where to continue.
   yield `retry: ${RETRY_MS}\nid: ${encodePosition(position)}\n\n`;
   if (from && !(await journal.isKept(from))) {
     position = await journal.end();
@@ -31,7 +31,7 @@ export async function* eventStream(journal: RedisJournal, from: Position | null,
   }
   let saidAt = performance.now();
   while (!end.aborted) {
-    // While Redis is away nothing happens.
+    // While Redis cannot be reached there are no events, and the stream stays open.
     const events = await journal.after(position, PAGE).catch(() => []);
     for (const event of events) yield frame(event);
     position = events.at(-1)?.position ?? position;

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-/** The security headers of every answer but the pages: data for the caller's own code, to be kept nowhere and shown in no frame. */
+/** The security headers of every answer except the docs pages: data for programs, not to be cached or shown in a frame. */
 export const OF_DATA = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
@@ -8,7 +8,7 @@ export const OF_DATA = {
   'x-content-type-options': 'nosniff',
 };
 
-/** The docs page carries its script and styles in itself; nothing comes from another host. */
+/** The security headers of the docs pages. Their scripts and styles are inline; nothing is loaded from another host. */
 const OF_PAGES = {
   'content-security-policy':
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; " +
@@ -16,7 +16,7 @@ const OF_PAGES = {
   'referrer-policy': 'no-referrer',
 };
 
-/** Sets the security headers of all that `app` answers; the same ones each time, so they cost next to nothing. */
+/** Sets the security headers of every answer of `app`. They are constant, so they cost almost nothing per request. */
 export function secure(app: Pick<FastifyInstance, 'addHook'>, kind: 'data' | 'pages'): void {
   const headers = kind === 'data' ? OF_DATA : OF_PAGES;
   app.addHook('onRequest', (_, reply, done) => {

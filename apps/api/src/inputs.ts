@@ -24,7 +24,7 @@ export function parseWait(text: string): number {
   return ms;
 }
 
-/** @throws InvalidInput unless exactly one of the two is given, and well-formed */
+/** @throws InvalidInput unless exactly one of the two is given and it is well-formed */
 export function parseHold(body: { for?: string | number; until?: string }): { for: number } | { until: number } {
   if (body.for !== undefined && body.until === undefined) return { for: parseDuration(body.for, 'for') };
   if (body.until !== undefined && body.for === undefined) return { until: parseTime(body.until, 'until') };
@@ -39,7 +39,7 @@ function deeper(value: unknown, than: number): boolean {
 }
 
 /**
- * Checks that a message is not nested too deep: JSON can be read at any depth, and not every reader can write it again.
+ * Checks that a message is nested at most 500 deep. A parser may accept any depth, but not every program can serialize the value again.
  *
  * @throws InvalidInput naming `message`
  */

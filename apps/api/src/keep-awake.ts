@@ -1,34 +1,34 @@
 import type { LiveReading, SessionRecord } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
 
-/** How often a session is touched, in ms: at least, as its policy may become shorter meanwhile, and at most. */
+/** The longest and the shortest time between two touches, in ms. The longest is bounded because the policy may become shorter meanwhile. */
 const LONGEST_TICK_MS = 1_000;
 const SHORTEST_TICK_MS = 50;
 
-/** How often a request that lasts touches its session, in ms: well within its idle time. */
+/** Returns how often a long request touches its session, in ms: a third of the idle time, within the bounds above. */
 function tickOf({ policy }: SessionRecord): number {
   const idle = policy.sleepAfter ?? policy.deleteAfter ?? Number.POSITIVE_INFINITY;
   return Math.max(SHORTEST_TICK_MS, Math.min(LONGEST_TICK_MS, idle / 3));
 }
 
-/** Who waits for a request that lasts. */
+/** The caller of a long request. */
 export interface Waiting {
-  /** Whether the caller is still there: its waiting is the user's own activity. After that the request is background activity. */
+  /** Whether the caller is still connected. While it is, the request counts as user activity, and after that as background activity. */
   readonly connected: () => boolean;
-  /** Told, once, that background activity does not keep the session awake any longer. */
+  /** Called once, when background activity no longer keeps the session awake. */
   readonly spent?: () => void;
 }
 
-/** When background activity ends to keep the session awake, as `performance.now()` has it. */
+/** Returns the time at which background activity stops keeping the session awake, in ms as of `performance.now()`. */
 function spentAt({ record, now }: LiveReading): number {
   return performance.now() + record.lastActivity + record.policy.backgroundCap - now;
 }
 
 /**
- * Keeps a session awake by touches that expire by themselves: whatever happens to this process, nothing is left behind
- * that would keep the pod awake for ever, as a counter of requests in flight would.
+ * Keeps a session awake by touching it repeatedly. Touches expire by themselves: if this process dies, nothing keeps the pod
+ * awake for ever, as a counter of requests in flight would.
  *
- * @returns what ends it
+ * @returns a function that stops the touches
  */
 export function keepAwake(service: SessionService, reading: LiveReading, { connected, spent = () => {} }: Waiting): () => void {
   let timer: NodeJS.Timeout;
@@ -37,12 +37,12 @@ export function keepAwake(service: SessionService, reading: LiveReading, { conne
     timer = setTimeout(async () => {
       const kind = connected() ? 'user' : 'background';
       if (kind === 'background' && performance.now() >= end) {
-        // Its user may have come in another way.
+        // The user may have been active through another request.
         const fresh = await service.get(record.uuid).catch(() => null);
         if (over) return;
         if (!fresh || spentAt(fresh) <= performance.now()) return spent();
       }
-      // A touch that fails is made up for by the next; a deleted session is not kept.
+      // The next touch makes up for one that fails. A touch of a deleted session has no effect.
       const touched = await service.activity(record.uuid, kind, null).catch(() => null);
       if (!over) next(touched?.record ?? record, touched ? spentAt(touched) : end);
     }, tickOf(record));

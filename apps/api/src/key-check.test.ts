@@ -10,7 +10,7 @@ beforeEach(() => {
   compared.mockClear();
 });
 afterEach(() => {
-  // Whatever was given: every key was compared, as a digest of 32 bytes.
+  // Every key was compared, as a digest of 32 bytes, whatever the request carried.
   expect(compared).toHaveBeenCalledTimes(KEYS.length);
   for (const [known, given] of compared.mock.calls) expect([known.byteLength, given.byteLength]).toEqual([32, 32]);
 });

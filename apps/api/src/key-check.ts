@@ -5,15 +5,15 @@ function digest(key: string): Buffer {
   return hash('sha256', key, 'buffer');
 }
 
-/** The SHA-256 of the key that a request carries, right or wrong; of the empty string where it carries none. */
+/** Returns the SHA-256 of the key in a request, valid or not; of the empty string if there is none. */
 export function givenKey(headers: IncomingHttpHeaders): Buffer {
   const bearer = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1];
   return digest(String(headers['x-api-key'] ?? bearer ?? ''));
 }
 
 /**
- * Makes a check whether headers carry one of the keys. It compares digests of equal length, and every key each time, so that
- * the time taken tells nothing of them.
+ * Returns a function that tells whether headers carry one of the keys. It compares digests of equal length, and all keys each
+ * time, so that the time it takes reveals nothing about them.
  *
  * @param equals compares two digests in constant time
  */

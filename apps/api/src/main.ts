@@ -37,7 +37,7 @@ await runProcess('api', async (fail) => {
   const admission = new Admission({
     check: () => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS),
     fail,
-    unknown: (err) => logger.warn({ err }, 'it cannot be told yet whether SHARDS fits the data in Redis: nothing is done before'),
+    unknown: (err) => logger.warn({ err }, 'SHARDS could not be compared with the data in Redis yet: this process waits'),
   });
   await admission.soon();
   const policiesInRedis = new RedisPolicies(redis, env.KEY_PREFIX);
@@ -45,7 +45,7 @@ await runProcess('api', async (fail) => {
     own,
     says: true,
     version: env.POLICIES_VERSION,
-    // Workers say which.
+    // Only workers announce shadow policies.
     shadows: [],
     agreement: {
       async agree(...told) {
@@ -85,7 +85,7 @@ await runProcess('api', async (fail) => {
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
       asked(session, asked) {
         annotate({ session, ...asked });
-        logger.info({ session, ...asked }, 'asked for');
+        logger.info({ session, ...asked }, 'request accepted');
       },
     }),
     sessionManager,
@@ -119,16 +119,16 @@ await runProcess('api', async (fail) => {
     surroundings,
     every: BEAT_MS,
     clock: alarms,
-    // What sheds takes no pings: that must not count as their users' silence.
+    // While calls are shed, pings are refused. Without a heartbeat this counts as a gap, not as users being idle.
     open: () => admission.isGiven && !app.isShedding(),
     gap: (shard, ms) => logger.warn({ shard, ms }, 'no API could take pings: the end of that counts as activity'),
     rewound: (shard) => logger.error({ shard }, 'Redis came back with older data: its sessions are in doubt'),
-    failed: (err) => logger.debug({ err }, 'heartbeat'),
+    failed: (err) => logger.debug({ err }, 'heartbeat failed'),
   });
   return {
     async close() {
       await app.readiness.leave();
-      // From now on pings are refused, and that must not count as their users' silence.
+      // Pings are refused from now on. Without heartbeats this counts as a gap, not as users being idle.
       await stopHeartbeat();
       await app.close();
       await Promise.all([policies.close(), shadows.close()]);

@@ -9,7 +9,7 @@ let app: FastifyInstance;
 let finish: () => void;
 let kept: number;
 let refused: number;
-/** Requests that were taken. */
+/** How many requests were accepted. */
 let arrived: number;
 
 beforeEach(async () => {
@@ -46,7 +46,7 @@ afterEach(async () => {
   await app.close();
 });
 
-// An inject that nobody awaits would not even begin.
+// `async`, because light-my-request sends an injected request only once its promise is awaited.
 const post = async (url: string, more: InjectOptions = {}) => app.inject({ method: 'POST', url, ...more });
 const ping = () => post('/ping');
 const many = <T>(n: number, call: () => T) => Array.from({ length: n }, call);
@@ -85,7 +85,7 @@ test('a process that is full is stuck only when it has taken nothing for 5 s', a
 test('a body weighs by its size', async () => {
   const payload = { text: 'x'.repeat(99_000) };
   const taken = many(10, () => post('/ping', { payload }));
-  // Ten of 97 are 970.
+  // Ten requests that weigh 97 each are 970.
   const light = many(30, () => ping());
   expect((await ping()).statusCode).toBe(503);
   taken.push(...light);
@@ -115,13 +115,13 @@ const statuses = async (answers: readonly Promise<{ statusCode: number }>[]) =>
 const megabyte = { payload: { text: 'x'.repeat(1_000_000) } };
 
 test('long bodies and waiting callers have the memory that there is; more are told to come back, and pings are taken', async () => {
-  // Each is read in pieces that are joined: 2 MB, and 64 KB for what waits.
+  // Each body is read in pieces that are joined, which takes 2 MB, and 64 KB because the route waits.
   const taken = many(4, () => post('/chat', megabyte));
   const answer = await post('/chat', megabyte);
   expect(answer.statusCode).toBe(503);
   expect(answer.headers['retry-after']).toBe('1');
   expect(refused).toBe(1);
-  // What waits without a body needs little.
+  // A waiting request without a body needs only 64 KB.
   taken.push(post('/chat'), ping());
   expect(app.isShedding()).toBe(false);
   finish();
@@ -135,7 +135,7 @@ test('once a body is read only what is kept of it counts', async () => {
     read.push(post('/kept', megabyte));
     await vi.waitFor(() => expect(kept).toBe(count));
   }
-  // Over 8 MB of 10 are kept: another one finds no 2 MB to be read in.
+  // Over 8 of 10 MB are kept, so the 2 MB that another body needs to be read are not free.
   expect((await post('/kept', megabyte)).statusCode).toBe(503);
   finish();
   expect(new Set(await statuses(read))).toEqual(new Set([200]));
@@ -148,7 +148,7 @@ test('bodies that do not say how long they are have half of the memory until the
     drip.on('error', () => {}).write('{');
     return drip;
   });
-  // Each could be 1 MB, and takes 2 MB to be read: two fit into the half.
+  // Each body could be 1 MB long, so it is charged 2 MB. Two fit into the half for bodies without a stated length.
   const chunked = { headers: { 'transfer-encoding': 'chunked', 'content-type': 'application/json' }, payload: '{}' };
   await vi.waitFor(() => expect(arrived).toBe(2));
   expect((await post('/ping', chunked)).statusCode).toBe(503);

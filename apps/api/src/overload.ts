@@ -9,23 +9,23 @@ import { overloaded } from './problems.ts';
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * Waits for others than Redis, for as long as they take: it says nothing of how busy this process is, and is bounded by
-     * the memory that it holds meanwhile.
+     * The route waits for something other than Redis, possibly for long. Such requests do not show how busy this process is, so
+     * they are bounded by the memory they hold and not by their number.
      */
     readonly waits?: true;
-    /** Called in place of the handler for a request that finds no memory: its user is there all the same. */
+    /** Called instead of the handler when there is no memory for a request, to record the user's activity all the same. */
     readonly refused?: (request: FastifyRequest) => void;
   }
   interface FastifyInstance {
-    /** Whether calls are refused for overload, and none was taken for 5 s. */
+    /** Whether calls are refused because of overload and none was accepted for 5 s. */
     isStuck(): boolean;
-    /** Whether calls are being refused for overload: one was within the last 2 s, or the next would be. */
+    /** Whether calls are refused because of overload: one was within the last 2 s, or the next one would be. */
     isShedding(): boolean;
   }
   interface FastifyRequest {
-    /** How many bytes of the body are kept; what was reserved for reading it is given back. */
+    /** Bytes of the body that stay in memory after it was read; the rest of the reservation is released then. */
     keptBytes: number;
-    /** Work that goes on, and holds what it holds, though the caller has gone. It must not reject. */
+    /** Work that may continue after the caller has disconnected; its memory stays reserved until it settles. It must not reject. */
     work: Promise<unknown> | null;
     /** Called once the body is read. */
     bodyRead: () => void;
@@ -33,89 +33,89 @@ declare module 'fastify' {
 }
 
 /**
- * Requests that wait for this process and Redis alone. They take turns: the last of them waits for all before it, and
- * the time-out of a Redis command (800 ms) must not strike, or all of that work would be for nothing. Measured: 1,000
- * are answered within 300 ms on two cores shared with Redis and the callers.
+ * Requests in flight that wait only for this process and Redis. They are served in order, so the last one waits for all others;
+ * if that exceeded the time-out of a Redis command (800 ms), the work on it would be lost. Measured: 1,000 are answered within
+ * 300 ms on two cores shared with Redis and the callers.
  */
 const MOST_IN_FLIGHT = 1_000;
 
-/** A body weighs as one more request for each so many bytes: a batch makes as much work as many a request. */
+/** Bytes of a body that weigh as much as one more request: a batch causes as much work as many requests. */
 const BYTES_OF_ONE = 1_024;
-/** However long it is said to be: one slow upload must not keep all others out. */
+/** The largest weight of a request, whatever its length: one slow upload must not keep all other requests out. */
 const HEAVIEST = 100;
 
-/** A body longer than this, in bytes, must find memory free; shorter ones are bounded by how many are in flight. */
+/** The length above which a body needs a reservation of memory, in bytes; shorter ones are bounded by the requests in flight. */
 const LONG_BODY = BYTES_OF_ONE * HEAVIEST;
-/** What a request that waits holds beside its body, in bytes: sockets, buffers and timers. */
+/** What a waiting request holds besides its body, in bytes: sockets, buffers and timers. */
 const WAITING_BYTES = 65_536;
 
-/** The share of its memory that a process gives to long bodies and to requests that wait; the rest is for the heap and for parsing. */
+/** The share of the memory for long bodies and waiting requests; the rest is for the heap and for parsing. */
 const MEMORY_SHARE = 1 / 6;
 
-/** How many bytes this process may hold for its callers: by its container's memory, and by the heap that it is given. */
+/** Returns how many bytes this process may hold for its callers, from the memory of its container and the limit of its heap. */
 function bytesToHold(): number {
   const memory = process.constrainedMemory() || totalmem();
-  // Bodies are outside of the heap, but a heap that was given a bound says how small the process is meant to be.
+  // Bodies are outside the heap, but a heap limit set by the operator shows how small the process is meant to be.
   return MEMORY_SHARE * Math.min(memory, totalmem(), 2 * getHeapStatistics().heap_size_limit);
 }
 
-/** The length of a request's body in bytes; where it does not say, the longest that is taken. */
+/** Returns the length of a request's body in bytes; `longest`, the route's limit, if the request does not state it. */
 function lengthOf({ 'content-length': length = '0', 'transfer-encoding': chunked }: IncomingHttpHeaders, longest: number): number {
   return chunked === undefined ? Math.min(Number(length), longest) : longest;
 }
 
 /**
- * Mean delay of the event loop over a sample, in ms: the net under the count, for requests that are few and heavy.
- * Utilisation is no measure: a loop that is busy all the time and answers in 20 ms is as it should be.
+ * The largest accepted mean delay of the event loop over a sample, in ms. It catches what the count does not: few but heavy
+ * requests. Utilisation is not used: a loop that is always busy and answers in 20 ms is fine.
  */
 const LONGEST_DELAY_MS = 500;
 const SAMPLE_MS = 1_000;
 
-/** Of the heap that Node allows itself, which follows from the container's memory; beyond, the collector only thrashes. */
+/** The largest accepted use of the heap, as a share of Node's heap limit. Above it, garbage collection takes most of the time. */
 const HEAP_SHARE = 0.8;
 
 /**
- * As many are taken whatever delay and heap are said to be: after a pause (its start, a SIGSTOP, a machine that slept)
- * a process that has nothing in hand must not refuse its first callers.
+ * Requests accepted regardless of delay and heap. After a pause (the start, a SIGSTOP, a suspended machine) the measured delay
+ * is high, but a process without requests must not refuse its first callers.
  */
 const ALWAYS_TAKEN = 50;
 
 /**
- * How long a refusal is kept back, in ms. A caller who tries again at once would otherwise take the whole process:
- * measured with 4,000 such connections, pings taken fall from 5,700 a second to 300, each after seconds, because libuv
- * goes on reading sockets while more than 1,024 have something to say, and lets no timer and no answer in between.
+ * How long a refusal is delayed, in ms. Otherwise callers that retry at once would occupy the whole process. Measured with 4,000
+ * such connections: accepted pings fall from 5,700 to 300 per second, and each takes seconds, because libuv keeps reading sockets
+ * while more than 1,024 are readable, and runs no timer and sends no answer meanwhile.
  */
 const PAUSE_MS = 500;
 
-/** Refusals kept back at once, about 10 KB each; the others go out at once. Only pipelining gets a process there. */
+/** Refusals delayed at the same time, about 10 KB each; further ones are sent at once. Only pipelining leads to so many. */
 const MOST_PAUSED = 10_000;
 
 /**
- * After so long without a call that was taken a process that is full is stuck, in ms. One that is full for a moment, or takes
- * some and refuses others, is not: a balancer that left it alone would send its load to the others, and fill those as well.
+ * A full process counts as stuck after this long without accepting a call, in ms. One that is full for a moment, or accepts some
+ * calls and refuses others, is not stuck: if the load balancer left it out, its load would overload the other processes.
  */
 const STUCK_MS = 5_000;
 
-/** For how long a refused call counts as shedding, in ms: by then its caller should have tried again. */
+/** How long the process counts as shedding after a refused call, in ms; by then the caller should have tried again. */
 const SHEDDING_MS = 2_000;
 
-/** Refuses what is too much of those that have a key, before body and all else have cost anything. */
+/** Refuses requests with a key that exceed what the process can serve, before it reads their bodies. */
 export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()): Promise<void> {
-  /** Weights of all that is being answered, and of what waits for others among them. */
+  /** The summed weights of all requests in flight, and of those on routes that wait. */
   let taken = 0;
   let waiting = 0;
   let lastShedAt = Number.NEGATIVE_INFINITY;
   let lastTakenAt = performance.now();
   const paused = new Places(MOST_PAUSED);
   const held = new Places(bytes);
-  /** A body that does not say its length is charged for the longest, and such bodies have half of the memory. */
+  /** Bodies without a stated length are charged for the longest possible one, and together get half of the memory. */
   const heldByUnknown = new Places(bytes / 2);
 
   await app.register(underPressure, {
     sampleInterval: SAMPLE_MS,
     maxEventLoopDelay: LONGEST_DELAY_MS,
     maxHeapUsedBytes: HEAP_SHARE * getHeapStatistics().heap_size_limit,
-    // It only measures: the hook below acts on its figures and on the count alike.
+    // The plugin only measures; the hook below acts on its figures and on the count.
     pressureHandler: () => {},
   });
   const isFull = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_TAKEN && app.isUnderPressure());
@@ -134,11 +134,12 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
     }, PAUSE_MS);
   };
 
-  /** Reserves the memory that a request needs until it is over; false where there is none. */
+  /** Reserves the memory that a request needs until it is over. Returns false if too little is free. */
   const reserve = (request: FastifyRequest, reply: FastifyReply, length: number): boolean => {
     const { waits } = request.routeOptions.config;
     const beside = waits ? WAITING_BYTES : 0;
-    // It is read in pieces, which are joined. Where that is more than half of the memory, half has to do: it must not need all.
+    // A body is read in pieces that are then joined, which takes twice its length. Charge half of the memory at most, so that one
+    // request never needs all of it.
     const reading = Math.min(2 * length + beside, bytes / 2);
     const isUnknown = request.headers['transfer-encoding'] !== undefined;
     const unknown = isUnknown ? heldByUnknown.take(reading) : () => {};
@@ -173,11 +174,11 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
     const length = lengthOf(request.headers, request.routeOptions.bodyLimit);
     if ((waits || length > LONG_BODY) && !reserve(request, reply, length)) {
       refused?.(request);
-      // Pings that are refused must not count as their users' silence.
+      // This stops the heartbeat, so that users whose pings are refused do not count as idle.
       if (!waits) lastShedAt = performance.now();
       return refuse(reply);
     }
-    // A body that does not state its length is charged for its memory alone.
+    // A body without a stated length is charged for memory only, not for weight.
     const weight = request.headers['transfer-encoding'] ? 1 : Math.min(HEAVIEST, 1 + Math.floor(length / BYTES_OF_ONE));
     lastTakenAt = performance.now();
     taken += weight;

@@ -1,14 +1,16 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { isRefusedByRedis, PROBLEM_TYPE, problem, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
+import { PROBLEM_TYPE, problem, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
 import { type ErrorCode, SandmanError } from '@sandman/core';
+import { redisTrouble } from '@sandman/runtime';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 
-/** Answers an error. */
+/** Answers an error as problem+json, and logs it if it is a fault. */
 export function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const answer = problemOf(error);
+  const redis = redisTrouble(error);
+  const answer = problemOf(error, redis);
   if (answer.code === 'internal') request.log.error({ err: error }, 'unexpected error');
-  if (isRefusedByRedis(error)) request.log.error({ err: error }, 'Redis refuses a command: check its user and permissions');
+  if (redis === 'refuses') request.log.error({ err: error }, 'Redis refuses a command: check its user and permissions');
   if (answer.code === 'not-ready' || answer.code === 'rate-limited') reply.header('retry-after', RETRY_AFTER_S);
   return reply.code(answer.status).type(PROBLEM_TYPE).send(JSON.stringify(answer));
 }
@@ -17,8 +19,8 @@ const OVERLOADED = problem('not-ready', 'More calls than can be taken at the mom
 const OVERLOADED_BODY = JSON.stringify(OVERLOADED);
 
 /**
- * The head of the answer to a call too many; its body is returned. Nothing is thrown and nothing written anew: it is
- * needed where there is no time.
+ * Sets status and headers of the answer to a call that is refused because of overload, and returns its body. It throws no error
+ * and serializes nothing, because refusals must be cheap.
  */
 export function overloaded(reply: FastifyReply): string {
   reply.code(OVERLOADED.status).type(PROBLEM_TYPE).header('retry-after', RETRY_AFTER_S);
@@ -30,18 +32,18 @@ const UNREADABLE: Record<string, { status: number; detail: string }> = {
   HPE_HEADER_OVERFLOW: { status: 431, detail: 'The address and headers together are longer than 16 KB' },
 };
 
-/** The answer to a path that has no route. */
+/** Makes the error for a path without a route. */
 export function noSuchRoute(): SandmanError {
   return new SandmanError('not-found', 'There is no such route');
 }
 
 /**
- * Answers what is no request, or none in time, and closes. It writes nothing where the connection's next answer is another
- * request's: that one may have begun, and would be taken for it. Nothing is logged: Node's error holds the raw bytes, the key
- * among them.
+ * Answers bytes that are not a valid request, or not in time, and closes the connection. It writes nothing if an earlier request
+ * on the connection is still being answered, since the caller would take the error for that answer. It logs nothing, because
+ * Node's error holds the raw bytes, including the key.
  */
 export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket & { _httpMessage?: ServerResponse | null }): void {
-  // Undocumented; Node's own handler goes by it, too. A body that breaks off is its own request's.
+  // `_httpMessage` is undocumented; Node's own handler uses it too. If that request's own body broke off, the error is its answer.
   const next = socket._httpMessage;
   if (socket.writable && (!next || !(next.headersSent || next.req.complete))) {
     const { status, detail } = UNREADABLE[error.code ?? ''] ?? { status: 400, detail: 'This is not HTTP/1.1' };
@@ -57,7 +59,7 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket & 
   socket.destroySoon();
 }
 
-/** The code that a rejected event of a batch carries; null for a fault that fails the whole call. */
+/** Returns the code of a rejected event in a batch; null for a fault, which fails the whole call. */
 export function rejection(error: unknown): ErrorCode | null {
   return error instanceof SandmanError ? error.code : null;
 }

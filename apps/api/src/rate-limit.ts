@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { givenKey } from './key-check.ts';
 
 export interface RateLimit {
-  /** Requests a second and key, over all API processes together. */
+  /** Requests per second for each key, over all API processes together. */
   readonly perSecond: number;
   readonly redis: ReturnType<typeof connectRedis>;
   /** `KEY_PREFIX`. */
@@ -13,21 +13,21 @@ export interface RateLimit {
 }
 
 /**
- * Bounds what one key may ask for, to be called after the key check: what has no right key is not counted. A window
- * of a second begins with a key's first request, so that two windows' worth may pass within a second.
+ * Limits the requests per second of each key. Register it after the key check, so that requests without a valid key are not
+ * counted. A window of 1 s begins with a key's first request, so up to twice the limit may pass within one second.
  *
- * @throws in a request, SandmanError `rate-limited`, or what Redis said
+ * @throws during a request: SandmanError `rate-limited`, or the error from Redis
  */
 export async function limitRate(v1: FastifyInstance, { perSecond, redis, prefix }: RateLimit): Promise<void> {
   await v1.register(rateLimit, {
     max: perSecond,
     timeWindow: 1_000,
     redis,
-    // One counter a command, each in a slot of its own on a Cluster. Keys do not go to Redis, only their digests.
+    // The braces make the whole key its own hash tag: on a Cluster each counter has its own slot. Only digests of keys reach Redis.
     nameSpace: `{${prefix}:rate:`,
     keyGenerator: ({ headers }) => `${givenKey(headers).toString('base64url')}}`,
     errorResponseBuilder: () => new SandmanError('rate-limited', `More than ${perSecond} requests a second with this key`),
-    // Its own could be 0.
+    // The plugin's own value could be 0; the error's answer sets it instead.
     addHeaders: { 'retry-after': false },
   });
 }

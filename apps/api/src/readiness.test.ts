@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** After how many ms it has left; at most 20,000. */
+/** Returns after how many ms `leave` resolves; NaN if not within 20,000. */
 async function leaving(): Promise<number> {
   const from = performance.now();
   let leftAt = Number.NaN;

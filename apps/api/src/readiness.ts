@@ -4,14 +4,14 @@ declare module 'fastify' {
   }
 }
 
-/** Who heard "ready" so recently, and had heard it before, is taken to ask again: a balancer, or Kubernetes; ms. */
+/** A process that answered "ready" twice within this time, and did so this recently, is polled by a load balancer or Kubernetes, in ms. */
 const WATCHED_MS = 10_000;
-/** How long those who ask are given to hear that it leaves, and to send no more, in ms. */
+/** How long pollers get to learn that the process leaves and to stop sending requests, in ms. */
 const LEAVE_MS = 5_000;
 
 /**
- * Whether the process may be sent requests, as `/readyz` says it. Whoever asks again and again is told before the process
- * goes: a balancer that finds a closed port instead has by then sent it somebody's ping.
+ * Says whether the process may get requests; `/readyz` answers from it. A load balancer that polls learns that the process leaves
+ * before its port closes; otherwise the balancer would still send it pings, and these would be lost.
  */
 export class Readiness {
   readonly #ready: () => Promise<boolean>;
@@ -19,27 +19,27 @@ export class Readiness {
   #toldAgainAt = Number.NEGATIVE_INFINITY;
   #left: Promise<void> | null = null;
 
-  /** @param ready whether what is needed answers */
+  /** @param ready tells whether the process can serve requests */
   constructor(ready: () => Promise<boolean>) {
     this.#ready = ready;
   }
 
-  /** Whether it has been told to leave: what it still answers should be its caller's last request here. */
+  /** Whether the shutdown has begun. The answers from now on should be the last on their connections. */
   get isLeaving(): boolean {
     return this.#left !== null;
   }
 
-  /** What `/readyz` answers. */
+  /** Returns what `/readyz` is to answer, and notes whether callers poll. */
   async tell(): Promise<boolean> {
     if (this.isLeaving || !(await this.#ready())) return false;
     const now = performance.now();
-    // Who waits for its start asks until it is ready, and not again.
+    // A caller that only waits for the start stops after the first "ready", so it does not count as polling.
     if (now - this.#toldAt < WATCHED_MS) this.#toldAgainAt = now;
     this.#toldAt = now;
     return !this.isLeaving;
   }
 
-  /** Says from now on that it is not ready; resolves when those who ask should know: after 5 s, at once where nobody does. */
+  /** Reports not ready from now on. Resolves when pollers should know it: after 5 s, or at once if there are none. */
   leave(): Promise<void> {
     const watched = performance.now() - this.#toldAgainAt < WATCHED_MS;
     this.#left ??= new Promise((resolve) => (watched ? setTimeout(resolve, LEAVE_MS) : resolve()));

@@ -10,7 +10,7 @@ import { buildApi } from './app.ts';
 const KEY = 'a-key-that-may-be-used';
 const JSON_CALL = { 'x-api-key': KEY, 'content-type': 'application/json' };
 
-/** Whatever is refused must be refused before it gets here: a call that arrives is a 500. */
+/** Makes a dependency whose every method throws: a request that should be refused but reaches it gets a 500. */
 function unreachable<T extends object>(): T {
   const refuse = (_: unknown, method: string | symbol) => () => {
     throw new Error(`reached ${String(method)}`);

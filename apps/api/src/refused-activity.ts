@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { signalCounts } from './signal-counts.ts';
 
-/** Records the activity of a user whose request about a session is refused because it finds no memory. */
+/** Records the user's activity when their request about a session is refused for lack of memory. */
 export function recordRefused({ service, metrics, admitted }: ApiDeps): (request: FastifyRequest) => void {
   const { counted } = signalCounts(metrics);
   return ({ params }) => {

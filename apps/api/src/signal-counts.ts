@@ -3,7 +3,7 @@ import type { Taken } from '@sandman/lifecycle';
 import type { Metrics } from '@sandman/runtime';
 import { rejection } from './problems.ts';
 
-/** Counts activity signals by what became of them. */
+/** Returns functions that count activity signals by their result. */
 export function signalCounts({ activity }: Metrics) {
   const countTaken = (kind: ActivityKind, { woke }: Taken) => activity.inc({ kind, result: woke ? 'woke' : 'accepted' });
   const countRefused = (kind: ActivityKind, code: ErrorCode | null) => {
@@ -13,7 +13,7 @@ export function signalCounts({ activity }: Metrics) {
   return {
     countTaken,
     countRefused,
-    /** Counts a signal of one session once it is settled, and hands that on. */
+    /** Counts a signal of one session when it settles, and returns or throws its result. */
     async counted(kind: ActivityKind, signal: Promise<Taken>): Promise<Taken> {
       try {
         const taken = await signal;

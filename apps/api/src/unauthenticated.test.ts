@@ -37,7 +37,7 @@ afterEach(async () => {
 
 const dialled: Socket[] = [];
 
-/** A raw connection, and what came over it. */
+/** Opens a raw connection and records what arrives on it. */
 function dial() {
   const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
   dialled.push(socket);
@@ -104,7 +104,7 @@ test('of more than 2,000 connections without a key those are closed that had tim
   keyed.socket.write(get('/healthz', KEY));
   await waitFor('it is answered', () => statuses(keyed.seen).length === 1);
   const others: ReturnType<typeof dial>[] = [];
-  // Not more at once than the kernel queues for a server that has yet to accept them.
+  // Opens at most as many at the same time as the kernel queues for a server that has not accepted them yet.
   while (others.length < 2_100) {
     others.push(...Array.from({ length: 300 }, dial));
     await waitFor('all are connected', async () => (await connections()) === others.length + 1);
@@ -144,7 +144,7 @@ test('of more than 500 refusals a second the rest takes turns', async () => {
   );
   const took = performance.now() - from;
   expect(new Set(burst.map(([status]) => status))).toEqual(new Set([404]));
-  // The last 400, or more where others were refused just before.
+  // The last 400 refusals wait at 500 per second: 800 ms, or longer if other tests caused refusals just before.
   expect(took).toBeGreaterThan(750);
 });
 

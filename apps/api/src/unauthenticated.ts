@@ -6,52 +6,52 @@ import { noSuchRoute, overloaded } from './problems.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answered without a key. A `large` answer is some MB, or takes work. Every other route needs a key. */
+    /** The route needs no key; every other route does. A `large` answer has some MB or is costly to make. */
     readonly withoutKey?: 'small' | 'large';
   }
 }
 
 /**
- * Connections that have not carried a valid key yet. Beyond the first number those are closed that had time to send one, the
- * oldest first; beyond the second the oldest is. They hold 10 KB each, and 25 KB with long headers.
+ * Connections that have not carried a valid key yet. Above the first number, those older than `CONNECTED_MS` are closed, the
+ * oldest first; above the second, the oldest is closed whatever its age. Each holds 10 KB, and 25 KB with long headers.
  */
 const MANY_CONNECTIONS = 2_000;
 const MOST_CONNECTIONS = 8_000;
-/** How long a connection is given to carry a key where there are many, in ms: a whole fleet may connect anew at once. */
+/** How long a connection may take to carry a key when there are many, in ms: all clients may reconnect at the same time. */
 const CONNECTED_MS = 3_000;
 /**
- * Requests without a key that are answered per second. Refusals beyond that take turns, so that callers who connect anew
- * after each one cost no more; one that would wait for too long is not answered, and its connection is closed.
+ * Requests without a key that are answered per second. Further refusals are spaced at this rate, so that callers that reconnect
+ * after each one cost no more. If a refusal would wait longer than `LONGEST_WAIT_MS`, its connection is closed without an answer.
  */
 const MOST_PER_SECOND = 500;
 const LONGEST_WAIT_MS = 10_000;
-/** How long an answer beyond that waits where no key is needed, in ms: a probe must not wait for long. */
+/** How long an answer above that rate waits on a route that needs no key, in ms. It is short because health checks time out. */
 const WAIT_MS = 500;
-/** Large answers at once to callers without a key, and as many to those with one. */
+/** Large answers at the same time to callers without a key, and as many again to callers with one. */
 const MOST_LARGE = 8;
 /** How long a caller may take to read a large answer, in ms. */
 const READ_MS = 10_000;
 
 /**
- * Bounds what callers without a valid key can cost, so that neither their number nor their slowness keeps callers with a
- * key out. They have a share of their own, are answered before a body is read, and one request at a time; a refusal
+ * Bounds what callers without a valid key can cost, so that neither their number nor their slowness keeps out callers with a
+ * key. Callers without a key have a share of their own, one request at a time, and are answered before a body is read. A refusal
  * closes their connection.
  *
- * Every route that is not `withoutKey` is refused without a key: SandmanError `unauthorized`. An unknown path outside `/v1` is
- * `not-found`, also with a key, before its body is read.
+ * Without a key, every route that is not `withoutKey` gets SandmanError `unauthorized`, and an unknown path outside `/v1` gets
+ * `not-found`. With a key, every unknown path gets `not-found`. Both are answered before the body is read.
  *
- * @param isKnown whether a request's headers carry a valid key
+ * @param isKnown tells whether a request's headers carry a valid key
  */
 export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: FastifyRequest['headers']) => boolean): void {
-  /** When each was opened, the oldest first. */
+  /** When each connection was opened, in ms as of `performance.now()`; the oldest first. */
   const connections = new Map<Socket, number>();
-  /** Those that have a request in hand, and those that were refused one and close. */
+  /** Connections with a request in progress, and connections that close because a request was refused. */
   const busy = new WeakSet<Socket>();
   const refused = new WeakSet<Socket>();
   const large = { known: new Places(MOST_LARGE), unknown: new Places(MOST_LARGE) };
   let second = 0;
   let answered = 0;
-  /** When the last refusal has its turn, as `performance.now()` has it. */
+  /** When the last planned refusal is sent, in ms as of `performance.now()`. */
   let lastTurn = 0;
 
   app.server.on('connection', (socket: Socket) => {
@@ -66,7 +66,7 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
     }
   });
 
-  /** Calls `answer` now or, beyond the share of this second, a little later. */
+  /** Calls `answer` now, or after `WAIT_MS` if this second's share is used up. */
   const soon = (answer: () => void) => {
     const now = Math.floor(performance.now() / 1_000);
     if (now !== second) [second, answered] = [now, 0];
@@ -75,7 +75,7 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
     else setTimeout(answer, WAIT_MS);
   };
 
-  /** Calls `refuse` when it has its turn: at once while there were few within the last second. */
+  /** Calls `refuse` in turn: at once if there were fewer than `MOST_PER_SECOND` within the last second. */
   const inTurn = (socket: Socket, refuse: () => void) => {
     const now = performance.now();
     const turn = Math.max(lastTurn, now - 1_000) + 1_000 / MOST_PER_SECOND;
@@ -85,7 +85,7 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
     else setTimeout(refuse, turn - now);
   };
 
-  /** Answers a large request, which is given a time until which it must be read, or refuses it. */
+  /** Lets a large request through and closes its connection if the answer is not read in time. Refuses it if all places are taken. */
   const answerLarge = (reply: FastifyReply, places: Places, done: () => void) => {
     const { raw } = reply;
     const release = places.take();
@@ -106,9 +106,9 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
       if (withoutKey === 'large') return answerLarge(reply, large.known, done);
       return done(request.is404 ? noSuchRoute() : undefined);
     }
-    // What was sent behind a refused request is dropped with its connection.
+    // Requests pipelined after a refused one are dropped with the connection.
     if (refused.has(socket)) return;
-    // Only a flood sends the next request before it has an answer.
+    // Without a key, a second request before the first answer is treated as a flood.
     if (busy.has(socket)) return void socket.destroy();
     busy.add(socket);
     whenOver(reply.raw, () => busy.delete(socket));

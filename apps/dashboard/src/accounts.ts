@@ -12,8 +12,8 @@ function digest(text: string): Buffer {
 }
 
 /**
- * Whose login this is, if it is anybody's. Every account is compared, in constant time, so that the time taken tells
- * nothing of them.
+ * Returns the account that user and password belong to; null if there is none. It compares every account in constant time, so
+ * that the time it takes reveals nothing about them.
  */
 export function identify(accounts: readonly Account[], user: string, password: string): Account | null {
   const given = [digest(user), digest(password)] as const;
@@ -24,13 +24,12 @@ export function identify(accounts: readonly Account[], user: string, password: s
   return right[0] ?? null;
 }
 
-/** A quarter of a second and 64 MB for each try, once when the process starts. */
+/** The cost of scrypt: 0.25 s and 64 MB for each guess. The process pays it once, when it starts. */
 const SCRYPT_N = 2 ** 16;
 
 /**
- * The key that cookies are signed with. Made of the logins themselves, so that every dashboard of a fleet takes the
- * others' cookies, a restart logs nobody out, and a changed password logs everybody out. Slow by design: a cookie must not
- * be a way to try passwords.
+ * Derives the key that signs cookies from the logins. So all dashboard processes accept each other's cookies, a restart logs no
+ * user out, and a changed password logs all users out. It is slow on purpose, so that a cookie cannot be used to guess passwords.
  */
 export function signingKey(accounts: readonly Account[]): Buffer {
   const logins = JSON.stringify(accounts.map(({ user, password, role }) => [user, password, role]));

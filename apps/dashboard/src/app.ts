@@ -3,7 +3,7 @@ import { PROBLEM_TYPE, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
 import { PolicyBook, SandmanError } from '@sandman/core';
 import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
-import { answers, type Logger } from '@sandman/runtime';
+import { answers, type Logger, redisTrouble } from '@sandman/runtime';
 import { RedisJournal, RedisRoster, RedisSessionStore, RedisTrend } from '@sandman/store';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import type { Cluster, Redis } from 'ioredis';
@@ -13,11 +13,11 @@ import { serveBoard } from './board.ts';
 import { login } from './login.ts';
 import { serveRoutes } from './routes.ts';
 
-/** Connections at once, 10 KB each: far more than there are operators. */
+/** The most connections at the same time, 10 KB each; far more than operators need. */
 const MOST_CONNECTIONS = 2_000;
-/** A request must arrive within this, in ms. */
+/** How long a request may take to arrive, in ms. */
 const RECEIVE_MS = 30_000;
-/** A session that is woken by hand follows at once: its alarms are its own, and no burst of pings. */
+/** The slack of the dashboard's writes, in percent of the waiting time. It is small, because changes by hand are rare, unlike pings. */
 const SLACK_PERCENT = 1;
 
 export interface DashboardOptions {
@@ -25,33 +25,33 @@ export interface DashboardOptions {
   readonly prefix: string;
   readonly shards: number;
   readonly accounts: readonly Account[];
-  /** `POD_PRICE_PER_HOUR`; null where none is set. */
+  /** `POD_PRICE_PER_HOUR`; null if it is not set. */
   readonly podPrice: number | null;
   /** `KEEP_ALIVE_TIMEOUT`, ms. */
   readonly keepAlive: number;
-  /** `TRUST_PROXY`: addresses and networks whose `X-Forwarded-*` headers are believed. */
+  /** `TRUST_PROXY`: addresses and networks whose `X-Forwarded-*` headers are trusted. */
   readonly trustedProxies: readonly string[];
   readonly logger: Logger;
 }
 
-/** The operators' page at `/` and Bull Board at `/queues`, behind one login. */
+/** Builds the dashboard server: the operators' page at `/` and Bull Board at `/queues`, behind one login. */
 export async function buildDashboard(options: DashboardOptions): Promise<FastifyInstance> {
   const { redis, prefix, shards, accounts, podPrice, keepAlive, trustedProxies, logger } = options;
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    // Longer than a load balancer keeps it: it would send the next request into a connection that is being closed.
+    // Must be longer than a load balancer keeps a connection. Otherwise the balancer sends a request on a connection that is being closed.
     keepAliveTimeout: keepAlive,
     trustProxy: [...trustedProxies],
     requestTimeout: RECEIVE_MS,
     forceCloseConnections: true,
   });
-  // Some are kept for long without a login.
+  // A bound is needed, because connections may stay open for long without a login.
   app.server.maxConnections = MOST_CONNECTIONS;
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
-      // Nothing comes from another host, whatever a library asks for. Bull Board styles its elements one by one.
+      // Nothing is loaded from another host, even if a library asks for it. Bull Board needs inline styles.
       directives: {
         defaultSrc: ["'self'"],
         styleSrc: ["'self'", "'unsafe-inline'"],
@@ -62,11 +62,11 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
         frameAncestors: ["'none'"],
       },
     },
-    // With none at all a browser would not say where a form comes from.
+    // With `no-referrer`, a browser would send `Origin: null` with a form, and the check of its origin could fail.
     referrerPolicy: { policy: 'same-origin' },
   });
   app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const problem = problemOf(error);
+    const problem = problemOf(error, redisTrouble(error));
     if (problem.code === 'internal') request.log.error({ err: error }, 'unexpected error');
     if (problem.code === 'not-ready' || problem.code === 'rate-limited') reply.header('retry-after', RETRY_AFTER_S);
     return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
@@ -77,7 +77,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
   await app.register(login, { accounts });
 
   const store = new RedisSessionStore(redis, { prefix, shards, slack: SLACK_PERCENT });
-  // BullMQ's connection errors, which its queues would otherwise print, passwords and all.
+  // Without this handler BullMQ's queues would print connection errors, including passwords.
   const alarms = new AlarmQueues(redis, prefix, shards, (err) => logger.warn({ err }, 'queue'));
   await serveAssets(app);
   serveRoutes(app, {
@@ -89,7 +89,7 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
     service: new SessionService({
       store,
       alarms,
-      // Nobody begins a session here.
+      // The dashboard creates no sessions, so it needs only a default policy.
       policies: unchanging(new PolicyBook().default),
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
     }),

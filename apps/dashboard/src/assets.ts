@@ -21,7 +21,7 @@ const INDEX = `<!doctype html>
 </html>
 `;
 
-/** The page's script and its styles, each in one piece with what they import, but for what the page itself fetches later. */
+/** Bundles the page's script and styles with everything they import; dynamic imports become files of their own. */
 async function bundle(): Promise<{ path: string; body: string }[]> {
   const { outputFiles } = await build({
     entryPoints: ['main.ts', 'style.css'].map((file) => fileURLToPath(new URL(file, PAGE))),
@@ -34,14 +34,14 @@ async function bundle(): Promise<{ path: string; body: string }[]> {
     write: false,
     outdir: '/',
   });
-  // Else its own process would stay for as long as ours.
+  // Otherwise esbuild's own process would run as long as this one.
   await stop();
   return outputFiles.map(({ path, text }) => ({ path: path.slice(path.lastIndexOf('/') + 1), body: text }));
 }
 
 const TYPES: Record<string, string> = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
 
-/** The page, and all it is made of, out of memory: made once, when the process starts. Nothing comes from another host. */
+/** Serves the page and its assets from memory. They are built once, when the process starts; nothing is loaded from another host. */
 export async function serveAssets(app: FastifyInstance): Promise<void> {
   const icon = { path: 'icon.svg', body: readFileSync(new URL('icon.svg', PAGE), 'utf8') };
   for (const { path, body } of [...(await bundle()), icon]) {

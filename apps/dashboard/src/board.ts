@@ -9,15 +9,15 @@ import type { FastifyInstance } from 'fastify';
 const BASE = '/queues';
 
 /**
- * The largest values of Bull Board's query: those that its own page offers. It takes any, and a page of 100,000 jobs is a
- * script of half a second, during which Redis serves nothing else.
+ * The largest accepted values in Bull Board's query, at least those that its own page offers. Bull Board accepts any, and a page of
+ * 100,000 jobs runs a script for 0.5 s, during which Redis serves nothing else.
  */
 const MOST = { jobsPerPage: 300, page: 1_000_000 };
 
-/** Names the first field of a query that is out of bounds, and says what it must be; null where there is none. */
+/** Returns an error text for the first field of a query that is out of bounds; null if there is none. */
 function outOfBounds(query: Readonly<Record<string, unknown>>): string | null {
   for (const [field, most] of Object.entries(MOST)) {
-    // Bull Board takes an empty one as absent.
+    // Bull Board treats an empty value as absent.
     const given = query[field] || '1';
     const value = typeof given === 'string' && /^\d{1,9}$/.test(given) ? Number(given) : 0;
     if (value < 1 || value > most) return `${field} must be a whole number, 1 to ${most}`;
@@ -25,15 +25,15 @@ function outOfBounds(query: Readonly<Record<string, unknown>>): string | null {
   return null;
 }
 
-/** Bull Board asks another host for a font. */
+/** Matches the link with which Bull Board's page loads a font from another host; it is removed. */
 const FONT = /<link href="https:\/\/fonts\.googleapis\.com[^>]*>/g;
 
-/** What the board calls a queue: each shard has one of each name. */
+/** Returns the prefix of a shard's queue names on the board; without it the shards' queues would have the same names. */
 function prefixOf(shard: number, shards: number): string {
   return shards === 1 ? '' : `${shard}-`;
 }
 
-/** Where the board shows the job of an alarm. */
+/** Returns the path at which the board shows the job of an alarm. */
 export function jobPath(alarm: AlarmRef, shards: number): string {
   return `${BASE}/queue/${prefixOf(shardOf(alarm.uuid, shards), shards)}${alarm.name}/${jobId(alarm)}`;
 }
@@ -42,8 +42,8 @@ const ABOUT =
   'The record of a session is the truth, and a job only says "look again". A job that was moved shows a wrong time here; the sessions page shows the right one.';
 
 /**
- * Bull Board, to look at: a job promoted or removed by hand would be an alarm lost or early, and the session behind it
- * unchanged. So whoever is logged in, it changes nothing.
+ * Serves Bull Board read-only, also for operators. Promoting or removing a job by hand would make an alarm ring early or get lost,
+ * and leave its session unchanged.
  */
 export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, ready: () => Promise<boolean>): Promise<void> {
   const adapter = new FastifyAdapter();
@@ -64,8 +64,8 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, read
     ),
     serverAdapter: adapter,
     options: {
-      // The workers of a queue are read with CLIENT LIST, at each poll and of each queue: over all connections of Redis. The
-      // sessions page shows the workers.
+      // `showWorkers` would run CLIENT LIST, which reads all connections of Redis, for each queue at each poll. The sessions page shows
+      // the workers.
       uiConfig: {
         boardTitle: 'Sandman',
         miscLinks: [{ text: 'Sessions', url: '/' }],
@@ -85,7 +85,7 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, read
         if (method !== 'GET' && method !== 'HEAD') return refuse('forbidden', 'The board only shows jobs');
         const wrong = outOfBounds(query);
         if (wrong) return refuse('invalid-request', wrong);
-        // BullMQ waits for a Redis that it has never reached.
+        // Refused here, because BullMQ waits without limit for a Redis that it has never reached.
         if (!(await ready())) return refuse('not-ready', 'Redis cannot be reached');
       });
       board.addHook('onSend', async (_, reply, payload) => {

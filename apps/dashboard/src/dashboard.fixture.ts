@@ -10,7 +10,7 @@ import { buildDashboard } from './app.ts';
 export const OPERATOR: Account = { user: 'olga', password: 'operator-secret', role: 'operator' };
 export const VIEWER: Account = { user: 'viktor', password: 'viewer-secret', role: 'viewer' };
 
-/** A Redis of the file's own, and as many dashboards on it as a test likes, each with a prefix of its own unless told one. */
+/** Starts a Redis for the test file. `open` starts a dashboard on it, with its own key prefix unless one is given. */
 export function useDashboards() {
   let found: FoundRedis;
   let redis: Redis;
@@ -49,7 +49,7 @@ export function logIn(app: FastifyInstance, { user, password }: { user: string; 
   });
 }
 
-/** The cookie of somebody who has logged in, as a header. */
+/** Logs in and returns the cookie as a header. */
 export async function cookieOf(app: FastifyInstance, account: { user: string; password: string }): Promise<{ cookie: string }> {
   const { headers } = await logIn(app, account);
   return { cookie: String(headers['set-cookie']).split(';')[0]! };

@@ -2,34 +2,34 @@ import { type AlarmName, GAP_MS } from '@sandman/core';
 import { LOST_MS, type Repair, type SeenWorker } from '@sandman/store';
 import type { Trouble } from './wire.ts';
 
-/** As the alert that watches the backlog has it. */
+/** Due alarms in all queues above which the backlog is a warning. The alert SandmanBacklogGrowing uses the same number for each queue. */
 const LONG_BACKLOG = 100;
-/** A user waits for a wake; nobody waits for a sleep or a delete. In ms. */
+/** How late an alarm may be before it is reported, in ms. Users wait for a wake, but not for a sleep or a delete. */
 const LATE_MS = { wake: 5_000, sleep: 30_000, delete: 30_000 } as const;
-/** A visit of the sweep takes up to ten seconds, and each shard has one every five; in ms. */
+/** How old the last visit of the sweep may be, in ms. A visit takes up to 10 s, and each shard gets one every 5 s. */
 const SWEEP_LATE_MS = 60_000;
-/** A failure or two are retried before anybody notices, in ms. */
+/** How long the calls of a session may fail before it is reported, in ms: one or two failures are retried without harm. */
 const FAILING_MS = 10_000;
-/** A difference between a worker's clock and Redis' that is worth a warning, in ms. */
+/** The difference between a worker's clock and Redis' clock that is worth a warning, in ms. */
 const SKEW_MS = 1_000;
-/** How long a worker that went without a word, and a lost alarm, are worth a warning, in ms. */
+/** How long a worker that stopped reporting, and a lost alarm, stay a warning, in ms. */
 const LOST_WORKER_MS = 600_000;
 const REPAIRED_MS = 3_600_000;
 
-/** Of what had to be mended, that which nothing but somebody's hand or lost data explains. */
+/** The kinds of repair that only lost data or a change of Redis by hand explains. */
 const UNEXPLAINED = new Set(['missing', 'late']);
 
 export interface Signs {
-  /** How many live ones there are. */
+  /** The number of live sessions. */
   readonly sessions: number;
   readonly workers: readonly SeenWorker[];
   readonly backlog: Readonly<Record<AlarmName, number>>;
-  /** How long the oldest alarm that is due has waited to be taken up, in ms. */
+  /** How long the oldest due alarm has waited for a worker, in ms. */
   readonly late: Readonly<Record<AlarmName, number>>;
-  /** Sessions whose calls fail; of the first of them, for how long, why, and whether a user waits for it. */
+  /** Sessions whose calls fail: their number, how long (ms) and why the longest one fails, and whether users wait for the first ones. */
   readonly failing: { readonly count: number; readonly longest: number; readonly lastError: string; readonly userWaits: boolean };
   readonly beatAgo: number | null;
-  /** The last ones, and how long ago each was, in ms. */
+  /** The last repairs, and how long ago each was, in ms. */
   readonly repairs: readonly (Repair & { readonly ago: number })[];
 }
 
@@ -122,7 +122,7 @@ function ofWork({ backlog, late, failing, repairs }: Signs): Trouble[] {
   return troubles;
 }
 
-/** What an operator should know of, the worst first; nothing when all is well. */
+/** Returns the troubles an operator should know about, the worst first; empty if there are none. */
 export function troublesOf(signs: Signs): Trouble[] {
   const troubles = [...ofWorkers(signs), ...ofWays(signs.beatAgo), ...ofWork(signs)];
   return troubles.sort((a, b) => Number(b.level === 'bad') - Number(a.level === 'bad'));

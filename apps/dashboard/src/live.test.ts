@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { livePicture } from './live.ts';
 
-/** Reads a stream until it has told so many events. */
+/** Reads a stream until it has sent `count` events. */
 async function told(stream: AsyncGenerator<string>, count: number): Promise<string[]> {
   const events: string[] = [];
   for await (const text of stream) {

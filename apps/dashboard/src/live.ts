@@ -1,20 +1,22 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { problemOf } from '@sandman/contracts';
+import { redisTrouble } from '@sandman/runtime';
 
-/** How often a page's picture is looked at anew, in ms. */
+/** How often the parts of a page are read again, in ms. */
 const LOOK_MS = 500;
-/** After how long a browser should come back, in ms. */
+/** How long a browser should wait before it reconnects, in ms. */
 const RETRY_MS = 1_000;
 
-/** What a page shows, each part by its name. */
+/** The parts that a page shows, each with the function that reads it. */
 export type Picture = Readonly<Record<string, () => Promise<unknown>>>;
 
 /**
- * The text of an event stream that keeps a page's picture up to date: each part as an event of its name, in their order,
- * at first and whenever it has changed. While Redis is away it says so, as `trouble`. It looks again only when what it gave was taken.
+ * Yields the text of an event stream that keeps a page up to date. Each part is sent as an event with its name, in their order, at
+ * first and whenever it has changed. While Redis cannot be reached, it sends `trouble` events. It reads again only after the last
+ * text was consumed.
  *
- * @param end ends it
- * @param failed told of what nobody expects, once for as long as it lasts
+ * @param end ends the stream
+ * @param failed called for an unexpected error, once for as long as it lasts
  */
 export async function* livePicture(picture: Picture, end: AbortSignal, failed: (error: unknown) => void): AsyncGenerator<string> {
   const told = new Map<string, string>();
@@ -28,7 +30,7 @@ export async function* livePicture(picture: Picture, end: AbortSignal, failed: (
   let failing = false;
   while (!end.aborted) {
     const from = performance.now();
-    // All are asked at once, and each is told when it comes: what is slow keeps nothing waiting but what is after it.
+    // All parts are read at the same time and sent in order; a slow part delays only those after it.
     const parts = Object.entries(picture).map(([name, read]) =>
       read().then(
         (data) => ({ text: news(name, data), error: null }),
@@ -42,13 +44,13 @@ export async function* livePicture(picture: Picture, end: AbortSignal, failed: (
       fault ??= error;
     }
     if (fault) {
-      const { code, detail } = problemOf(fault);
+      const { code, detail } = problemOf(fault, redisTrouble(fault));
       if (code === 'internal' && !failing) failed(fault);
-      // Said again and again: it is also what tells the page that its stream lives.
+      // Sent again in each round, because it also shows the page that its stream is alive.
       yield `event: trouble\ndata: ${JSON.stringify(detail)}\n\n`;
     }
     failing = fault !== null;
-    // What takes long is asked for less often.
+    // Parts that take long to read are read less often.
     await pause(Math.max(LOOK_MS, performance.now() - from), undefined, { signal: end }).catch(() => {});
   }
 }

@@ -1,9 +1,9 @@
-/** What a browser may be sent to after its login: a page of ours, and nobody else's. */
+/** Returns the path to redirect to after a login; `/` for anything that could lead to another host. */
 export function localPath(given: unknown): string {
   return typeof given === 'string' && /^\/(?![/\\])[\x21-\x7e]*$/.test(given) && !given.includes('\\') ? given : '/';
 }
 
-/** The form that asks for user and password. It works without a script. */
+/** Returns the page with the login form. It works without JavaScript. */
 export function loginPage(failure: string | null): string {
   return `<!doctype html>
 <html lang="en">

@@ -6,7 +6,7 @@ import { cookieOf, logIn, OPERATOR, useDashboards, VIEWER } from './dashboard.fi
 
 const on = useDashboards();
 
-/** The dashboard of all tests that need none of their own: to make its key takes a quarter of a second. */
+/** The dashboard of all tests that need none of their own: deriving its key takes 0.25 s. */
 let shared: FastifyInstance;
 beforeAll(async () => {
   const common = { podPrice: null, keepAlive: 1_000, trustedProxies: ['10.1.0.0/16'], logger: createLogger('silent', 'test') };
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => shared?.close());
 
 let addresses = 0;
-/** The shared dashboard, asked from an address of its own: each has its own tries to log in. */
+/** Returns the shared dashboard, with requests from a new address: the login tries are counted per address. */
 function fromElsewhere(): FastifyInstance {
   const remoteAddress = `10.0.0.${++addresses}`;
   const inject = (options: object) => shared.inject({ remoteAddress, ...options });

@@ -10,13 +10,13 @@ import type { Identity, Role } from './wire.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks; null only where a route is open. */
+    /** The user who is logged in; null only on open routes. */
     identity: Identity | null;
   }
   interface FastifyContextConfig {
-    /** Served to whoever asks: the login itself, what its page is made of, and the probes. */
+    /** Served without a login: the login page, its assets, and the health endpoints. */
     open?: boolean;
-    /** A change that concerns nobody but who asks for it. */
+    /** A change that affects only the caller's own login, so viewers may make it. */
     own?: boolean;
   }
 }
@@ -24,11 +24,11 @@ declare module 'fastify' {
 const COOKIE = 'sandman';
 /** How long a login lasts, in s. */
 const LOGIN_S = 12 * 3_600;
-/** Tries to log in, per address and process; and in how long, in ms. */
+/** Login tries per address and process, and the window for them, in ms. */
 const TRIES = 10;
 const TRIES_MS = 60_000;
 
-/** Characters of a user's name that a log line shows. */
+/** The most characters of a user's name in a log line. */
 const LOGGED_USER = 64;
 
 const SAFE = new Set(['GET', 'HEAD']);
@@ -45,7 +45,10 @@ function refuse(reply: FastifyReply, code: ProblemCode, detail: string): Fastify
     .send(JSON.stringify({ ...answer, title: code === 'unauthorized' ? 'Not logged in' : answer.title }));
 }
 
-/** Whether a page of another host makes the browser ask. What is no browser says neither, and carries no cookie by itself. */
+/**
+ * Whether a page of another host caused the request. A client that is not a browser sends neither header and passes; it sends no
+ * cookie by itself either.
+ */
 function isForeign({ headers }: FastifyRequest): boolean {
   const site = headers['sec-fetch-site'];
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
@@ -53,12 +56,12 @@ function isForeign({ headers }: FastifyRequest): boolean {
   return !URL.canParse(headers.origin) || new URL(headers.origin).host !== headers.host;
 }
 
-/** Shortens a user's name for a log line, and replaces what a terminal does not print as a character. */
+/** Shortens a user's name for a log line, and replaces characters that a terminal does not print. */
 function loggable(user: string): string {
   return user.slice(0, LOGGED_USER).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}');
 }
 
-/** A login before everything that is not open; a viewer's changes nothing. */
+/** Requires a login for every route that is not open, and refuses changes by viewers. */
 export const login = fp<LoginOptions>(
   async (app, { accounts }) => {
     await app.register(cookie, { secret: signingKey(accounts) });
@@ -119,14 +122,14 @@ export const login = fp<LoginOptions>(
         if (!known) {
           const address = request.ip;
           request.log.warn({ user: loggable(name), address }, 'login failed');
-          // Once in each window: further tries do not get here.
+          // Logged once per window, because further tries do not get here.
           if (reply.getHeader('x-ratelimit-remaining') === 0) {
             request.log.warn({ address }, 'too many failed logins from this address: no more are accepted for up to a minute');
           }
           return reply.code(401).type('text/html').send(loginPage('Wrong user or password.'));
         }
-        // Behind a proxy that speaks TLS the cookie must not travel without it. The header is believed of any proxy: a client that
-        // forges it only loses its own cookie.
+        // Behind a proxy that terminates TLS, the cookie must be sent over TLS only. The header is trusted from any address, because a
+        // client that forges it only loses its own cookie.
         const secure = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
         return reply
           .setCookie(COOKIE, remember(known), { signed: true, httpOnly: true, sameSite: 'strict', path: '/', maxAge: LOGIN_S, secure })

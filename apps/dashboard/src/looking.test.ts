@@ -59,7 +59,7 @@ describe('the list', () => {
       (await pageOf(on3.store, { find, status, cursor: null })).items.map(({ uuid }) => uuid).sort();
     expect(await found('grace')).toEqual(['ada', 'g1']);
     expect(await found('g1')).toEqual(['g1']);
-    // A user and a session of one name.
+    // `ada` is both a user and the uuid of a session of another user.
     expect(await found('ada')).toEqual(['a1', 'a2', 'ada']);
     expect(await found('nobody')).toEqual([]);
     const { record } = await on3.service.get('g1');
@@ -127,7 +127,7 @@ describe('the overview', () => {
     await on3.begin('soon', 'ada', { sleepAfter: '10m', deleteAfter: '1h' });
     await on3.begin('never', 'ada', { sleepAfter: 'never', deleteAfter: 'never' });
     await on3.begin('idle', 'ada', { sleepAfter: 'never', deleteAfter: '20m' });
-    // Its record moves out, and its job, as that of a burst, does not.
+    // Its deadline moves to later and its job does not, as with pings within the slack.
     const { record, now } = await on3.service.get('soon');
     await on3.store.commit('soon', record, { patch: { holdUntil: now + 3_600_000 }, alarms: false });
     const { next } = await overviewOf(on3);

@@ -13,21 +13,24 @@ import type { RedisJournal, RedisSessionStore } from '@sandman/store';
 import { jobPath } from './board.ts';
 import type { Alarm, Opened, SessionPage } from './wire.ts';
 
-/** Sessions on a page of the list: what a screen holds, however many there are. */
+/** Sessions on one page of the list. */
 const PAGE = 50;
-/** Of a user's sessions, those looked through for a status, in a look: who has more is paged through them. */
 
 export interface LookedFor {
-  /** A user, or a session's uuid; empty: everybody. */
+  /** A user id or a session's uuid; empty: all sessions. */
   readonly find: string;
-  /** `failing`: those whose calls to the session-manager fail, whatever their status. */
+  /** `failing` selects sessions whose calls to the session-manager fail, whatever their status. */
   readonly status: Status | 'failing' | undefined;
   readonly cursor: string | null;
 }
 
 const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
-/** @throws InvalidInput on a cursor that is not of this list */
+/**
+ * Returns one page of the list of sessions.
+ *
+ * @throws InvalidInput on a cursor that is not of this list
+ */
 export async function pageOf(store: RedisSessionStore, { find, status, cursor }: LookedFor): Promise<SessionPage> {
   if (status === 'failing') {
     const { first } = await store.failing(PAGE);
@@ -44,7 +47,7 @@ export async function pageOf(store: RedisSessionStore, { find, status, cursor }:
   ]);
   const found = items.map(view);
   const record = named?.record;
-  // Whoever gives a session's name means that one, deleted or not.
+  // A search for a uuid also finds that session if it is deleted.
   const fits = record && (status === undefined || statusOf(record) === status);
   if (named && fits && !found.some(({ uuid }) => uuid === find)) found.unshift(view({ record, now: named.now }));
   return { items: found, nextCursor };
@@ -56,7 +59,7 @@ export interface OpenedSources {
   readonly alarms: AlarmClock;
 }
 
-/** The alarms of a session that stand there, in the order in which they ring. */
+/** Returns the alarms of a session that exist, in the order in which they ring. */
 async function alarmsOf({ store, alarms }: OpenedSources, { uuid, n }: SessionRecord): Promise<Alarm[]> {
   const found = ALARM_NAMES.map(async (name) => ({
     name,
@@ -66,7 +69,7 @@ async function alarmsOf({ store, alarms }: OpenedSources, { uuid, n }: SessionRe
   return (await Promise.all(found)).filter((alarm): alarm is Alarm => alarm.at !== null).sort((a, b) => a.at - b.at);
 }
 
-/** One session and why it is as it is; a deleted one for as long as it is remembered. */
+/** Returns one session with its alarms and its history; a deleted one as long as its tombstone is kept. */
 export async function openedOf(sources: OpenedSources, uuid: string): Promise<Opened> {
   const [{ record, now }, changes] = await Promise.all([sources.store.read(uuid), sources.journal.history(uuid)]);
   return {

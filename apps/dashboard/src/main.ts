@@ -15,12 +15,12 @@ await runProcess('dashboard', async (fail) => {
   if (viewer.user && viewer.password) accounts.push({ user: viewer.user, password: viewer.password, role: 'viewer' });
 
   const logger = createLogger(env.LOG_LEVEL, 'dashboard');
-  // A person waits for each page: an error now is better than a page when Redis is back.
+  // A person waits for each page, so commands fail quickly and do not wait until Redis can be reached.
   const redis = connectRedis(env.REDIS_URL, 'request', (err) => logger.warn({ err }, 'Redis connection'));
   const admission = new Admission({
     check: () => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS),
     fail,
-    unknown: (err) => logger.warn({ err }, 'it cannot be told yet whether SHARDS fits the data in Redis: nothing is done before'),
+    unknown: (err) => logger.warn({ err }, 'SHARDS could not be compared with the data in Redis yet: this process waits'),
   });
   await admission.soon();
   const app = await buildDashboard({

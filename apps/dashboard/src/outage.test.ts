@@ -17,7 +17,7 @@ let base: string;
 
 let login: { cookie?: string } = {};
 
-/** The status within 2 s; null where there was none. */
+/** Returns the status of the answer; null if there is none within 2 s. */
 async function status(path: string): Promise<number | null> {
   const answer = await fetch(`${base}${path}`, { headers: login, signal: AbortSignal.timeout(2_000) }).catch(() => null);
   return answer?.status ?? null;

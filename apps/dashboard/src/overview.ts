@@ -10,13 +10,13 @@ export interface OverviewSources {
   readonly journal: RedisJournal;
   readonly roster: RedisRoster;
   readonly alarms: AlarmQueues;
-  /** `POD_PRICE_PER_HOUR`; null where none is set. */
+  /** `POD_PRICE_PER_HOUR`; null if it is not set. */
   readonly podPrice: number | null;
 }
 
-/** How many of what happens next are told. */
+/** How many of the next sleeps and deletes are shown. */
 const NEXT = 8;
-/** Of those whose calls fail, how many are looked at. */
+/** How many of the sessions whose calls fail are read. */
 const WORST = 20;
 const DAY_MS = 86_400_000;
 
@@ -28,7 +28,7 @@ function upcoming({ record, now }: LiveReading): Upcoming | null {
   return null;
 }
 
-/** By the alarms that ring next; what they are about, and when, the records say. */
+/** Returns the next sleeps and deletes. The next alarms select the sessions; their records say what happens and when. */
 async function whatIsNext({ store, alarms }: OverviewSources): Promise<Upcoming[]> {
   const refs = (await Promise.all([alarms.next('sleep', NEXT * 2), alarms.next('delete', NEXT * 2)])).flat();
   const readings = await Promise.all([...new Set(refs.map(({ uuid }) => uuid))].map((uuid) => store.read(uuid)));
@@ -36,7 +36,7 @@ async function whatIsNext({ store, alarms }: OverviewSources): Promise<Upcoming[
   return next.sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).slice(0, NEXT);
 }
 
-/** What is to be said of those whose calls fail. */
+/** Summarizes the sessions whose calls fail. */
 function suffering({ count, first }: Awaited<ReturnType<RedisSessionStore['failing']>>): Signs['failing'] {
   const [worst] = first;
   if (!worst) return { count: 0, longest: 0, lastError: '', userWaits: false };
@@ -44,7 +44,7 @@ function suffering({ count, first }: Awaited<ReturnType<RedisSessionStore['faili
   return { count, longest: worst.now - failingSince, lastError, userWaits: first.some(({ record }) => record.wanted === 'awake') };
 }
 
-/** The fleet at a glance, but for who looks at it. */
+/** Reads the overview of the fleet, without the identity of the user who sees it. */
 export async function overviewOf(sources: OverviewSources): Promise<Omit<Overview, 'identity'>> {
   const { store, journal, roster, alarms, podPrice } = sources;
   const [sessions, backlog, late, failing, books, workers, repairs, ways, next] = await Promise.all([

@@ -9,14 +9,14 @@ import { livePicture } from './live.ts';
 import { type LookedFor, openedOf, pageOf } from './looking.ts';
 import { type OverviewSources, overviewOf } from './overview.ts';
 
-/** Pages that are looked at at once, per process, and of one login. */
+/** Open live streams at the same time, per process, and of one login. */
 const MOST_STREAMS = 100;
 const MOST_STREAMS_EACH = 30;
-/** Who takes nothing for so long has gone, in ms. */
+/** After this long without data sent over it, the connection of a stream is closed, in ms. */
 const UNREAD_MS = 30_000;
-/** How old the fleet's overview may be, in ms: it is read once for all who look. */
+/** How old the overview of the fleet may be, in ms: all streams of the process share one. */
 const OVERVIEW_MS = 900;
-/** Points of a chart: no screen shows more. */
+/** The most points of a chart; a screen shows no more. */
 const POINTS = 360;
 const LONGEST_FIND = 255;
 
@@ -29,7 +29,7 @@ type Query = Readonly<Record<string, unknown>>;
 
 function text(query: Query, field: string): string {
   const value = query[field] ?? '';
-  // As the API counts a user's name.
+  // Counts characters as the API does for a user id.
   if (typeof value !== 'string' || [...value].length > LONGEST_FIND)
     throw new InvalidInput(field, `must be at most ${LONGEST_FIND} characters`);
   return value;
@@ -48,7 +48,7 @@ function statusOf(query: Query): LookedFor['status'] {
   return status;
 }
 
-/** What the page shows, live, and what its buttons do. */
+/** Serves the page's live stream, the points of its charts, and the actions of its buttons. */
 export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
   const { store, service, trend } = sources;
   const overview = shared(OVERVIEW_MS, () => overviewOf(sources));
@@ -78,7 +78,7 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
       release();
       left.abort();
     });
-    // Node then closes the connection, unless something went over it.
+    // Node closes the connection when this time passes without data sent over it.
     request.raw.socket.setTimeout?.(UNREAD_MS);
     const picture = {
       overview: async () => ({ ...(await overview()), identity }),
@@ -98,10 +98,10 @@ export function serveRoutes(app: FastifyInstance, sources: RouteSources): void {
     return reply.header('cache-control', 'no-store').send({ items });
   });
 
-  /** Done by hand, and written down with who did it. */
+  /** Answers a change made by hand, and logs the user who made it. */
   const byHand = async (request: FastifyRequest, reply: FastifyReply, action: string, done: Promise<LiveReading>) => {
     const { record, now } = await done;
-    request.log.info({ session: record.uuid, action, cause: 'manual', by: request.identity?.user }, 'done by hand');
+    request.log.info({ session: record.uuid, action, cause: 'manual', by: request.identity?.user }, 'change requested on the dashboard');
     return reply.code(202).send(sessionView(record, now));
   };
   const at = '/api/sessions/:uuid';

@@ -9,7 +9,7 @@ import { cookieOf, OPERATOR, useDashboards, VIEWER } from './dashboard.fixture.t
 
 const on = useDashboards();
 
-/** Every route that does not only show, as Fastify prints its tree. */
+/** Returns every route with a method that can change something, from the tree that Fastify prints. */
 function changingRoutes(app: FastifyInstance): { method: string; url: string }[] {
   const above: string[] = [];
   return app
@@ -23,7 +23,7 @@ function changingRoutes(app: FastifyInstance): { method: string; url: string }[]
     });
 }
 
-/** One session with its alarms. */
+/** Creates one session with its alarms. */
 async function session(prefix: string): Promise<{ store: RedisSessionStore; alarms: AlarmQueues; jobs: () => Promise<string[]> }> {
   const store = new RedisSessionStore(on.redis, { prefix, shards: 1, slack: 1 });
   const alarms = new AlarmQueues(on.redis, prefix, 1, () => {});
@@ -62,7 +62,7 @@ it('a viewer can change nothing: neither by the page’s routes nor by Bull Boar
     expect(answer.statusCode, `${method} ${url}`).toBe(403);
     expect(answer.json()).toMatchObject({ code: 'forbidden' });
   }
-  // Nor by what no route was made for.
+  // Paths without a route are refused too.
   for (const method of ['PUT', 'PATCH', 'DELETE', 'POST'] as const) {
     expect((await app.inject({ method, url: '/api/nothing', headers, payload: BODY })).statusCode).toBe(403);
   }

@@ -1,50 +1,50 @@
 import type { Saved, Session } from '@sandman/contracts';
 import type { AlarmName, LiveStatus } from '@sandman/core';
 
-/** What the page is told. Times are ISO 8601 where a session has them, else ms. */
+/** What the server sends to the page. Times of a session are ISO 8601; all others are in ms. */
 
 export type Role = 'operator' | 'viewer';
 
-/** Somebody who has logged in. */
+/** A logged-in user. */
 export interface Identity {
   readonly user: string;
   readonly role: Role;
-  /** When that is over, in ms of the epoch. */
+  /** When the login expires, in ms of the epoch. */
   readonly until: number;
 }
 
-/** Something that an operator should know of, the worst first. */
+/** A problem that an operator should know about. */
 export interface Trouble {
   readonly level: 'bad' | 'warn';
   readonly what: string;
-  /** The alert of docs/operations.md that says what to do. */
+  /** The alert in docs/operations.md that says what to do. */
   readonly alert: string;
 }
 
 export interface Overview {
-  /** Redis' clock. */
+  /** The time by Redis' clock, in ms. */
   readonly now: number;
   readonly identity: Identity;
   readonly troubles: readonly Trouble[];
   readonly sessions: Readonly<Record<LiveStatus, number>>;
-  /** Alarms due and not done. */
+  /** Alarms that are due and not done. */
   readonly backlog: Readonly<Record<AlarmName, number>>;
-  /** Those that live, and of them those that do not call the session-manager. */
+  /** Live workers, and how many of them make no calls to the session-manager. */
   readonly workers: { readonly alive: number; readonly barred: number };
-  /** Sessions whose calls to the session-manager fail. */
+  /** The number of sessions whose calls to the session-manager fail. */
   readonly failing: number;
   readonly sweep: {
-    /** Since some worker last finished a visit; null: none has. */
+    /** How long ago a worker last finished a visit, in ms; null: never. */
     readonly visitedAgo: number | null;
-    /** Sessions that had lost their alarms within the last 24 h, at least. */
+    /** Repairs within the last 24 h; at least this many, since only the last 100 entries are kept. */
     readonly repairs: number;
     readonly last: { readonly at: number; readonly kind: string; readonly uuid: string } | null;
   };
-  /** Since an API last said, in the shard where that is longest ago, that pings can be taken; null: never. */
+  /** How long ago the last heartbeat was, in the shard where that is longest, in ms; null: some shard has had none. */
   readonly beatAgo: number | null;
   readonly pods: { readonly awake: number; readonly asleep: number };
   readonly savings: Saved;
-  /** What will happen next, soonest first. */
+  /** The next sleeps and deletes, the soonest first. */
   readonly next: readonly Upcoming[];
 }
 
@@ -67,24 +67,24 @@ export interface Change {
   readonly cause: string;
 }
 
-/** A job that stands for a session, and where Bull Board shows it. */
+/** An alarm of a session, and the path at which Bull Board shows its job. */
 export interface Alarm {
   readonly name: AlarmName;
-  /** When it rings, in ms; 0 where it waits or runs. Not what Bull Board says, which does not know of moves. */
+  /** When it rings, in ms of the epoch; 0 if it is waiting or running. Bull Board shows a wrong time for an alarm that was moved. */
   readonly at: number;
   readonly path: string;
 }
 
-/** The session that is looked at; null where there is none of that name. */
+/** The session that is open on the page; `session` is null if there is none with this uuid. */
 export interface Opened {
   readonly uuid: string;
   readonly session: Session | null;
   readonly alarms: readonly Alarm[];
-  /** Newest first. */
+  /** The newest first. */
   readonly history: readonly Change[];
 }
 
-/** One point of the charts; times in ms. */
+/** One point of the charts. Times in ms. */
 export interface TrendPoint {
   readonly at: number;
   readonly awake: number;

@@ -2,16 +2,16 @@ import { embeddedRedis } from '@sandman/testing';
 import { startStack } from './stack.ts';
 import { Demo } from './story.ts';
 
-/** `npm run demo`: a few users on short policies, on real processes; exit 0 only if all of it happened. */
+/** The policy of `npm run demo`, which plays a few users on real processes and exits with 0 only if all its checks hold. */
 const POLICY = { demo: { sleepAfter: '3s', deleteAfter: '4s' } };
-/** The whole story takes about 20 s; past this something hangs. */
+/** The longest time the demo may take, in ms. It takes about 20 s; beyond this limit a process hangs. */
 const LONGEST_MS = 55_000;
 
 console.log('Starting Redis, a simulated session-manager, an API, a worker, a dashboard and the example chat backend …');
 const redis = await embeddedRedis(null);
 let failed = 0;
 try {
-  // Not the rest of its own environment: the demo's users and policies are its own, and so are its pods.
+  // The rest of the environment is not passed on, so that the demo does not use the caller's policies, session-manager or Redis.
   const own = Object.entries(process.env).filter(([name]) => name === 'PATH' || name.startsWith('OTEL_'));
   const env = {
     ...Object.fromEntries(own),

@@ -1,7 +1,7 @@
 import { embeddedRedis } from '@sandman/testing';
 import { startStack } from './stack.ts';
 
-/** `npm start`: all of Sandman on this machine, for a newcomer. */
+/** `npm start`: runs all processes of Sandman on this machine. */
 const redis = await embeddedRedis('.data');
 const stack = await startStack({ redisUrl: redis.url, usualPorts: true, env: process.env, logs: 'inherit' }).catch(async (error) => {
   await redis.stop();
@@ -10,7 +10,7 @@ const stack = await startStack({ redisUrl: redis.url, usualPorts: true, env: pro
 });
 
 const given = process.env;
-/** What was given is not shown. */
+/** Returns a text to print: the generated value, or the variable's name, so that a given secret is not shown. */
 const shown = (name: string, generated: string) => (given[name] ? `the one of ${name}` : generated);
 const key = given.API_KEYS ? 'the first of API_KEYS' : stack.apiKey;
 const sessionManager = shown('SESSION_MANAGER_URL', `${stack.sessionManager}   (simulated)`);
@@ -34,7 +34,7 @@ Or call the API yourself:
 Ctrl-C ends all of it.
 `);
 
-// A terminal signals the whole group, and npm may signal us again: the first one decides.
+// The terminal signals the whole process group, and npm may pass the signal on once more; only the first one counts.
 const asked = new Promise<number>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(0));
 });

@@ -4,34 +4,34 @@ import { createServer, isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '@sandman/testing';
 
-/** How long a process may take to come up, and to go away, in ms. */
+/** How long a process may take to become ready, and to exit, in ms. */
 const START_MS = 30_000;
 const STOP_MS = 30_000;
 
-/** The real processes, on this machine. */
+/** All processes of Sandman, running on this machine. */
 export interface Stack {
   readonly api: string;
   readonly apiKey: string;
-  /** The example chat backend, which its users talk to. */
+  /** The address of the example chat backend. */
   readonly chatBackend: string;
   readonly sessionManager: string;
   readonly sessionManagerKey: string;
   readonly dashboard: string;
   readonly dashboardUser: string;
   readonly dashboardPassword: string;
-  /** Rejects when one of them ends by itself. */
+  /** Rejects when a process exits without being stopped. */
   readonly broken: Promise<never>;
-  /** SIGTERM to each, callers before those they call: last calls still find somebody. */
+  /** Sends SIGTERM to each process, callers before the processes they call, so that their last calls are still answered. */
   stop(): Promise<void>;
 }
 
 export interface StackOptions {
   readonly redisUrl: string;
-  /** The ports of the contract where they are free, else any; without it any. Unless a variable sets the port. */
+  /** Whether to use the usual ports where they are free; otherwise any free ones. A variable that sets a port takes precedence. */
   readonly usualPorts: boolean;
-  /** Variables for all processes, each of which ignores those that it does not read. What is missing is generated. */
+  /** Environment variables for all processes; each ignores those it does not know. Missing keys and passwords are generated. */
   readonly env: NodeJS.ProcessEnv;
-  /** Where the processes' logs go. */
+  /** Where the logs of the processes go. */
   readonly logs: 'inherit' | 'ignore';
 }
 
@@ -39,7 +39,7 @@ function secret(): string {
   return randomBytes(24).toString('base64url');
 }
 
-/** `wanted` when nobody listens there, else any free port. */
+/** Returns `wanted` if that port is free, else any free port. */
 function portOr(wanted: number): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -48,13 +48,13 @@ function portOr(wanted: number): Promise<number> {
   });
 }
 
-/** The host of an address at which a process that listens on `host` is reached from this machine. */
+/** Returns the host to put into a URL to reach a process that listens on `host` from this machine. */
 function reachable(host: string): string {
   if (host === '::' || host === '0.0.0.0') return '127.0.0.1';
   return isIPv6(host) ? `[${host}]` : host;
 }
 
-/** @param folder of the process, from the root */
+/** @param folder the folder of the process, from the root of the repository */
 function run(folder: string, env: NodeJS.ProcessEnv, logs: StackOptions['logs']): ChildProcess {
   const entry = fileURLToPath(new URL(`../../../${folder}/src/main.ts`, import.meta.url));
   return spawn(process.execPath, [entry], { env, stdio: ['ignore', logs, 'inherit'] });
@@ -87,7 +87,7 @@ async function end(child: ChildProcess): Promise<void> {
  * and waits until all are ready.
  */
 export async function startStack({ redisUrl, usualPorts, env, logs }: StackOptions): Promise<Stack> {
-  // 0 is any free port, which would not be known here.
+  // With port 0 the process would choose a port that is not known here, so a free one is chosen instead.
   const portOf = async (usual: number, set = '0') => (set !== '' && set !== '0' ? set : usualPorts ? portOr(usual) : freePort());
   const [apiPort, dashboardPort, chatPort, simPort, metricsPort] = await Promise.all([
     portOf(3000, env.PORT),
@@ -99,7 +99,7 @@ export async function startStack({ redisUrl, usualPorts, env, logs }: StackOptio
   const listen = env.HOST || '127.0.0.1';
   const host = reachable(listen);
   const apiKeys = env.API_KEYS || secret();
-  // The first of several, without its name and scopes.
+  // The first of the comma-separated keys, without anything up to its last colon.
   const apiKey = apiKeys.split(',', 1)[0]!.trim().split(':').at(-1)!;
   const sessionManagerKey = env.SESSION_MANAGER_API_KEY || (env.SESSION_MANAGER_URL ? '' : env.SIM_API_KEY || secret());
   const dashboardUser = env.DASHBOARD_USER || 'admin';

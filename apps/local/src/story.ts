@@ -14,11 +14,14 @@ interface Call {
   readonly at: number;
 }
 
-/** How often the demo looks, and how often a user who is there sends something, in ms. */
+/** How often the demo reads a status, and how often an active user sends a message, in ms. */
 const LOOK_MS = 100;
 const CHAT_EVERY_MS = 1_000;
 
-/** Four users of a chat backend with one fate each, told as it happens and checked against the session-manager's own journal. */
+/**
+ * Plays four users of a chat backend, each with a different course. Prints what happens, and checks it against the call log of the
+ * simulated session-manager.
+ */
 export class Demo {
   readonly #stack: Stack;
   readonly #startedAt = Date.now();
@@ -28,7 +31,7 @@ export class Demo {
     this.#stack = stack;
   }
 
-  /** @returns how many of its claims did not hold */
+  /** @returns the number of checks that failed */
   async play(): Promise<number> {
     this.#say('policy: asleep after 3 s idle, deleted after 4 s asleep');
     const names = ['ada', 'ben', 'cleo', 'dan'];
@@ -96,7 +99,7 @@ export class Demo {
     console.log(`${((Date.now() - this.#startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
   }
 
-  /** By the chat backend, as a user does it; which pod that became is Sandman's to know. */
+  /** Starts a chat through the chat backend, as a user does, and asks Sandman which session that is. */
   async #start(userId: string): Promise<Session> {
     const { workspaceUrl } = JSON.parse(await this.#chat('start', { userId })) as { workspaceUrl: string };
     const sessions = (await (await this.#ask(`/v1/sessions?userId=${userId}`)).json()) as { items: Session[] };
@@ -126,7 +129,7 @@ export class Demo {
     return answer.status === 410 ? 'deleted' : ((await answer.json()) as Session).status;
   }
 
-  /** Whether the session comes to a status within 15 s; tells of each status on the way. */
+  /** Waits for a status, 15 s at most, and prints each status on the way. Returns whether the status was reached. */
   async #until(session: Session, wanted: string): Promise<boolean> {
     const deadline = Date.now() + 15_000;
     let last = '';

@@ -6,7 +6,7 @@ import type { JournalEntry } from './pods.ts';
 
 const KEY = 'a-sim-key';
 
-/** A simulation of one test, and what the test asks of it. */
+/** Starts a simulation for one test, with helpers for its routes. */
 class Sim implements AsyncDisposable {
   readonly app = buildSim({ apiKey: KEY });
   base = '';
@@ -188,12 +188,12 @@ it.concurrent('the journal tells when a call took effect, and when its caller wa
   await sim.fault({ call: 'sleep', times: 1, fault: { lateMs: 500 } });
   await sim.send('POST', `/session/${uuid}/sleep`, {});
   await sim.send('DELETE', `/session/${uuid}`);
-  // Its pod went before it landed.
+  // The pod was deleted before the late call took effect.
   await new Promise((resolve) => setTimeout(resolve, 600));
   expect(await entry()).toMatchObject({ status: 504, effectAt: 0, lostAt: 0 });
 });
 
-// At once, since they wait for what a fault delays.
+// Run concurrently, because they mostly wait for delays.
 describe.concurrent('faults', () => {
   it('strike the calls they name, as often as they say, instead of acting', async () => {
     await using sim = await Sim.start();

@@ -6,7 +6,7 @@ import { Faults } from './faults.ts';
 import { type Call, Pods } from './pods.ts';
 
 export interface SimOptions {
-  /** The key that every call must carry, but for `/healthz`. */
+  /** The key that every call except `/healthz` must carry. */
   readonly apiKey: string;
 }
 
@@ -18,7 +18,7 @@ const CREATE_SCHEMA = {
 
 type Params = { uuid: string };
 
-/** A session-manager that keeps its pods in memory, writes a journal, and fails on demand. */
+/** Builds a simulated session-manager. It keeps pods in memory, logs every call, and fails on demand. */
 export function buildSim({ apiKey }: SimOptions): FastifyInstance {
   const app = Fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } }, forceCloseConnections: true });
   const pods = new Pods();
@@ -30,7 +30,7 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
     }
   });
 
-  /** Journals a call, lets the fault in force strike, acts, and answers. */
+  /** Logs a call, applies the fault that matches it, acts, and answers. */
   const serve = async (call: Call, request: FastifyRequest, reply: FastifyReply, act: () => unknown) => {
     const uuid = (request.params as Partial<Params>).uuid ?? '';
     const idempotencyKey = String(request.headers['idempotency-key'] ?? '');
@@ -44,7 +44,7 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
     });
     const take = () => {
       const answer = act();
-      // A late one may find its pod gone.
+      // A late call may find its pod gone, and then has no effect.
       if ((answer as { ok?: boolean }).ok !== false) entry.effectAt = Date.now();
       if (call === 'create') entry.uuid = (answer as Params).uuid;
       return answer;
@@ -55,7 +55,7 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
       return reply;
     };
     if (fault.delayMs) await pause(fault.delayMs);
-    // What the caller is told of a late effect, if anything, is the rest of the fault.
+    // The rest of the fault decides what the caller of a late call gets, if anything.
     if (fault.lateMs !== undefined) setTimeout(take, fault.lateMs).unref();
     if (fault.hang) return reply.hijack();
     if (fault.cut === 'before' || (fault.cut && fault.lateMs !== undefined)) return cut();

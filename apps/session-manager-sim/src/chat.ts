@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 
 interface StreamOrder {
   readonly chunks: number;
-  /** Between two chunks, ms. */
+  /** The pause between two chunks, in ms. */
   readonly intervalMs: number;
 }
 
@@ -19,7 +19,7 @@ const STREAM_SCHEMA = {
   },
 };
 
-/** Any message will do; a `stream` in it must be one that can be obeyed. */
+/** The schema of a chat: any message is valid, but a `stream` in it must be well-formed. */
 export const CHAT_SCHEMA = {
   type: 'object',
   required: ['message'],
@@ -35,7 +35,7 @@ async function* chunks({ chunks: count, intervalMs }: StreamOrder): AsyncGenerat
   }
 }
 
-/** The pod's answer: an echo, or for `{stream: {chunks, intervalMs}}` that many lines of text at that pace. */
+/** Returns the pod's answer: an echo of the message, or for `{stream: {chunks, intervalMs}}` that many lines of text at that pace. */
 export function streamChat(message: Message, reply: FastifyReply): unknown {
   const order = typeof message === 'object' && message !== null && 'stream' in message ? message.stream : undefined;
   if (!order) return { reply: message };

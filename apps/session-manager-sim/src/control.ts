@@ -38,7 +38,7 @@ const POD_SCHEMA = {
   properties: { uuid: UUID, userId: { type: 'string' }, replicas: { type: 'integer', minimum: 0 } },
 };
 
-/** What a test asks of the simulation itself: its journal, its pods and those that somebody else made, faults. */
+/** Serves the routes with which tests control the simulation: read and clear the call log, list and add pods, set and remove faults. */
 export function controlRoutes(app: FastifyInstance, pods: Pods, faults: Faults): void {
   app.get('/sim/journal', () => ({ items: pods.journal }));
   app.delete('/sim/journal', () => ({ removed: pods.journal.splice(0).length }));

@@ -1,32 +1,32 @@
 import type { Call } from './pods.ts';
 
-/** What goes wrong with a call. Times in ms. */
+/** How a call fails. Times in ms. */
 export interface Fault {
   /** Answers this status instead of acting. */
   readonly status?: number;
   readonly retryAfter?: string;
-  /** Waits before acting, and after it before answering. */
+  /** Waits before acting (`delayMs`), and between acting and answering (`afterMs`). */
   readonly delayMs?: number;
   readonly afterMs?: number;
-  /** Never answers, nor acts (but see `lateMs`). */
+  /** Never answers, and does not act except with `lateMs`. */
   readonly hang?: boolean;
   /** Cuts the connection before or after acting. */
   readonly cut?: 'before' | 'after';
-  /** Acts that much later, and answers 504 at once; or what `status`, `cut` or `hang` beside it say. */
+  /** Acts this much later, and answers 504 at once, or as `status`, `cut` or `hang` beside it say. */
   readonly lateMs?: number;
 }
 
 export interface FaultRule {
   readonly call?: Call;
   readonly uuid?: string;
-  /** How often it strikes; without it, always. */
+  /** How many calls the fault applies to; without it, all. */
   readonly times?: number;
-  /** It strikes one of so many calls that it fits, the first of them first; without it, each. */
+  /** The fault applies to every n-th matching call, beginning with the first; without it, to each. */
   readonly every?: number;
   readonly fault: Fault;
 }
 
-/** The faults in force; the oldest that fits a call strikes. */
+/** The faults in force. If several match a call, the oldest applies. */
 export class Faults {
   readonly #rules = new Map<number, FaultRule & { left: number; seen: number }>();
   #lastId = 0;
@@ -44,7 +44,7 @@ export class Faults {
     }));
   }
 
-  /** False where there is no such fault, or no more. */
+  /** Returns false if there is no such fault, or it is used up. */
   remove(id: number): boolean {
     return this.#rules.delete(id);
   }

@@ -10,27 +10,27 @@ export interface SimulatedPod {
 export type Call = 'create' | 'chat' | 'sleep' | 'wake' | 'delete' | 'status';
 
 export interface JournalEntry {
-  /** When it arrived, ms of the epoch. */
+  /** When the call arrived, in ms of the epoch, as all times here. */
   readonly at: number;
   readonly call: Call;
-  /** Of a create, the one it gave; empty until then. */
+  /** The session of the call; for a create empty until the pod exists. */
   uuid: string;
   readonly idempotencyKey: string;
-  /** The trace that the call is part of, as W3C has it; empty where it is none's. */
+  /** The W3C `traceparent` header of the call; empty if there is none. */
   readonly traceparent: string;
-  /** What was answered; 0 while it is not, or never. */
+  /** The status of the answer; 0 while there is none. */
   status: number;
   doneAt: number;
-  /** When it took effect, which a late call does after its answer; 0 while it has not, or never. */
+  /** When the call took effect, for a late call after its answer; 0 while it has not. */
   effectAt: number;
-  /** When its connection was lost before it was answered; 0 where it was not. */
+  /** When the connection was lost before the answer; 0 if it was not. */
   lostAt: number;
 }
 
-/** Beyond it the older half is dropped: the simulation of an `npm start` may run for weeks. */
+/** The length at which the older half of the call log is dropped: the simulation in `npm start` may run for weeks. */
 const LONGEST_JOURNAL = 200_000;
 
-/** The pods and the journal of every call, in memory. */
+/** Keeps the pods and the log of all calls in memory. */
 export class Pods {
   readonly journal: JournalEntry[] = [];
   readonly #pods = new Map<string, SimulatedPod>();
@@ -54,7 +54,7 @@ export class Pods {
     return pod;
   }
 
-  /** The effect of a call; false where there is no such pod. */
+  /** Applies a call to its pod. Returns false if there is no such pod. */
   apply(call: Call, uuid: string): boolean {
     const pod = this.#pods.get(uuid);
     if (!pod) return false;

@@ -24,15 +24,15 @@ import type { Bookkeeping } from './ledger/bookkeeping.ts';
 import { Reports } from './reports.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
-/** How often a worker looks whether Redis has forgotten what it wrote, in ms. */
+/** How often a worker checks whether Redis has lost this worker's last write, in ms. */
 const WITNESS_MS = 500;
-/** How often it is said anew how early to warn, in ms: a worker of before may have said otherwise, or Redis have lost it. */
+/** How often a worker writes the warning time to Redis, in ms: another worker may have overwritten it, or Redis may have lost it. */
 const SAY_EVERY_MS = 30_000;
 
-/** How often a worker says that it works, or that it only rehearses, in ms; and for how long that counts. */
+/** How often a worker announces that it is live or a dry run, in ms, and how long that announcement counts. */
 const CLAIM_EVERY_MS = 2_000;
 const CLAIM_LASTS_MS = 10_000;
-/** How soon it is tried again to say so for the first time, in ms. */
+/** The pause before the first announcement is retried, and before a paused worker looks at an alarm again, in ms. */
 const AGAIN_MS = 500;
 
 export interface WorkerDeps {
@@ -43,23 +43,23 @@ export interface WorkerDeps {
   readonly policies: Policies;
   /** `DRY_RUN` */
   readonly dryRun: boolean;
-  /** Whether this worker may touch what is in Redis. */
+  /** Tells whether this worker may use the data in Redis: its `SHARDS` fits that data. */
   readonly admission: Pick<Admission, 'given' | 'isGiven'>;
   readonly journal: RedisJournal;
   readonly pods: PodControl;
-  /** Calls in flight at once. */
+  /** Lifecycle calls in flight at the same time. */
   readonly concurrency: number;
-  /** Bounds the calls per second of all workers together. */
+  /** Bounds the calls per second of all workers together; null: they are not bounded. */
   readonly pace: Pace | null;
-  /** What the patrol's reads keep to; null: there is no patrol. */
+  /** The rate limiters of the patrol's status reads; null: there is no patrol. */
   readonly patrol: { readonly pace: Pace; readonly spare: (() => Promise<number>) | null } | null;
-  /** How long an outcome may stay unknown, in ms. */
+  /** How long the effect of a call may stay unknown, in ms. */
   readonly doubt: number;
-  /** Who is told what happens; null: nobody. It ends with the worker. */
+  /** Sends webhooks; null: none are sent. It is closed with the worker. */
   readonly webhooks: Webhooks | null;
-  /** How long before an idle sleep they are warned, in ms; 0: nobody is. */
+  /** How long before an idle sleep a warning is sent, in ms; 0: none is sent. */
   readonly warning: number;
-  /** What keeps the ledger; null: nothing does. It ends with the worker. */
+  /** Writes the ledger; null: there is none. It is closed with the worker. */
   readonly bookkeeping: Bookkeeping | null;
   /** By how much this machine's clock is ahead of Redis', in ms. */
   readonly clockAhead: () => number;
@@ -71,14 +71,14 @@ export interface WorkerDeps {
 export interface WorkerApp {
   readonly alarms: AlarmQueues;
   isRunning(): boolean;
-  /** Takes no more alarms and waits for the calls in flight. */
+  /** Stops taking alarms and waits for the calls in flight. */
   close(): Promise<void>;
 }
 
 function observe(metrics: Metrics, logger: Logger): Observer {
   return {
     decided(action, session, cause) {
-      logger.info({ session, action, cause }, 'nobody came');
+      logger.info({ session, action, cause }, 'idle deadline passed');
     },
     acted(action, outcome, seconds, session, cause) {
       annotate({ session, action, cause });
@@ -93,7 +93,7 @@ function observe(metrics: Metrics, logger: Logger): Observer {
   };
 }
 
-/** Until it is done. */
+/** Repeats `run`, with a pause, until it succeeds. */
 async function insist(run: () => Promise<void>, failed: (error: unknown) => void): Promise<void> {
   for (;;) {
     try {
@@ -112,7 +112,7 @@ function sayIt(metrics: Metrics, logger: Logger): RehearsalOptions['wouldCall'] 
   };
 }
 
-/** The processors: alarms come in from BullMQ, calls go out to the session-manager. */
+/** Starts a worker: it handles alarms from BullMQ, calls the session-manager, repairs, and reports to operators. */
 export function startWorker(deps: WorkerDeps): WorkerApp {
   const {
     redis,
@@ -136,7 +136,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     logger,
     telemetry,
   } = deps;
-  // BullMQ tries again by itself, and a job that runs twice does no harm.
+  // BullMQ retries by itself, and a job that runs twice does no harm.
   const onError = (err: unknown) => logger.warn({ err }, 'queue');
   const alarms = new AlarmQueues(redis, prefix, shards, onError, telemetry);
   const arming = new Arming(store, alarms);
@@ -146,7 +146,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     journal,
     surroundings,
     clockAhead,
-    failed: (err) => logger.warn({ err }, 'operators could not be told'),
+    failed: (err) => logger.warn({ err }, 'the worker status could not be written to Redis'),
   });
   const probe = new Probe({ store, pods, pace, surroundings });
   const circuit = new Circuit({
@@ -160,7 +160,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
       else logger.info('the session-manager serves again');
     },
   });
-  /** Whether this is to be a dry run, and others are not: then it does nothing, for it would hold up what they are to do. */
+  /** Whether this worker is a dry run while live workers run. It then does nothing, because it would delay the alarms they must handle. */
   let yields = false;
   const claim = async () => {
     if (!admission.isGiven) return;
@@ -173,7 +173,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     if (yields) logger.error('DRY_RUN is set here and not in other workers that run: this worker does nothing while they do');
     else logger.info('no other worker runs that is not a dry run: this worker goes on with its own');
   };
-  // Before it does anything: what was due while nothing was done is not.
+  // Runs before any alarm is handled. The end of a dry run counts as activity, so deadlines that passed during it are not acted on.
   const begun = admission.given.then(() => insist(claim, onError));
   const stopClaiming = repeat(surroundings, CLAIM_EVERY_MS, claim, onError);
   const say = async () => {
@@ -219,7 +219,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     repaired(marks) {
       metrics.sweepRepairs.inc({ kind: 'unarmed' }, marks);
       reports.repaired('unarmed', '', marks);
-      logger.warn({ marks }, 'armed what a crash had left unarmed');
+      logger.warn({ marks }, 'set alarms that a crash had left unset');
     },
     failed: (err) => logger.error({ err }, 'upkeep failed'),
   });
@@ -263,7 +263,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
             if (found !== 'as-recorded' && found !== 'unread')
               logger.warn({ session, recorded, found }, 'the pod is not as recorded: its status is read again, and acted on');
           },
-          failed: (err) => logger.warn({ err }, 'patrol'),
+          failed: (err) => logger.warn({ err }, 'patrol failed'),
         })
       : async () => {};
   const stopHeartbeat = startHeartbeat({
@@ -273,7 +273,7 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     open: () => false,
     gap: () => {},
     rewound: (shard) => logger.error({ shard }, 'Redis came back with older data: its sessions are in doubt'),
-    failed: (err) => logger.debug({ err }, 'heartbeat'),
+    failed: (err) => logger.debug({ err }, 'heartbeat failed'),
   });
   return {
     alarms,

@@ -23,11 +23,11 @@ import { startWorker } from './app.ts';
 import { Receiver } from './webhooks/receiver.ts';
 import { signingKey } from './webhooks/signature.ts';
 
-/** How old these figures may be at a scrape, in ms. The ledger's counts up to 100,000 events in each shard. */
+/** How old these metrics may be at a scrape, in ms. The ledger's are costly: they count up to 100,000 events in each shard. */
 const WEBHOOKS_MS = 1_000;
 const LEDGER_MS = 15_000;
 
-/** @throws EnvError where nobody could tell by it that a webhook is ours */
+/** @throws EnvError if the secret is missing or malformed: receivers could not verify webhooks */
 function keyOf(secret: string): Buffer {
   try {
     return signingKey(secret);
@@ -51,7 +51,7 @@ await runProcess('worker', async (fail) => {
         .join(', ')}`,
     );
   const logger = createLogger(env.LOG_LEVEL, 'worker');
-  // What only some workers need takes as long to load as all the rest.
+  // Imported only where it is configured, because it takes as long to load as everything else.
   const keepLedger = env.DATABASE_URL === '' ? null : await (await import('./ledger/open.ts')).openLedger(env.DATABASE_URL, logger);
   const { Webhooks } = receiver ? await import('./webhooks/webhooks.ts') : { Webhooks: null };
   const tracing = await startTracing('worker', logger);
@@ -66,13 +66,13 @@ await runProcess('worker', async (fail) => {
   const admission = new Admission({
     check: () => agreeOnShards(redis, env.KEY_PREFIX, env.SHARDS),
     fail,
-    unknown: (err) => logger.warn({ err }, 'it cannot be told yet whether SHARDS fits the data in Redis: nothing is done before'),
+    unknown: (err) => logger.warn({ err }, 'SHARDS could not be compared with the data in Redis yet: this process waits'),
   });
   await admission.soon();
   const policiesInRedis = new RedisPolicies(redis, env.KEY_PREFIX);
   const policies = new PoliciesInUse({
     own,
-    // What is only tried is nobody else's business.
+    // A dry run does not announce its policies.
     says: !env.DRY_RUN,
     version: env.POLICIES_VERSION,
     shadows: env.SHADOW_POLICIES,

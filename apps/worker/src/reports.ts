@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { repeat, type Surroundings } from '@sandman/lifecycle';
 import { REPORT_MS, type RedisJournal, type RedisRoster, type RedisTrend, SAMPLE_MS } from '@sandman/store';
 
-/** Several tries for each sample: whichever worker is first. */
+/** How often a worker offers a sample, in ms: four times per period. Only the first one of all workers is kept. */
 const SAMPLE_EVERY_MS = SAMPLE_MS / 4;
 
 export interface ReportsOptions {
@@ -15,7 +15,7 @@ export interface ReportsOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** What this worker tells operators, through Redis: that it lives, and how the fleet stands. */
+/** Reports to operators through Redis: that this worker is alive, its trouble and repairs, and samples of the number of pods. */
 export class Reports {
   readonly #on: ReportsOptions;
   readonly #id: string;
@@ -36,7 +36,7 @@ export class Reports {
     ];
   }
 
-  /** @param trouble why this worker does not do its work; null: it is over */
+  /** @param trouble why this worker makes no calls; null: the trouble is over */
   trouble(trouble: string | null): void {
     this.#trouble = trouble;
     this.#troubleSince = this.#on.surroundings.elapsed();
@@ -66,7 +66,7 @@ export class Reports {
     });
   }
 
-  /** Signs off, after the round that runs. */
+  /** Removes this worker from the registry, after the reports in progress. */
   async close(): Promise<void> {
     await Promise.all(this.#rounds.map((stop) => stop()));
     await this.#on.roster.signOff(this.#id);

@@ -7,7 +7,7 @@ const USER = { body: { type: 'object', required: ['userId'], properties: { userI
 const MESSAGE = { body: { ...USER.body, required: ['userId', 'message'] } };
 type User = { userId: string };
 
-/** A chat backend: it knows users and their messages, and leaves their pods to Sandman. */
+/** Builds a chat backend. It handles users and their messages, and leaves the pods to Sandman. */
 export function buildChatBackend(sandman: SandmanClient): FastifyInstance {
   const app = Fastify({ logger: { level: 'error' }, ajv: { customOptions: { coerceTypes: false } } });
   const workspaceOf = workspacesOf(sandman);
@@ -17,10 +17,10 @@ export function buildChatBackend(sandman: SandmanClient): FastifyInstance {
     return { workspaceUrl };
   });
 
-  // A message through Sandman is the user's activity, wakes a sleeping pod and keeps it awake while it answers.
+  // A message sent through Sandman counts as the user's activity, wakes a sleeping pod, and keeps it awake while it answers.
   app.post<{ Body: User & { message: unknown } }>('/chat/message', { schema: MESSAGE }, async ({ body }, reply) => {
     const ask = async () => sandman.chat((await workspaceOf(body.userId)).uuid, body.message);
-    // A pod that was deleted in between has taken no message: it goes to a new one, once.
+    // If the pod was deleted in between, it received no message. Send it once more, to a new pod.
     const gone = ['session-not-found', 'session-deleted'];
     const answer = await ask().catch((error) => (gone.includes(error.code) ? ask() : Promise.reject(error)));
     const type = answer.headers.get('content-type');
@@ -38,12 +38,12 @@ export function buildChatBackend(sandman: SandmanClient): FastifyInstance {
   app.setErrorHandler((error, request, reply) => {
     if (!(error instanceof SandmanError)) return reply.send(error);
     const { status, code, detail } = error;
-    // The user's mistake, and their pod's failure, are told as they are; with whatever else, Sandman is away.
+    // A bad request and a failure of the pod are passed on; any other error means that Sandman is unavailable.
     if (status === 400 || status === 502 || status === 504) return reply.code(status).send({ message: detail });
     request.log.error(error);
     return reply.code(503).send({ message: `Sandman cannot be asked at the moment (${code}): please try again soon` });
   });
-  // A connection that its caller keeps open would keep a process that is told to stop.
+  // During the shutdown, close each connection after its answer: a kept one would delay the exit.
   app.addHook('onResponse', async ({ socket }) => {
     if (!app.server.listening) socket.end();
   });

@@ -8,16 +8,16 @@ import { catchInterrupt } from './interrupt.ts';
 import type { Output, Surroundings } from './output.ts';
 import { Progress } from './progress.ts';
 
-/** How often a call of many is made again where the API asks to wait: a rate limit must not fail half of them. */
+/** How often a call is repeated when the API asks to wait; otherwise a rate limit would fail half of many calls. */
 const TRIES = 20;
 
 export interface Job {
   readonly uuids: readonly string[];
   readonly concurrency: number;
-  /** For what is said of it, such as `waking` and `woken`. */
+  /** Words for messages, such as `waking` and `woken`. */
   readonly doing: string;
   readonly done: string;
-  /** Where the API is, for errors. */
+  /** The API's address, for error messages. */
   readonly url: string;
   act(uuid: string): Promise<Session>;
 }
@@ -42,10 +42,10 @@ function errorDocument(uuid: string, { message, cause }: CommandFailure) {
 }
 
 /**
- * Changes each session, some at a time, and goes on after one that fails; but begins no further ones after Ctrl-C, or
- * where all the others would fail as well. A line of the result is a session's new status, or as JSON the Session.
+ * Changes the sessions, some at a time, and goes on after a failure. Begins no further ones after Ctrl-C, or after an error
+ * that all others would meet as well. Prints a line for each session: its new status, or the Session as JSON.
  *
- * @throws CommandFailure that sums up, unless all were done
+ * @throws CommandFailure with a summary, unless all were done
  */
 export async function changeAll(job: Job, output: Output, surroundings: Surroundings): Promise<void> {
   const { uuids, url, act } = job;
@@ -82,9 +82,9 @@ export async function changeAll(job: Job, output: Output, surroundings: Surround
 }
 
 /**
- * Changes one session. Ctrl-C ends it as it would any command.
+ * Changes one session. Ctrl-C ends the process at once.
  *
- * @throws what the call threw
+ * @throws the error of the call
  */
 export async function changeOne(uuid: string, { url, act }: Pick<Job, 'url' | 'act'>, output: Output): Promise<void> {
   try {

@@ -3,9 +3,9 @@ import { Check } from 'typebox/value';
 import { CommandFailure, EXIT } from './exit.ts';
 
 /**
- * The answer, where it is what the contract says: under a wrong address somebody else may answer JSON as well.
+ * Returns the answer if it matches its schema. At a wrong address another service may answer with JSON, too.
  *
- * @throws CommandFailure where it is not
+ * @throws CommandFailure if it does not match
  */
 export function checked<Schema extends TSchema>(schema: Schema, answer: unknown): Static<Schema> {
   if (Check(schema, answer)) return answer as Static<Schema>;

@@ -11,25 +11,25 @@ import { run } from './program.ts';
 export const CLI = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 export interface Ended {
-  /** Null when a signal ended it. */
+  /** Exit code; null if a signal ended the process. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A process under way. */
+/** A running process. */
 export interface Running {
   readonly child: ChildProcess;
-  /** What it wrote so far. */
+  /** Returns what it has written so far. */
   stdout(): string;
   stderr(): string;
   readonly ended: Promise<Ended>;
 }
 
 /**
- * Starts a program with this environment and nothing else.
+ * Starts a program with this environment and no other variables than those that every process needs.
  *
- * @param stdin what it reads there; null leaves that to the caller
+ * @param stdin its standard input; null leaves it open for the caller to write
  */
 export function startProgram(program: string, args: readonly string[], env: Record<string, string>, stdin: string | null = ''): Running {
   const child = spawn(program, args, { env: { ...bareEnvironment(), ...env }, stdio: 'pipe' });
@@ -40,19 +40,19 @@ export function startProgram(program: string, args: readonly string[], env: Reco
   child.stderr.setEncoding('utf8').on('data', (chunk) => {
     stderr += chunk;
   });
-  // It may end without having read all.
+  // The process may end before it has read all of its input.
   child.stdin.on('error', () => {});
   if (stdin !== null) child.stdin.end(stdin);
   const ended = once(child, 'close').then(([code]) => ({ code, stdout, stderr }));
   return { child, stdout: () => stdout, stderr: () => stderr, ended };
 }
 
-/** Runs the command line to its end. */
+/** Runs the command line in a process of its own, to its end. */
 export function sandman(args: readonly string[], env: Record<string, string>, stdin?: string): Promise<Ended> {
   return startProgram(process.execPath, [CLI, ...args], env, stdin).ended;
 }
 
-/** Runs it in this process: what a process of its own would add is in main.test.ts. */
+/** Runs the command line in this process, which is faster; main.test.ts covers what only a process of its own has. */
 export async function sandmanHere(args: readonly string[], env: Record<string, string>, input = ''): Promise<Ended> {
   const said = { stdout: '', stderr: '' };
   const into = (name: keyof typeof said) =>
@@ -68,7 +68,7 @@ export async function sandmanHere(args: readonly string[], env: Record<string, s
   return { code, ...said };
 }
 
-/** What answers in Sandman's place. */
+/** A server in Sandman's place. */
 export interface StandIn extends AsyncDisposable {
   readonly url: string;
 }
@@ -87,7 +87,7 @@ export async function startStandIn(answer: (request: IncomingMessage, response: 
 
 const TIME = '2026-11-24T08:00:00.000Z';
 
-/** A Session as the API shows it. */
+/** Makes a Session as the API returns it. */
 export function session(uuid: string, status = 'active') {
   const policy = { name: 'balanced', sleepAfter: '15m', deleteAfter: '24h', backgroundCap: '4h' };
   const none = { workspaceUrl: null, sleepAt: null, sleptAt: null, deleteAt: null, holdUntil: null, problem: null };
@@ -98,7 +98,7 @@ export function json(response: ServerResponse, body: unknown, status = 200, head
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
 
-/** Of the session that a call is about. */
+/** Returns the uuid in the path of a call. */
 export const uuidOf = ({ url = '' }: IncomingMessage) => url.split('/')[3]!;
 
 export const uuids = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `session-${String(from + i).padStart(4, '0')}`);

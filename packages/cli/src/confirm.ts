@@ -3,9 +3,9 @@ import { CommandFailure, EXIT } from './exit.ts';
 import type { Surroundings } from './output.ts';
 
 /**
- * Asks a person; anything but yes is no.
+ * Asks the operator a question; any answer but `y` or `yes` is a no.
  *
- * @throws CommandFailure where nobody can be asked, on no, and on Ctrl-C
+ * @throws CommandFailure if there is no terminal, on no, and on Ctrl-C or Ctrl-D
  */
 export async function confirm(question: string, { stdin, stderr }: Surroundings): Promise<void> {
   if (!stdin.isTTY || !stderr.isTTY) throw new CommandFailure(EXIT.usage, `${question} There is no terminal to ask: say --yes`);

@@ -1,5 +1,5 @@
 /**
- * Does it for each, some at a time, until the signal says that no more are to be begun.
+ * Calls `act` for each item, at most `atOnce` at a time. Begins no more once `signal` is aborted.
  *
  * @param act must not throw
  */

@@ -1,6 +1,6 @@
 import { printable } from './terminal-text.ts';
 
-/** What the process ends with. */
+/** The exit codes of the process. */
 export const EXIT = {
   done: 0,
   /** The server refused, or something failed. */
@@ -9,13 +9,13 @@ export const EXIT = {
   usage: 2,
   /** No answer came. */
   unreachable: 3,
-  /** Ctrl-C, by the shells' convention. */
+  /** Ctrl-C: 128 + SIGINT, as shells have it. */
   interrupted: 130,
 } as const;
 
 type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Ends the command with this exit code; its message is the one line that says what is wrong and what to do. */
+/** Ends the command with an exit code. Its message is one line that says what is wrong and what to do. */
 export class CommandFailure extends Error {
   readonly exitCode: ExitCode;
 

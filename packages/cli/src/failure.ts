@@ -3,7 +3,7 @@ import { CommandFailure, EXIT } from './exit.ts';
 
 const again = ({ retryAfter }: SandmanError) => `try again ${retryAfter === null ? 'later' : `in ${Math.ceil(retryAfter)} s`}`;
 
-/** By the error's code, where its detail does not say what to do. */
+/** Messages by error code, for errors whose detail does not say what to do. */
 const TELL: Readonly<Record<string, (error: SandmanError, url: string) => string>> = {
   unreachable: ({ detail }, url) => `Sandman cannot be reached at ${url} (${detail}): is it up, and is SANDMAN_URL (or --url) right?`,
   timeout: (_, url) => `${url} did not answer in time: try again, or allow more with --timeout`,
@@ -15,21 +15,21 @@ const TELL: Readonly<Record<string, (error: SandmanError, url: string) => string
   'not-ready': (error) => `Sandman is not ready (${error.detail}): ${again(error)}`,
 };
 
-/** Whether it would fail for every other session as well. */
+/** Tells whether calls about all other sessions would fail as well. */
 export function concernsAll(error: unknown): boolean {
   return error instanceof SandmanError && (error.code === 'unreachable' || error.code === 'unauthorized');
 }
 
-/** Whoever asks for more, in s, is not waited for longer. */
+/** Longest wait that a `Retry-After` can cause, in s. */
 const LONGEST_WAIT_S = 300;
 
-/** How long to wait before the same call may do, in s; null where it should not be repeated. */
+/** Returns how long to wait before the call is repeated, in s; null if it should not be repeated. */
 export function worthWaiting(error: unknown): number | null {
   if (!(error instanceof SandmanError) || error.retryAfter === null) return null;
   return error.status === 429 || error.status === 503 ? Math.min(error.retryAfter, LONGEST_WAIT_S) : null;
 }
 
-/** A failure as the command line tells it: in one line, never a stack. */
+/** Turns an error into one whose message is a single line for the operator, without a stack trace. */
 export function asCommandFailure(error: unknown, url: string): CommandFailure {
   if (error instanceof CommandFailure) return error;
   if (!(error instanceof SandmanError)) return new CommandFailure(EXIT.failed, String(error), { cause: error });

@@ -1,9 +1,12 @@
 import { EXIT } from './exit.ts';
 
-/** A Ctrl-C this long after the first is a person's second, not the same one by another way (npm passes it on); ms. */
+/** A SIGINT within this time after the first, in ms, is the same Ctrl-C again: npm passes it on to a process that already had it. */
 const SAME_SIGNAL_MS = 1_000;
 
-/** From now on, until disposed of, Ctrl-C only aborts the signal: what runs may end, and say how far it got. A second one ends the process. */
+/**
+ * Until disposed of, makes Ctrl-C only abort the signal, so that calls in flight can end and the command can report how far it
+ * got. A second Ctrl-C ends the process.
+ */
 export function catchInterrupt(): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController();
   let since = 0;

@@ -3,22 +3,22 @@ import { ListAnswer, type Session } from '@sandman/contracts';
 import type { Status } from '@sandman/core';
 import { checked } from './checked.ts';
 
-/** Which sessions, as the options of several commands say it. */
+/** The options of several commands that select sessions. */
 export interface FilterOptions {
   readonly user?: string;
   readonly status?: Status;
 }
 
-/** The API's longest page. */
+/** Longest page that the API returns. */
 const PAGE = 1_000;
 
-/** One page of those that match. */
+/** Reads one page of the sessions that match. */
 export async function listSessions(client: SandmanClient, { user, status }: FilterOptions, limit: number, cursor: string | null = null) {
   const filter = { ...(user === undefined ? {} : { userId: user }), ...(status === undefined ? {} : { status }) };
   return checked(ListAnswer, await client.sessions.list({ ...filter, limit, ...(cursor === null ? {} : { cursor }) }));
 }
 
-/** All that match, page by page. */
+/** Yields all sessions that match, page by page. */
 export async function* allSessions(client: SandmanClient, filter: FilterOptions): AsyncGenerator<Session[]> {
   let cursor: string | null = null;
   do {

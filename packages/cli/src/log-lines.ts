@@ -3,9 +3,10 @@ import type { Readable } from 'node:stream';
 import { CommandFailure, EXIT } from './exit.ts';
 
 /**
- * The lines of a text, as many at a time as come together, without their ends.
+ * Yields the lines of a text without their ends, as many at a time as a chunk completes.
  *
- * @param longest of a longer line only so many characters and one more are kept: what has no ends must not fill the memory
+ * @param longest an unfinished line is cut to this many characters and one more, so that a text without line ends cannot fill
+ * the memory
  */
 async function* linesOf(stream: Readable, longest: number): AsyncGenerator<string[]> {
   let rest = '';
@@ -18,11 +19,11 @@ async function* linesOf(stream: Readable, longest: number): AsyncGenerator<strin
 }
 
 /**
- * Reads a log.
+ * Reads the lines of a log, several at a time.
  *
  * @param path of a file; `-` is standard input
- * @param longest line, in characters; of longer ones this and one character more
- * @throws CommandFailure when it cannot be read
+ * @param longest line that the caller takes, in characters. A longer one may be cut, but stays longer than this
+ * @throws CommandFailure if the log cannot be read
  */
 export async function* readLines(path: string, stdin: Readable, longest: number): AsyncGenerator<string[]> {
   try {

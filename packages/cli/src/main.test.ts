@@ -5,7 +5,7 @@ import { CLI, json, sandman, session, startProgram, startStandIn, uuidOf, uuids 
 
 const ENV = { SANDMAN_API_KEY: 'test-api-key-0123456789' };
 
-// At once: each test runs a process of its own, against a server of its own.
+// Concurrent, because each test runs its own process against its own server.
 describe.concurrent('Ctrl-C amid many', () => {
   it('begins no more, ends what is under way and says how far it got', async () => {
     const waiting: (() => void)[] = [];
@@ -15,7 +15,7 @@ describe.concurrent('Ctrl-C amid many', () => {
     await waitFor('two are under way', () => waiting.length === 2);
     running.child.kill('SIGINT');
     await waitFor('it says what it waits for', () => running.stderr().includes('waiting for what is under way'));
-    // As npm does, which has had it from the terminal as well: no second Ctrl-C.
+    // The same Ctrl-C again, as npm passes it on: it must not count as a second one.
     running.child.kill('SIGINT');
     for (const answer of waiting) answer();
     const { code, stdout, stderr } = await running.ended;
@@ -39,7 +39,7 @@ describe.concurrent('Ctrl-C amid many', () => {
 });
 
 describe.concurrent('pages', () => {
-  /** So many pages of a thousand sessions. */
+  /** A server with this many pages of 1,000 sessions. */
   const pages = (count: number) =>
     startStandIn(({ url = '' }, response) => {
       const page = Number(new URL(url, 'http://x').searchParams.get('cursor') ?? 0);
@@ -113,7 +113,7 @@ describe.concurrent('completion', () => {
 const noTerminal = existsSync('/usr/bin/script') ? null : 'install util-linux (script), for the tests on a terminal';
 
 describe.skipIf(lacks('terminal', noTerminal))('on a terminal', { concurrent: true }, () => {
-  /** Runs it on a terminal of 200 columns; what it shows is all in stdout. */
+  /** Runs the command line on a terminal of 200 columns. Its stdout holds all that the terminal shows. */
   function onTerminal(args: string[], env: Record<string, string>) {
     const command = ['stty cols 200; exec', process.execPath, CLI, ...args].join(' ');
     return startProgram('script', ['-qec', command, '/dev/null'], { ...ENV, TERM: 'xterm', SHELL: '/bin/bash', ...env }, null);

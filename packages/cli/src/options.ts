@@ -1,7 +1,7 @@
 import { formatDuration, InvalidInput, LONGEST_MS, type Policy, PolicyBook, parseDuration, UUID } from '@sandman/core';
 import { InvalidArgumentError } from 'commander';
 
-/** What the core refuses, as commander tells it. */
+/** Runs `read` and turns `InvalidInput` of the core into the error that commander reports. */
 export function reading<T>(read: () => T): T {
   try {
     return read();
@@ -11,9 +11,11 @@ export function reading<T>(read: () => T): T {
 }
 
 /**
- * @param most ms
- * @param none whether no time at all will do
- * @returns reads ms
+ * Makes a parser of durations.
+ *
+ * @param most longest duration, in ms
+ * @param none whether 0 is allowed
+ * @returns a function that reads a duration as ms
  */
 export function durationOption(most = LONGEST_MS, none = false): (text: string) => number {
   return (text) => {
@@ -31,7 +33,7 @@ export function percentOption(text: string): number {
   return percent / 100;
 }
 
-/** Adds a policy: a preset's name, or one as JSON. */
+/** Adds a policy to those before it. It is a preset's name, or JSON. */
 export function policyOption(text: string, before: readonly Policy[] = []): Policy[] {
   let asked: unknown = text;
   if (text.trimStart().startsWith('{')) {
@@ -55,13 +57,13 @@ export function numberOption(least: number, most: number): (text: string) => num
 }
 
 /**
- * A time, ISO 8601; without a zone it is that of this machine.
+ * Reads a time, ISO 8601; without a zone it is this machine's local time.
  *
- * @returns with its zone, as the API wants it
+ * @returns the time in UTC, as the API takes it
  */
 export function timeOption(text: string): string {
   const [day = ''] = /^\d{4}-\d{2}-\d{2}(?=[T ]\d{2}:\d{2})/.exec(text) ?? [];
-  // A day that the month does not have would be one of the next month.
+  // `Date.parse` would move a day that the month does not have into the next month.
   const isDay = day !== '' && Number(day.slice(8)) === new Date(`${day}T00:00Z`).getUTCDate();
   const ms = isDay ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms)) throw new InvalidArgumentError('It must be a time such as 2026-11-24T18:00 or 2026-11-24T17:00:00Z.');

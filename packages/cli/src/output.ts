@@ -2,14 +2,14 @@ import { styleText } from 'node:util';
 
 export type Style = Parameters<typeof styleText>[0];
 
-/** The process, as far as a command sees it. */
+/** The process's standard streams and environment. */
 export type Surroundings = Pick<NodeJS.Process, 'env' | 'stdin' | 'stdout' | 'stderr'>;
 
-/** Results go to stdout, for people or as JSON; what is said beside them goes to stderr, so that pipes carry results alone. */
+/** Writes results to stdout, as text or JSON, and all other messages to stderr, so that pipes carry only results. */
 export class Output {
   /** Whether results are JSON. */
   readonly json: boolean;
-  /** Whether a reader is still there: `| head` leaves early. Node says so by an error alone, and goes on calling stdout writable. */
+  /** False once the reader of stdout has left, as `head` does. Only an error event tells that; `stdout.writable` stays true. */
   open = true;
   readonly #streams: Surroundings;
   readonly #color: boolean;
@@ -23,7 +23,7 @@ export class Output {
     });
   }
 
-  /** Columns of the terminal; without bound where it is none. */
+  /** Width of the terminal in columns; infinite if stdout is not a terminal. */
   get width(): number {
     const { isTTY, columns } = this.#streams.stdout;
     return isTTY && columns > 0 ? columns : Number.POSITIVE_INFINITY;
@@ -33,17 +33,17 @@ export class Output {
     this.#streams.stdout.write(`${text}\n`);
   }
 
-  /** One JSON document on a line of its own. C1 controls are escaped too: JSON allows them raw, and terminals act on them. */
+  /** Writes a JSON document on one line. Escapes C1 controls, too: JSON allows them raw, but terminals act on them. */
   document(value: unknown): void {
     this.line(JSON.stringify(value).replace(/[\x7f-\x9f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`));
   }
 
-  /** To stderr. */
+  /** Writes a line to stderr. */
   note(text: string): void {
     this.#streams.stderr.write(`${text}\n`);
   }
 
-  /** Colours what goes to stdout, where that is a terminal and nobody said no (`--no-color`, `NO_COLOR`). */
+  /** Colours text for stdout if it is a terminal, unless `--no-color` or `NO_COLOR` is set. */
   paint(style: Style, text: string): string {
     return this.#color ? styleText(style, text, { stream: this.#streams.stdout }) : text;
   }

@@ -15,7 +15,7 @@ import { durationOption } from './options.ts';
 import type { Surroundings } from './output.ts';
 import { apiUrl, DEFAULT_URL } from './settings.ts';
 
-/** In the order of --help. A further command is a file in commands/ and its name here. */
+/** The commands, in the order of --help. To add one, add a file in commands/ and its name here. */
 const COMMANDS: readonly AddCommand[] = [
   addSessions,
   addShow,
@@ -50,13 +50,13 @@ Examples:
   sandman wake 3f9a1c22 --wait 30s
   sandman hold 3f9a1c22 --for 2h`;
 
-/** One line for what commander says in several, such as "(Did you mean …?)". */
+/** Joins commander's message, which may have several lines ("(Did you mean …?)"), into one. */
 function told(text: string): string {
   const line = text.replace(/^error: /, '').trim();
   return `sandman: ${line.replace(/\s*\n\s*/g, ' ')} (--help says more)\n`;
 }
 
-/** The whole command line, ready to parse. */
+/** Builds the command line, ready to parse. */
 function sandmanProgram(surroundings: Surroundings): Command {
   const { stdout, stderr } = surroundings;
   const program = new Command('sandman')
@@ -91,7 +91,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     await program.parseAsync(args, { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    // Already told. Help that was asked for ends with 0.
+    // Commander has already printed it. Help that the user asked for ends with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     const failure = error instanceof CommandFailure ? error : asCommandFailure(error, apiUrl(program.opts(), surroundings.env));
     surroundings.stderr.write(`sandman: ${failure.message}\n`);

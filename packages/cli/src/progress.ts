@@ -1,12 +1,12 @@
 import type { CommandFailure } from './exit.ts';
 import type { Surroundings } from './output.ts';
 
-/** How often it says so where no line can be updated, in ms. */
+/** How often progress is printed where stderr is not a terminal, in ms. */
 const EVERY_MS = 5_000;
-/** Back to the line's start, and what stands there erased. */
+/** Moves the cursor to the start of the line and erases the line. */
 const ANEW = '\r\x1b[K';
 
-/** How far many calls are, on stderr: on a terminal one line that is kept up to date, else one now and then. */
+/** Shows the progress of many calls on stderr: a line that is updated on a terminal, else a new line every 5 s at most. */
 export class Progress {
   done = 0;
   readonly failed: CommandFailure[] = [];
@@ -22,7 +22,7 @@ export class Progress {
     this.#total = total;
   }
 
-  /** Those that nothing was done about yet. */
+  /** How many are neither done nor failed yet. */
   get left(): number {
     return this.#total - this.done - this.failed.length;
   }
@@ -38,12 +38,12 @@ export class Progress {
     }
   }
 
-  /** Makes room for what else is written to the terminal. */
+  /** Erases the progress line, before other output to the terminal. */
   clear(): void {
     if (this.#stderr.isTTY) this.#stderr.write(ANEW);
   }
 
-  /** A line that stays. */
+  /** Writes a line that stays. */
   say(line: string): void {
     this.clear();
     this.#stderr.write(`${line}\n`);

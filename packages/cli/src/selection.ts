@@ -4,7 +4,7 @@ import { CommandFailure, EXIT } from './exit.ts';
 import { allSessions, type FilterOptions } from './listing.ts';
 import type { Surroundings } from './output.ts';
 
-/** Stands for uuids on standard input. */
+/** The argument that stands for uuids on standard input. */
 const STDIN = '-';
 
 async function words(stdin: Surroundings['stdin']): Promise<string[]> {
@@ -14,10 +14,11 @@ async function words(stdin: Surroundings['stdin']): Promise<string[]> {
 }
 
 /**
- * The sessions that a command is about: those named, those on standard input, or those that match. None twice.
+ * Returns the uuids of the sessions that a command is about: those named, those on standard input, or those that match the
+ * filter. No uuid comes twice.
  *
- * @param statuses that the command can do something about: what matches by its user alone must be one of them
- * @throws CommandFailure where it is not clear which, or a uuid is malformed
+ * @param statuses that the command can act on; sessions that match the filter in another status are left out
+ * @throws CommandFailure if both or neither of names and filter are given, or a uuid is malformed
  */
 export async function selectSessions(
   named: readonly string[],

@@ -4,7 +4,7 @@ import type { Style } from './output.ts';
 import { formatSpan, formatUntil } from './span.ts';
 import type { Column } from './table.ts';
 
-/** Awake is green, asleep blue, on its way yellow, gone grey. */
+/** Colours: awake green, asleep blue, between the two yellow, deleting red, deleted grey. */
 export const STATUS_STYLE: Readonly<Record<Status, Style>> = {
   active: 'green',
   'falling-asleep': 'yellow',
@@ -15,9 +15,9 @@ export const STATUS_STYLE: Readonly<Record<Status, Style>> = {
 };
 
 /**
- * The table of sessions.
+ * Returns the columns of the table of sessions.
  *
- * @param now ms of the epoch
+ * @param now in ms of the epoch
  */
 export function sessionColumns(now: number): Column<Session>[] {
   return [

@@ -5,7 +5,7 @@ import { CommandFailure, EXIT } from './exit.ts';
 export interface GlobalOptions {
   readonly url?: string;
   readonly json?: true;
-  /** ms. */
+  /** Time-out of a call, in ms. */
   readonly timeout: number;
   /** False with `--no-color`. */
   readonly color: boolean;
@@ -16,9 +16,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 export const DEFAULT_URL = 'http://127.0.0.1:3000';
 
 /**
- * Where the API is.
+ * Returns the address of the API.
  *
- * @throws CommandFailure on what is no address
+ * @throws CommandFailure if the address is malformed
  */
 export function apiUrl({ url }: Pick<GlobalOptions, 'url'>, env: Env): string {
   const [from, text] = url === undefined ? ['SANDMAN_URL', env.SANDMAN_URL || DEFAULT_URL] : ['--url', url];
@@ -26,7 +26,7 @@ export function apiUrl({ url }: Pick<GlobalOptions, 'url'>, env: Env): string {
   if (!read || !/^https?:$/.test(read.protocol)) {
     throw new CommandFailure(EXIT.usage, `${from} must be an address such as ${DEFAULT_URL}`);
   }
-  // They would be shown wherever the address is, and nothing reads them.
+  // Error messages would show them, and nothing uses them.
   if (read.username || read.password || read.search || read.hash) {
     throw new CommandFailure(EXIT.usage, `${from} must be an address alone: no user, password, query or fragment`);
   }
@@ -42,9 +42,9 @@ function apiKey({ SANDMAN_API_KEY: key }: Env): string {
 }
 
 /**
- * A client of the API.
+ * Makes a client of the API.
  *
- * @throws CommandFailure where the environment or the options say too little, or nonsense
+ * @throws CommandFailure if the address or the key is missing or malformed
  */
 export function connect(options: GlobalOptions, env: Env): SandmanClient {
   return new SandmanClient({ url: apiUrl(options, env), apiKey: apiKey(env), timeout: options.timeout });

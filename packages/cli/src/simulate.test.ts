@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sandman, sandmanHere } from './cli.fixture.ts';
 
-/** Two sessions, out of order; one logs out, and comes back. */
+/** Lines of two sessions, out of order. One of them logs out and comes back. */
 const LINES = [
   '{"uuid":"b2","at":"2026-11-24T08:30:00.000Z","event":"logout"}',
   '{"uuid":"a1","at":"2026-11-24T08:00:00.000Z"}',
@@ -26,11 +26,11 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const simulate = (args: string[]) => sandmanHere(['simulate', ...args], {});
-/** Runs it as a process, for its standard input. */
+/** Runs the command in a process of its own, with this standard input. */
 const piped = (args: string[], input: string) => sandman(['simulate', ...args], {}, input);
 
 const TEN = '{"sleepAfter":"10m","deleteAfter":"2h"}';
-// a1: awake 0–15 and 18–34, asleep 15–18 and 34–60. b2: awake 20–30, gone, and there again at the last instant.
+// In minutes after 8:00. a1: awake 0–15 and 18–34, asleep 15–18 and 34–60. b2: awake 20–30, gone, and created anew at 60, the end.
 const BALANCED = {
   name: 'balanced',
   policy: { name: 'balanced', sleepAfter: '15m', deleteAfter: '24h', backgroundCap: '4h' },

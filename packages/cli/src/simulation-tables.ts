@@ -4,7 +4,7 @@ import { formatSpan } from './span.ts';
 import { type Column, Table } from './table.ts';
 
 const percent = (fraction: number) => `${(100 * fraction).toFixed(1)}%`;
-/** Without the sign of what is not even a tenth. */
+/** Formats with one decimal. Adding 0 turns -0 into 0. */
 const tenths = (value: number) => (Math.round(10 * value) / 10 + 0).toFixed(1);
 const count = (value: number) => Math.round(value).toLocaleString('en');
 const span = (seconds: number) => formatSpan(seconds * 1_000);
@@ -23,7 +23,7 @@ const RESULTS: readonly Column<Result>[] = [
   { title: 'RECREATED', cell: ({ recreations }) => count(recreations) },
 ];
 
-/** What the policies would have come to. */
+/** Prints a table of what each policy would have cost and saved. */
 export function showResults(output: Output, results: readonly Result[]): void {
   new Table(output, RESULTS).write(results);
 }
@@ -37,7 +37,7 @@ const STEPS: readonly Column<Recommendation['sweep'][number]>[] = [
   { title: 'AND AVOIDS REGRETS', cell: ({ perMinute }) => (perMinute ? tenths(perMinute.regretsAvoided) : '-') },
 ];
 
-/** What each minute more before the sleep costs and brings, and what to take. */
+/** Prints what each further minute of `sleepAfter` costs and avoids, and the recommended policy. */
 export function showRecommendation(output: Output, { atMost, policy, knee, sweep }: Recommendation): void {
   output.line('');
   new Table(output, STEPS).write(sweep);

@@ -5,7 +5,7 @@ const UNITS = [
   ['s', 1_000],
 ] as const;
 
-/** A span of ms in its two largest units, as people say it: `45s`, `4m 12s`, `2d 3h`. What is negative is `0s`. */
+/** Formats ms in at most two adjacent units: `45s`, `4m 12s`, `2d 3h`. Under 1 s, or negative, it is `0s`. */
 export function formatSpan(ms: number): string {
   const first = UNITS.findIndex(([, unit]) => ms >= unit);
   if (first < 0) return '0s';
@@ -15,10 +15,10 @@ export function formatSpan(ms: number): string {
 }
 
 /**
- * How long until then: `4m 12s`, `now` where it is due, `-` where it will not be.
+ * Formats the time until a moment: `4m 12s`, `now` if it is due, `-` if there is none.
  *
  * @param time ISO 8601
- * @param now ms of the epoch, by this machine's clock
+ * @param now in ms of the epoch, by this machine's clock
  */
 export function formatUntil(time: string | null, now: number): string {
   if (time === null) return '-';

@@ -8,7 +8,7 @@ interface Row {
   readonly user: string;
 }
 
-/** What a terminal of so many columns would show; none: a pipe. */
+/** Returns the lines that a terminal of this many columns shows; without columns, the lines that go to a pipe. */
 function shown(batches: Row[][], columns?: number): string[] {
   let text = '';
   const stdout = { isTTY: columns !== undefined, columns, once: () => {}, write: (chunk: string) => (text += chunk) };

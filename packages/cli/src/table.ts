@@ -5,13 +5,13 @@ export interface Column<Row> {
   readonly title: string;
   cell(row: Row): string;
   style?(row: Row): Style | null;
-  /** Down to how many columns it may be shortened on a narrow terminal. Without it, never. */
+  /** Smallest width, in terminal columns, to which it may shrink on a narrow terminal. Without it, the column never shrinks. */
   readonly least?: number;
 }
 
 const GAP = '  ';
 
-/** Aligned columns, written batch by batch: a million rows need not be held, and `| head` need not wait for them. */
+/** Writes aligned columns batch by batch, so that a million rows need little memory and `head` need not wait for them all. */
 export class Table<Row> {
   readonly #output: Output;
   readonly #columns: readonly Column<Row>[];
@@ -24,7 +24,7 @@ export class Table<Row> {
     this.#widest = columns.map(({ title }) => widthOf(title));
   }
 
-  /** Writes these rows; a later batch may be wider than those before it, never narrower. */
+  /** Writes these rows. The columns of a later batch may be wider than before, never narrower. */
   write(rows: readonly Row[]): void {
     const cells = rows.map((row) => this.#columns.map((column) => printable(column.cell(row))));
     this.#widest = this.#widest.map((width, i) => cells.reduce((most, row) => Math.max(most, widthOf(row[i]!)), width));
@@ -41,7 +41,7 @@ export class Table<Row> {
     });
   }
 
-  /** The widths, with the widest of the columns that may shrink made narrower until all fit. */
+  /** Returns the widths: the widest column that may shrink is made narrower until the row fits the terminal. */
   #fitted(): number[] {
     const widths = [...this.#widest];
     let excess = widths.reduce((sum, width) => sum + width, GAP.length * (widths.length - 1)) - this.#output.width;
@@ -60,7 +60,7 @@ export class Table<Row> {
     const shown = cells.map((cell, i) => {
       const fitted = shorten(cell, widths[i]!);
       const style = styleOf(i);
-      // The last one is not filled up: spaces at a line's end are only in the way.
+      // The last column is not padded, to avoid spaces at the end of a line.
       const filling = i === last ? 0 : widths[i]! - widthOf(fitted);
       return (style ? this.#output.paint(style, fitted) : fitted) + ' '.repeat(filling);
     });

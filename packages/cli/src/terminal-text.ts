@@ -3,14 +3,14 @@ import stringWidth from 'string-width';
 const GRAPHEMES = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
 /**
- * A user's id may hold any character. What a terminal would act on (escape sequences, line ends, a change of the
- * writing direction) is shown as `�` instead: a table must not be forged by what stands in it.
+ * Replaces characters that a terminal acts on (escape sequences, line ends, changes of the writing direction) by `�`. A user's
+ * id may hold any character, and must not be able to forge a table.
  */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, '\ufffd');
 }
 
-/** How many columns of a terminal it takes. */
+/** Returns how many columns of a terminal the text takes. */
 export function widthOf(text: string): number {
   return stringWidth(text);
 }
@@ -26,7 +26,7 @@ function firstColumns(graphemes: readonly string[], width: number): string[] {
   return taken;
 }
 
-/** Takes from the middle what is too long: ids often differ at one end only. */
+/** Shortens a text to a width by cutting out its middle, because ids often differ only at one end. */
 export function shorten(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   const graphemes = Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);

@@ -1,11 +1,11 @@
 import type { Surroundings } from './output.ts';
 
-/** How often the line changes, in ms. */
+/** Shortest time between two changes of the line, in ms. */
 const EVERY_MS = 100;
-/** Back to the line's start, and what stands there erased. */
+/** Moves the cursor to the start of the line and erases the line. */
 const ANEW = '\r\x1b[K';
 
-/** A line on a terminal's stderr that says how far long work is; elsewhere nothing. */
+/** Shows the progress of long work as a line on stderr that is updated; writes nothing if stderr is not a terminal. */
 export class Ticker implements Disposable {
   readonly #stderr: Surroundings['stderr'];
   #changedAt = Number.NEGATIVE_INFINITY;
@@ -14,7 +14,7 @@ export class Ticker implements Disposable {
     this.#stderr = stderr;
   }
 
-  /** @param always also where the line has only just changed: long work follows */
+  /** @param always whether to change the line even within 100 ms of the last change, because long work follows */
   say(text: string, always = false): void {
     const now = performance.now();
     if (!this.#stderr.isTTY || (!always && now - this.#changedAt < EVERY_MS)) return;

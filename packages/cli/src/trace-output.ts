@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { CommandFailure, EXIT } from './exit.ts';
 import type { Surroundings } from './output.ts';
 
-/** Characters to a write: a call for each line would take most of the time. */
+/** Characters in one write. A write for each line would take most of the time. */
 const CHUNK = 1 << 18;
 
 type Lines = Iterable<string> | AsyncIterable<string>;
@@ -18,7 +18,7 @@ async function pour(lines: Lines, write: (chunk: string) => Promise<unknown>): P
   if (chunk) await write(chunk);
 }
 
-/** Opened at the first chunk: what fails before it has any leaves the file as it was. */
+/** Writes to a file. Opens it at the first chunk, so that an earlier failure leaves an existing file as it was. */
 async function toFile(lines: Lines, path: string): Promise<void> {
   let file: FileHandle | undefined;
   try {
@@ -31,7 +31,7 @@ async function toFile(lines: Lines, path: string): Promise<void> {
   }
 }
 
-/** Each chunk waits for its call back: that is where a reader who left is noticed, and a slow one waited for. */
+/** Writes to a stream and waits for each chunk's callback, which reports a closed pipe and holds back for a slow reader. */
 function toStream(lines: Lines, stream: NodeJS.WriteStream): Promise<void> {
   return pour(
     lines,
@@ -40,12 +40,12 @@ function toStream(lines: Lines, stream: NodeJS.WriteStream): Promise<void> {
 }
 
 /**
- * Writes a trace as it is made, with little memory whatever its length.
+ * Writes a trace while it is made, with little memory for any length.
  *
- * @param lines with their ends; several may come together
- * @param path of a file, which is overwritten; without one it goes to stdout
- * @returns false when the reader of stdout has left, as `| head` does: nothing to complain about
- * @throws CommandFailure when it cannot be written
+ * @param lines with their ends; an item may hold several
+ * @param path of a file, which is overwritten; without one the trace goes to stdout
+ * @returns false if the reader of stdout has left, as `head` does, which is no failure
+ * @throws CommandFailure if the trace cannot be written
  */
 export async function writeTrace(lines: Lines, path: string | undefined, { stdout }: Surroundings): Promise<boolean> {
   try {
@@ -53,7 +53,7 @@ export async function writeTrace(lines: Lines, path: string | undefined, { stdou
     return true;
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
-    // Not of the writing: what makes the lines failed.
+    // The error is not from the writing but from the source of the lines.
     if (code === undefined || syscall === undefined) throw error;
     if (path === undefined && code === 'EPIPE') return false;
     throw new CommandFailure(EXIT.usage, `cannot write ${path ?? 'to stdout'}: ${code}`);

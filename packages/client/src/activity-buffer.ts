@@ -4,13 +4,13 @@ import type { ActivityKind } from './api-types.ts';
 export interface Activity {
   readonly subject: { readonly uuid: string } | { readonly userId: string };
   readonly kind: ActivityKind;
-  /** When it happened, ms of the epoch. */
+  /** When it happened, in ms of the epoch. */
   readonly at: number;
 }
 
 interface Place {
   readonly activity: Activity;
-  /** Grows from place to place. */
+  /** Higher than that of every earlier place. */
   readonly number: number;
 }
 
@@ -19,18 +19,18 @@ function keyOf({ subject, kind }: Activity): string {
 }
 
 /**
- * Activity that waits for delivery, in the order in which it began to wait: newer activity of the same session takes the
- * older one's place, or a busy session would be overtaken for ever. What is under way stays until it has arrived, so that
- * a failure changes nothing.
+ * Holds the activity that waits for delivery, in the order in which it began to wait. Newer activity of the same session or
+ * user takes the place of the older one; at the end of the queue, a busy session would never be sent. Activity that is being
+ * sent stays in the buffer until it has arrived, so a failed call loses nothing.
  */
 export class ActivityBuffer {
   readonly #most: number;
   readonly #places = new Map<string, Place>();
-  /** Keys by their last activity. */
+  /** Keys in the order of their last activity, the oldest first. */
   readonly #recency = new Set<string>();
   #drawn = 0;
 
-  /** @param most activities at once */
+  /** @param most how many activities the buffer holds at most */
   constructor(most: number) {
     this.#most = most;
   }
@@ -39,18 +39,18 @@ export class ActivityBuffer {
     return this.#places.size;
   }
 
-  /** The last place given. */
+  /** Returns the number of the newest place. */
   get last(): number {
     return this.#drawn;
   }
 
-  /** Whether anything waits at this place or an earlier one. */
+  /** Tells whether anything waits at this place or an earlier one. */
   waitsUpTo(number: number): boolean {
     const [first] = this.#places.values();
     return first !== undefined && first.number <= number;
   }
 
-  /** @returns what had to go for it: the session that was silent for longest */
+  /** @returns what was evicted because the buffer is full: the activity of the session or user that was silent for longest */
   add(activity: Activity): Activity | null {
     const key = keyOf(activity);
     const known = this.#places.get(key);
@@ -72,15 +72,16 @@ export class ActivityBuffer {
     this.#recency.delete(key);
   }
 
-  /** What waits, longest first. */
+  /** Iterates over what waits, the longest waiting first. */
   *[Symbol.iterator](): Generator<Activity> {
     for (const { activity } of this.#places.values()) yield activity;
   }
 
   /**
-   * Takes out what arrived, or never will; what happened again meanwhile waits anew.
+   * Removes activity that has arrived or been given up. A session or user with newer activity since then moves to the end of
+   * the queue.
    *
-   * @returns those that were still here
+   * @returns those that were still in the buffer
    */
   settle(activities: Iterable<Activity>): Activity[] {
     const settled: Activity[] = [];

@@ -5,7 +5,7 @@ import type { Drop } from './drops.ts';
 import type { ActivityBounds } from './options.ts';
 import { accepting, answerJson, answerProblem, startServer, type TestServer } from './server.fixture.ts';
 
-/** A server of one test in Sandman's place, and the clients that send to it. */
+/** A test's own server in Sandman's place, and the clients that send to it. */
 class Place implements AsyncDisposable {
   readonly server: TestServer;
   readonly clients: SandmanClient[] = [];
@@ -143,7 +143,7 @@ it('a flush waits for what came before it, and not for what comes after', async 
   on.server.answering = accepting;
 });
 
-// At once, since they wait for retries.
+// Concurrent, because these tests wait for retries.
 describe.concurrent('while Sandman is away', () => {
   it.each([
     ['answers 500', (answer: Parameters<TestServer['answering']>[1]) => answerProblem(answer, 500, 'internal')],
@@ -175,7 +175,7 @@ describe.concurrent('while Sandman is away', () => {
     client.activity('one');
     const after = Date.now();
     await waitFor('a second is over', () => Date.now() > after + 1_000);
-    // Also refuses a batch that is on its way now, so that all three arrive in one.
+    // Also refuses a batch that is in flight now, so that all three events arrive in one batch.
     on.server.answering = (received, answer) =>
       received.body.events.length < 3 ? answerProblem(answer, 500, 'internal') : accepting(received, answer);
     client.activity('three');

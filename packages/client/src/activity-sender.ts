@@ -6,23 +6,23 @@ import { SandmanError } from './errors.ts';
 import type { Settings } from './options.ts';
 import type { Transport } from './transport.ts';
 
-/** What one call may carry: Sandman's own bounds are 1,000 events and 1 MB. */
+/** Limits of one call. The API takes 1,000 events and 1 MB; a character (UTF-16 unit) is at most 3 bytes. */
 const BATCH_EVENTS = 1_000;
 const BATCH_CHARACTERS = 250_000;
 /**
- * Younger activity goes without its time, ms: it counts from when it arrives. Of two clocks that differ ours would be the
- * wrong one, and where it is behind a user who types would be taken for long gone.
+ * Activity younger than this, in ms, is sent without its time, so it counts from when it arrives. With this machine's time,
+ * a clock that is behind would make an active user look long idle.
  */
 const FRESH_MS = 1_000;
 export interface ActivityStats {
-  /** Sessions and users whose activity waits, or is under way. */
+  /** Sessions and users whose activity waits or is being sent. */
   readonly buffered: number;
-  /** Accepted by Sandman; activity of one session within one batch counts once. */
+  /** Activity that Sandman accepted; that of one session within one batch counts once. */
   readonly sent: number;
   readonly dropped: number;
 }
 
-/** Whoever waits until all up to a place is settled. */
+/** A caller of `flush`, which waits until all activity up to a place has left the buffer. */
 interface Waiter {
   readonly upTo: number;
   readonly go: () => void;
@@ -32,13 +32,13 @@ function written({ subject, kind, at }: Activity): DroppedEvent {
   return { ...subject, kind, at: new Date(at).toISOString() };
 }
 
-/** As it goes over the wire. */
+/** Returns an activity as the API takes it. */
 function sent(activity: Activity, now: number) {
   const { at, ...event } = written(activity);
   return now - activity.at < FRESH_MS ? event : { ...event, at };
 }
 
-/** Delivers activity in batches, one call at a time, for as long as it takes. Nobody waits for it, and it throws nothing. */
+/** Delivers activity in the background: in batches, one call at a time, with retries. Never throws. */
 export class ActivitySender {
   readonly #transport: Transport;
   readonly #bounds: Settings['activity'];
@@ -47,12 +47,12 @@ export class ActivitySender {
   readonly #closing = new AbortController();
   #waiters: Waiter[] = [];
   #timer: NodeJS.Timeout | null = null;
-  /** Whether the timer no longer waits for others to join the first. */
+  /** Whether the timer was set without `flushAfter`, the wait for further activity. */
   #hurried = false;
   #sending = false;
   #sent = 0;
   #failures = 0;
-  /** No call before, by the monotonic clock. */
+  /** The earliest time of the next call, in ms of the monotonic clock. */
   #notBefore = 0;
 
   constructor(transport: Transport, bounds: Settings['activity'], drops: Drops) {
@@ -76,7 +76,7 @@ export class ActivitySender {
     this.#schedule();
   }
 
-  /** Resolves when all that waits now has arrived, or has been given up. */
+  /** Resolves when all activity that waits now has arrived or been given up. */
   flush(): Promise<void> {
     const upTo = this.#buffer.last;
     if (!this.#buffer.waitsUpTo(upTo)) return Promise.resolve();
@@ -86,7 +86,7 @@ export class ActivitySender {
     });
   }
 
-  /** Gives up what waits, ends the call under way, and takes nothing more. */
+  /** Gives up what waits, aborts the call in flight, and reports later activity as dropped. */
   close(): void {
     this.#closing.abort();
     this.#unset();
@@ -98,7 +98,7 @@ export class ActivitySender {
     this.#drops.report({ count: activities.length, reason, events: activities.map(written) });
   }
 
-  /** Sees to it that what waits is sent, and whoever waits for that is told. */
+  /** Resolves the flushes that are complete, and sets the timer of the next call if activity waits. */
   #schedule(): void {
     this.#waiters = this.#waiters.filter(({ upTo, go }) => {
       if (this.#buffer.waitsUpTo(upTo)) return true;
@@ -114,7 +114,7 @@ export class ActivitySender {
       this.#timer = setTimeout(() => this.#send(), wait);
       this.#hurried = hurried;
     }
-    // A process whose work is done ends; unless it waits for us.
+    // The timer keeps the process alive only while a `flush` waits for it.
     if (awaited) this.#timer.ref?.();
     else this.#timer.unref?.();
   }
@@ -170,7 +170,7 @@ export class ActivitySender {
   #failed(error: unknown, batch: readonly Activity[]): void {
     if (this.#closing.signal.aborted) return;
     if (error instanceof SandmanError && !error.transient) {
-      // Sent again, it would be refused again.
+      // A repeated call would be refused again.
       this.#failures = 0;
       this.#drop(error.code, this.#buffer.settle(batch));
       return;

@@ -1,32 +1,32 @@
 /**
- * What crosses the wire, as callers see it. `api-types.test.ts` holds it against the schemas that the API checks by and
- * describes itself with in `/openapi.json`.
+ * Types of the API's requests and answers. `api-types.test.ts` compares them with the schemas that the API validates with
+ * and publishes in `/openapi.json`.
  */
 
 /** `500ms`, `90s`, `15m`, `24h`, `7d`; a bare number is milliseconds. From 1 ms to 365 d. */
 export type Duration = string | number;
 
-/** `user`: a person did it. `background`: a heartbeat or an open tab, which wakes nothing and postpones only up to the policy's cap. */
+/** `user`: a person acted. `background`: an agent or an open tab; wakes nothing, and postpones sleep only up to `backgroundCap`. */
 export type ActivityKind = 'user' | 'background';
 
 export type Status = 'active' | 'falling-asleep' | 'sleeping' | 'waking' | 'deleting' | 'deleted';
 
-/** Durations, or `never`. */
+/** Each time is a duration or `never`. */
 export interface Policy {
-  /** `custom` where a caller gave durations of its own. */
+  /** `custom` if the caller gave durations instead of a name. */
   name: string;
   /** Idle time before sleep. */
   sleepAfter: string;
-  /** Time asleep before delete; where `sleepAfter` is `never`, idle time before delete. */
+  /** Time asleep before delete; if `sleepAfter` is `never`, idle time before delete. */
   deleteAfter: string;
-  /** How long after the user's own last activity background activity counts. */
+  /** How long after the user's last activity background activity still postpones sleep. */
   backgroundCap: string;
 }
 
-/** A policy's name, or durations of one's own. */
+/** A policy's name, or the durations of a custom policy. */
 export type AskedPolicy = string | { sleepAfter: Duration; deleteAfter: Duration; backgroundCap?: Duration | undefined };
 
-/** Times are ISO 8601, UTC, with milliseconds; what does not apply is null. */
+/** Times are ISO 8601, UTC, with milliseconds. A field that does not apply is null. */
 export interface Session {
   uuid: string;
   userId: string;
@@ -34,46 +34,49 @@ export interface Session {
   status: Status;
   policy: Policy;
   createdAt: string;
-  /** The user's own. */
+  /** The user's last activity; background activity does not change it. */
   lastActivity: string;
-  /** When it will sleep, if nobody comes. */
+  /** When it will be put to sleep if no activity arrives. */
   sleepAt: string | null;
   sleptAt: string | null;
-  /** When it will be deleted, if nobody comes. */
+  /** When it will be deleted if no activity arrives. */
   deleteAt: string | null;
   holdUntil: string | null;
-  /** While calls for it to the session-manager keep failing. */
+  /** Set while calls to the session-manager for this session keep failing. */
   problem: { since: string; failures: number; lastError: string } | null;
 }
 
 export interface SessionPage {
   items: Session[];
-  /** Of the next page; null after the last. */
+  /** The cursor of the next page; null on the last page. */
   nextCursor: string | null;
 }
 
-/** When it happened, and who did it. */
+/** When an activity happened, and what kind it is. */
 export interface ActivityTime {
-  /** A time in the future counts as now, which is the default; one in the past never moves anything backwards. */
+  /** Now by default. A time in the future counts as now; one in the past never moves anything backwards. */
   at?: Date | string | undefined;
   /** `user` by default. */
   kind?: ActivityKind | undefined;
 }
 
-/** How long from now, or until when; at most 24 h ahead. */
+/** The end of a hold: a duration from now, or a time. At most 24 h ahead. */
 export type HoldEnd = { for: Duration } | { until: Date | string };
 
-/** One change of a session's status, and why: `created`, `adopted`, `activity`, `idle`, `manual`, `logout`, `delete-due`, `gone`, `restored`. */
+/**
+ * A change of a session's status. Its cause is `created`, `adopted`, `activity`, `idle`, `manual`, `logout`, `delete-due`,
+ * `gone` or `restored`.
+ */
 export interface Change {
   at: string;
-  /** Null where the session began. */
+  /** Null for the first change of a session. */
   from: Status | null;
   to: Status;
   cause: string;
 }
 
 export interface Policies {
-  /** The name of the one that a session gets where none is asked for. */
+  /** The name of the policy of a session that is created without one. */
   default: string;
   items: Policy[];
 }
@@ -81,7 +84,7 @@ export interface Policies {
 export interface Saved {
   awakeSeconds: number;
   asleepSeconds: number;
-  /** Of each pod from its creation until now, deleted or not. */
+  /** The time from each pod's creation until now, as if none were ever put to sleep or deleted. */
   alwaysOnSeconds: number;
   /** 1 − awake / always-on. */
   savedFraction: number;
@@ -89,30 +92,30 @@ export interface Saved {
   wakes: number;
   /** Sessions woken within 5 minutes of an idle sleep. */
   regrets: number;
-  /** Where Sandman was told what a pod costs. */
+  /** Present only if Sandman is configured with the cost of a pod. */
   cost?: { awake: number; saved: number };
 }
 
-/** What became of the time between activities. */
+/** Usage under a policy, counted over the periods between activities. */
 export interface Spent extends Saved {
   deletes: number;
-  /** The user came back to a deleted pod. */
+  /** How often a user came back after the pod had been deleted. */
   recreations: number;
 }
 
-/** What a policy would have made of it. */
+/** What a shadow policy would have done in these periods. */
 export interface Shadow extends Spent {
-  /** What the sessions' own made of the same time. */
+  /** What the sessions' real policies did in the same periods. */
   asIs: Spent;
 }
 
 export interface Savings extends Saved {
   byPolicy: Record<string, Saved>;
-  /** By the names of policies that are tried beside the real ones. */
+  /** Results of the shadow policies, by name. */
   shadows?: Record<string, Shadow>;
 }
 
-/** What a batch of activity came to. */
+/** The result of a batch of activity. */
 export interface BatchAnswer {
   accepted: number;
   rejected: { index: number; code: string }[];

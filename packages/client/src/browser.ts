@@ -1,4 +1,4 @@
-/** As much of a page as is needed. */
+/** The parts of a page that {@link onLeave} uses. */
 interface Page {
   readonly navigator: { sendBeacon(url: string, data?: unknown): boolean };
   addEventListener(event: 'pagehide', listener: () => void): void;
@@ -6,15 +6,15 @@ interface Page {
 }
 
 /**
- * Tells the chat service that the page is being left, in a request that outlives the page. For pages of the chat service
- * and its own routes: never for Sandman itself, whose key has no place in a browser.
+ * Tells the chat service that the user leaves the page, in a request that outlives the page. Use it with a route of the chat
+ * service, never with Sandman itself: Sandman's key must not be in a browser.
  *
- * A page is also "left" into the browser's cache, from where its user may come back; and a browser that is killed tells
- * nothing. So let it put to sleep or shorten the wait rather than delete.
+ * `pagehide` also fires when the browser moves the page to its back/forward cache, from which the user may return. A browser
+ * that is killed sends nothing. So let the route put the session to sleep or shorten its wait, but not delete it.
  *
  * @param url of the chat service
- * @param data goes as JSON; a function is asked at that moment
- * @returns what ends it
+ * @param data sent as JSON; a function is called when the page is left
+ * @returns a function that stops this
  */
 export function onLeave(url: string, data: unknown = {}): () => void {
   const page = globalThis as unknown as Page;

@@ -8,27 +8,28 @@ import { isKind, isUserId, isUuid } from './subject.ts';
 import { Transport } from './transport.ts';
 
 const CLOSE_MS = 5_000;
-/** Sandman may wait for a wake, and then for the pod's first word: by its defaults 30 s each. */
+/** Default time-out of a chat. The API may wait for a wake and then for the pod's first byte, 30 s each by default. */
 const CHAT_MS = 75_000;
 
 export interface ChatOptions {
-  /** Ends the chat for us; the pod's answer is read to its end by Sandman. */
+  /** Ends the chat for the caller; Sandman still reads the pod's answer to its end. */
   readonly signal?: AbortSignal | undefined;
-  /** How long the pod may take to begin its answer, and to be woken before, in ms (75,000). */
+  /** How long the wake of the pod and the beginning of its answer may take together, in ms (75,000). */
   readonly timeout?: number | undefined;
 }
 
 export interface CloseOptions {
-  /** How long to try, in ms (5,000). */
+  /** How long to try to deliver, in ms (5,000). */
   readonly timeout?: number | undefined;
 }
 
 /**
- * Sandman for a chat backend. {@link activity} is all that most need: it returns at once, throws nothing, and is delivered
- * behind the scenes even after Sandman was away. Everything else is a call with an answer, and throws a `SandmanError`.
+ * A client of Sandman for a chat backend. Most backends need only {@link activity}: it returns at once, never throws, and is
+ * delivered in the background, also after Sandman was unreachable. All other methods are calls with an answer and throw a
+ * `SandmanError`.
  */
 export class SandmanClient {
-  /** Sessions one by one. */
+  /** Calls about single sessions. */
   readonly sessions: Sessions;
   readonly #transport: Transport;
   readonly #drops: Drops;
@@ -36,7 +37,7 @@ export class SandmanClient {
   readonly #maxBackoff: number;
   #closed: Promise<void> | null = null;
 
-  /** @throws TypeError that names the option that is malformed */
+  /** @throws TypeError that names the malformed option */
   constructor(options: SandmanClientOptions) {
     const settings = settle(options);
     this.#maxBackoff = settings.activity.maxBackoff;
@@ -47,15 +48,15 @@ export class SandmanClient {
   }
 
   /**
-   * Says that a session's user is there, now. Returns at once and never throws; what is no uuid is reported as dropped.
+   * Reports that a session's user is active now. Returns at once and never throws; a malformed uuid is reported as dropped.
    *
-   * @param uuid the session-manager's
+   * @param uuid the session's, as the session-manager gave it
    */
   activity(uuid: string, options?: { kind?: ActivityKind | undefined }): void {
     this.#add(isUuid(uuid) ? { uuid } : null, options);
   }
 
-  /** The same for every live session of a user. */
+  /** Reports activity of every live session of a user, as {@link activity} does of one. */
   userActivity(userId: string, options?: { kind?: ActivityKind | undefined }): void {
     this.#add(isUserId(userId) ? { userId } : null, options);
   }
@@ -68,22 +69,22 @@ export class SandmanClient {
         return;
       }
     } catch {
-      // Options that cannot even be read.
+      // Reading the options threw.
     }
     this.#drops.report({ count: 1, reason: 'invalid' });
   }
 
-  /** How much activity waits, has arrived and is lost. */
+  /** Returns how much activity waits, has been accepted, and has been dropped. */
   stats(): ActivityStats {
     return this.#sender.stats();
   }
 
-  /** Resolves when all activity up to now has arrived, or been reported as dropped: while Sandman is away, not before it is back. */
+  /** Resolves when all activity up to now has arrived or been dropped; while Sandman is unreachable, not before it is back. */
   flush(): Promise<void> {
     return this.#sender.flush();
   }
 
-  /** Delivers the activity that waits, as far as it can within the time-out, and reports the rest as dropped. Takes none afterwards. */
+  /** Delivers the activity that waits, within the time-out, and reports the rest as dropped. Later activity is dropped too. */
   close({ timeout = CLOSE_MS }: CloseOptions = {}): Promise<void> {
     this.#closed ??= this.#finish(timeout);
     return this.#closed;
@@ -104,11 +105,11 @@ export class SandmanClient {
   }
 
   /**
-   * Sends a message to the session's pod, which is woken if need be, and stays awake while it answers.
+   * Sends a message to the session's pod. Sandman wakes the pod if needed, and keeps it awake while it answers.
    *
    * @param message any JSON
-   * @returns the pod's answer as it comes, whatever its content type and status
-   * @throws SandmanError where there is no answer of the pod
+   * @returns the pod's answer as it arrives, with any content type and status
+   * @throws SandmanError if the pod gave no answer
    */
   chat(uuid: string, message: unknown, { signal, timeout = CHAT_MS }: ChatOptions = {}): Promise<Response> {
     const path = `/v1/sessions/${encodeURIComponent(uuid)}/chat`;
@@ -121,21 +122,21 @@ export class SandmanClient {
     return (await this.#transport.json<{ items: Session[] }>({ method: 'POST', path })).items;
   }
 
-  /** Those that a session may have. @throws SandmanError */
+  /** Returns the policies that a session may have. @throws SandmanError */
   policies(): Promise<Policies> {
     return this.#transport.json({ method: 'GET', path: '/v1/policies' });
   }
 
-  /** What the pods cost, and what sleep saved. @throws SandmanError */
+  /** Returns the usage of the pods, and what sleep saved. @throws SandmanError */
   savings(): Promise<Savings> {
     return this.#transport.json({ method: 'GET', path: '/v1/savings' });
   }
 
   /**
-   * Every change of status as it happens, of all sessions; without end. A connection that breaks is taken up again where
-   * it was. Breaking off the loop closes it.
+   * Yields every change of status of all sessions as it happens, without end. Reconnects after a broken connection and
+   * resumes at the last event. Leaving the loop closes the connection.
    *
-   * @throws SandmanError where the key (401) or `after` (400) is refused
+   * @throws SandmanError if the key (401) or `after` (400) is refused
    */
   events(options: EventsOptions = {}): AsyncGenerator<SandmanEvent, void, void> {
     return statusEvents(this.#transport, options, this.#maxBackoff);

@@ -12,23 +12,23 @@ export interface DroppedEvent {
 export interface Drop {
   readonly count: number;
   /**
-   * `invalid`: it was no activity · `full`: there were too many others · `too-old` · `closed`: the client was ·
-   * else the code that Sandman refused it with, such as `session-not-found`, `session-deleted` or `unauthorized`.
+   * `invalid`: malformed · `full`: the buffer was full · `too-old`: older than `maxAge` · `closed`: the client was closed ·
+   * else the code of Sandman's refusal, such as `session-not-found`, `session-deleted` or `unauthorized`.
    */
   readonly reason: string;
-  /** Which; left out where that cannot be said. */
+  /** The events that were dropped; absent for `invalid`. */
   readonly events?: readonly DroppedEvent[];
 }
 
 const WARN_EVERY_MS = 60_000;
 
-/** Warns of what happens often: at most once a minute, with how often it happened since. */
+/** Warns on the console at most once a minute, with the counts since the last warning. */
 export class RareWarning {
   readonly #what: string;
   readonly #counts = new Map<string, number>();
   #quietUntil = 0;
 
-  /** @param what happens, for the line on the console */
+  /** @param what happened, for the line on the console */
   constructor(what: string) {
     this.#what = what;
   }
@@ -43,7 +43,7 @@ export class RareWarning {
   }
 }
 
-/** Reports what is dropped. Never throws. */
+/** Reports dropped activity to `onDrop`, or else on the console. Never throws. */
 export class Drops {
   readonly #onDrop: ((drop: Drop) => void) | undefined;
   readonly #dropped = new RareWarning('activity dropped');
@@ -62,12 +62,12 @@ export class Drops {
     if (drop.count === 0) return;
     this.#total += drop.count;
     const told = this.#onDrop;
-    // A mistake in there is nobody's who sends activity.
+    // An error in `onDrop` must not reach the caller that reports activity.
     if (told) new Promise((resolve) => resolve(told(drop))).catch((error) => console.warn('sandman: onDrop failed', error));
     else this.#dropped.add(drop.reason, drop.count);
   }
 
-  /** Says that nothing gets through: nobody else would, before something is lost. */
+  /** Warns that activity cannot be delivered now. Does nothing if there is an `onDrop`, which learns only of drops. */
   warn(code: string): void {
     if (!this.#onDrop) this.#waiting.add(code, 1);
   }

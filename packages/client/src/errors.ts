@@ -1,4 +1,4 @@
-/** A problem's `code` as Sandman gives it, or what stood in the way of an answer. */
+/** The `code` of Sandman's problem+json, or why there was no such answer. */
 export type ErrorCode =
   | 'unauthorized'
   | 'invalid-request'
@@ -12,11 +12,11 @@ export type ErrorCode =
   | 'session-manager-timeout'
   | 'not-ready'
   | 'internal'
-  /** No connection, or it broke. */
+  /** No connection, or it broke during the call. */
   | 'unreachable'
   /** No answer within the client's `timeout`. */
   | 'timeout'
-  /** An answer that is not Sandman's: a proxy's, or somebody else's under that address. */
+  /** An answer that is not from Sandman, but from a proxy or another service at that address. */
   | 'unexpected-answer'
   | (string & {});
 
@@ -28,15 +28,15 @@ interface ErrorFields {
   readonly cause?: unknown;
 }
 
-/** A call that did not do what it was to do. Carries no key. */
+/** A call that failed. It does not contain the API key. */
 export class SandmanError extends Error {
   override readonly name = 'SandmanError';
   readonly code: ErrorCode;
-  /** What was wrong, for people. */
+  /** What was wrong, as text for people. */
   readonly detail: string;
-  /** HTTP's; null where no answer came. */
+  /** The HTTP status; null if no answer came. */
   readonly status: number | null;
-  /** How long to wait before the next try, in s; null where nobody said. */
+  /** The answer's `Retry-After`, in s; null if it had none. */
   readonly retryAfter: number | null;
 
   /** @param call for the message, such as `GET /v1/policies` */
@@ -48,7 +48,7 @@ export class SandmanError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether the same call may go through later: no answer came, or one that says "not now". */
+  /** Tells whether the same call may succeed later: no answer came, or a status that is temporary. */
   get transient(): boolean {
     const { status } = this;
     return status === null || status < 400 || status === 408 || status === 425 || status === 429 || status >= 500;

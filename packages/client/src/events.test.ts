@@ -18,7 +18,7 @@ const change = { uuid: 'one', userId: 'ada', at: '2026-11-24T08:00:00.000Z', fro
 const frame = (id: string, event = 'status', data: unknown = change) => `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 const lastIds = () => server.received.map(({ headers }) => headers['last-event-id'] ?? null);
 
-/** Answers each connection with its own text, and then ends it, or not. */
+/** Answers each connection with its own text, then ends the connection, breaks it, or leaves it open. */
 function streams(...texts: { text: string; end?: 'whole' | 'broken' }[]): void {
   server.answering = (_, answer) => {
     const { text, end } = texts[server.received.length - 1] ?? { text: '' };

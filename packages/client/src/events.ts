@@ -4,16 +4,16 @@ import { SandmanError } from './errors.ts';
 import { type Frame, frames } from './frames.ts';
 import type { Transport } from './transport.ts';
 
-/** A session's status changed. */
+/** A change of a session's status. */
 export interface StatusEvent extends Change {
   type: 'status';
-  /** For `after`. */
+  /** Position of the event, for `after`. */
   id: string;
   uuid: string;
   userId: string;
 }
 
-/** Sandman no longer keeps what came after the last event: whoever mirrors sessions reads them anew. */
+/** Sandman no longer keeps the events after the last one received. A caller that mirrors sessions must read them all again. */
 export interface ResetEvent {
   type: 'reset';
   id: string;
@@ -22,13 +22,13 @@ export interface ResetEvent {
 export type SandmanEvent = StatusEvent | ResetEvent;
 
 export interface EventsOptions {
-  /** The `id` of the last event that was handled; by default only what is new comes. */
+  /** The `id` of the last event that the caller handled; by default only new events are sent. */
   readonly after?: string | undefined;
   /** Ends the loop. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Sandman speaks every 15 s at least: whoever is silent for so long, in ms, has gone without a word. */
+/** A connection without a byte for this long, in ms, counts as broken: Sandman sends something at least every 15 s. */
 const SILENCE_MS = 45_000;
 
 function eventOf({ id, event, data }: Frame): SandmanEvent | null {
@@ -36,12 +36,12 @@ function eventOf({ id, event, data }: Frame): SandmanEvent | null {
   return event === 'reset' ? { type: 'reset', id } : null;
 }
 
-/** Whether trying again would change nothing. */
+/** Tells whether a retry cannot succeed. */
 function isFinal(error: unknown): boolean {
   return error instanceof SandmanError && (error.status === 400 || error.status === 401);
 }
 
-/** @param maxBackoff between two connections, ms */
+/** @param maxBackoff longest wait between two connections, in ms */
 export async function* statusEvents(
   transport: Transport,
   { after = '', signal }: EventsOptions,
@@ -57,7 +57,7 @@ export async function* statusEvents(
       const answer = await transport.stream({ method: 'GET', path: '/v1/events', headers, signal });
       for await (const frame of frames(answer, SILENCE_MS)) {
         failures = 0;
-        // The first frame only says where we are, so that nothing is missed where the connection breaks before an event.
+        // The first frame holds only the current position, so that nothing is missed if the connection breaks before an event.
         last = frame.id || last;
         const event = eventOf(frame);
         if (event) yield event;

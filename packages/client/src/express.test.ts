@@ -34,7 +34,7 @@ it('an answered request is activity of its session, unless it was turned away', 
 });
 
 it('asks for no annotation', () => {
-  // The compiler infers the request's type: `npm run check` fails where it cannot.
+  // The compiler must infer the request's type; `npm run check` fails if it cannot.
   const middleware = sandmanActivity({ client: { activity: () => {} }, session: (request) => request.session.uuid });
   expect(middleware).toBeTypeOf('function');
 });

@@ -1,13 +1,14 @@
 import { type PingOptions, pinging } from './ping.ts';
 
-/** As much of a response as the middleware needs. */
+/** The parts of a response that the middleware uses. */
 interface Answer {
   readonly statusCode: number;
   once(event: 'close', listener: () => void): unknown;
 }
 
 /**
- * Express middleware: each answered request is activity of its session. It pings after the answer, so nobody waits for it.
+ * Express middleware that reports each answered request as activity of its session. It pings after the answer, so it delays
+ * no request.
  *
  * ```ts
  * app.use(sandmanActivity({ client: sandman, session: (request) => request.session?.uuid }));

@@ -1,13 +1,14 @@
 import { type PingOptions, pinging } from './ping.ts';
 
-/** As much of a Fastify instance as the plugin needs. */
+/** The parts of a Fastify instance that the plugin uses. */
 interface App {
   // biome-ignore lint/suspicious/noExplicitAny: what a request is, decorated as it may be, the app knows.
   addHook(name: 'onResponse', hook: (request: any, reply: { statusCode: number }, done: () => void) => void): unknown;
 }
 
 /**
- * A Fastify plugin: each answered request is activity of its session. It runs after the answer, so nobody waits for it.
+ * Fastify plugin that reports each answered request as activity of its session. It runs after the answer, so it delays no
+ * request.
  *
  * ```ts
  * await app.register(sandmanActivity, { client: sandman, session: (request) => request.user?.sessionUuid });
@@ -22,7 +23,7 @@ export async function sandmanActivity(app: App, options: PingOptions<any>): Prom
   });
 }
 
-// As `fastify-plugin` marks them: the hook is for where it is registered, and not for a context of its own.
+// The same marks as `fastify-plugin` sets: the hook applies to the context that registers it, not to a new inner one.
 Object.assign(sandmanActivity, {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: 'sandman-activity',

@@ -1,8 +1,8 @@
 /** One event of an event stream. */
 export interface Frame {
-  /** The last that was given, by this one or an earlier one. */
+  /** The last id received, in this frame or an earlier one. */
   readonly id: string;
-  /** Empty where there is none to dispatch. */
+  /** Empty if the frame has no event type. */
   readonly event: string;
   readonly data: string;
 }
@@ -18,10 +18,10 @@ function frameOf(text: string, id: string): Frame {
 }
 
 /**
- * The events of a `text/event-stream`, each when it has come whole; what a broken connection left of one is not given.
+ * Yields the events of a `text/event-stream`, each once it is complete. An event that a broken connection cut off is left out.
  *
- * @param silence after so long without a byte the connection is taken to be broken, ms
- * @throws Error where the connection breaks
+ * @param silence how long the connection may be without a byte, in ms; after that the stream ends
+ * @throws Error if the connection breaks
  */
 export async function* frames(answer: Response, silence: number): AsyncGenerator<Frame, void, void> {
   const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();

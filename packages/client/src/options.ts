@@ -1,12 +1,12 @@
 import type { Drop } from './drops.ts';
 
-/** How much activity waits, and how long, before it is delivered or given up. */
+/** Bounds on how much activity waits for delivery, and for how long. */
 export interface ActivityBounds {
   /** How long the first event of a batch waits for others, in ms, from 0 to 60,000 (150). */
   readonly flushAfter?: number | undefined;
-  /** Sessions and users whose activity is kept while Sandman is away, from 1 to 1,000,000 (10,000). */
+  /** How many sessions and users may have activity that waits, from 1 to 1,000,000 (10,000). */
   readonly maxBuffered?: number | undefined;
-  /** Older activity is not worth delivering, in ms (24 h). */
+  /** Activity older than this is dropped, in ms, up to 365 d (24 h). */
   readonly maxAge?: number | undefined;
   /** The longest wait between two tries, in ms, from 1 to 300,000 (5,000). A `Retry-After` may ask for more. */
   readonly maxBackoff?: number | undefined;
@@ -18,28 +18,28 @@ export interface SandmanClientOptions {
   /** One of its `API_KEYS`. */
   readonly apiKey: string;
   /**
-   * Bounds each call, in ms, from 1 to 600,000. By default 10,000, and for `sessions.create`, whose answer waits for the
-   * session-manager, 90,000 with its repetitions.
+   * Time-out of each call, in ms, from 1 to 600,000 (10,000). The default of `sessions.create`, which waits for the
+   * session-manager, is 90,000 for all its tries together.
    */
   readonly timeout?: number | undefined;
   readonly activity?: ActivityBounds | undefined;
-  /** Told of activity that will never be delivered; without it `console.warn` says so, once a minute at most. */
+  /** Receives activity that will never be delivered. Without it `console.warn` reports drops, at most once a minute. */
   readonly onDrop?: ((drop: Drop) => void) | undefined;
-  /** In place of the platform's. */
+  /** Replaces the platform's `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** How long a create may take, in ms. */
+/** Time-outs of a create, in ms. */
 export interface CreateBounds {
-  /** With all its attempts. */
+  /** Of all attempts together. */
   readonly timeout: number;
   /** Of each attempt. */
   readonly attempt: number;
 }
 
-/** The options as they are in force. */
+/** The options with their defaults filled in. */
 export interface Settings {
-  /** Without a slash at its end. */
+  /** Address of the API, without a slash at its end. */
   readonly base: string;
   readonly apiKey: string;
   readonly timeout: number;
@@ -49,7 +49,7 @@ export interface Settings {
   readonly fetch: typeof globalThis.fetch;
 }
 
-/** Sandman waits 30 s for the session-manager by default, and a few seconds for Redis. */
+/** By default Sandman waits up to 30 s for the session-manager and a few seconds for Redis, so an attempt gets 40 s. */
 const CREATE: CreateBounds = { timeout: 90_000, attempt: 40_000 };
 
 const DAY_MS = 86_400_000;
@@ -76,7 +76,7 @@ function baseOf(given: unknown): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** @throws TypeError that names the option, and never shows the key */
+/** Checks the options and fills in the defaults. @throws TypeError that names the option, and never shows the key */
 export function settle(options: SandmanClientOptions): Settings {
   if (typeof options !== 'object' || options === null) throw new TypeError('SandmanClient: options must be {url, apiKey, …}');
   const { url, apiKey, timeout, activity = {}, onDrop, fetch } = options;
@@ -94,7 +94,7 @@ export function settle(options: SandmanClientOptions): Settings {
     base,
     apiKey,
     timeout: bounded,
-    // The caller may know of a session-manager that takes longer: an attempt is then given all the time that is left.
+    // A caller that sets a time-out may have a slower session-manager, so each attempt may use all of the time that is left.
     create: timeout === undefined ? CREATE : { timeout: bounded, attempt: bounded },
     activity: {
       flushAfter: bound('flushAfter'),
@@ -103,7 +103,7 @@ export function settle(options: SandmanClientOptions): Settings {
       maxBackoff: bound('maxBackoff'),
     },
     onDrop,
-    // Looked up at each call: what watches a process may replace it after us.
+    // Looked up at each call, because instrumentation may replace the global `fetch` later.
     fetch: fetch ?? ((input, init) => globalThis.fetch(input, init)),
   };
 }

@@ -8,18 +8,18 @@ interface Received {
   readonly headers: IncomingMessage['headers'];
   // biome-ignore lint/suspicious/noExplicitAny: whatever came; a test knows what it should be.
   readonly body: any;
-  /** By the monotonic clock, ms. */
+  /** When it arrived, in ms of the monotonic clock. */
   readonly at: number;
 }
 
 type Answering = (received: Received, answer: ServerResponse) => void;
 
-/** A real server that stands in for Sandman. */
+/** A real HTTP server in Sandman's place. */
 export interface TestServer {
   readonly url: string;
   readonly port: number;
   readonly received: Received[];
-  /** How it answers from now on. */
+  /** How it answers requests from now on; tests replace it. */
   answering: Answering;
   close(): Promise<void>;
 }
@@ -33,10 +33,10 @@ export function answerProblem(answer: ServerResponse, status: number, code: stri
   answerJson(answer, status, body, { 'content-type': 'application/problem+json', ...headers });
 }
 
-/** Takes every event of a batch. */
+/** Accepts every event of a batch. */
 export const accepting: Answering = ({ body }, answer) => answerJson(answer, 202, { accepted: body.events.length, rejected: [] });
 
-/** @param port any free one by default */
+/** @param port to listen on; by default any free one */
 export async function startServer(answering: Answering = accepting, port = 0): Promise<TestServer> {
   const received: Received[] = [];
   const server = createServer(async (request, answer) => {

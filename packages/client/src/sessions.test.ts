@@ -14,7 +14,7 @@ describe('a create', () => {
   afterEach(() => server.close());
 
   const keys = () => server.received.map(({ headers }) => headers['idempotency-key']);
-  /** Answers as each of these in turn, and then as the last one. */
+  /** Answers with each of these in turn, then always with the last one. */
   const answerWith = (...answers: TestServer['answering'][]) => {
     server.answering = (received, answer) => answers[Math.min(server.received.length, answers.length) - 1]!(received, answer);
   };
@@ -70,7 +70,7 @@ describe('a create that is not answered', () => {
     vi.useRealTimers();
   });
 
-  /** Never answers. */
+  /** A `fetch` that never answers. */
   const silent = vi.fn<typeof fetch>(
     (_, init) => new Promise((_resolve, reject) => init?.signal?.addEventListener('abort', () => reject(new Error('aborted')))),
   );

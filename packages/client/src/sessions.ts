@@ -6,33 +6,33 @@ import type { Transport } from './transport.ts';
 
 export interface ListFilter {
   readonly userId?: string | undefined;
-  /** Deleted ones are listed for `deleted` only. */
+  /** Deleted sessions are listed only with `deleted`. */
   readonly status?: Status | undefined;
 }
 
-/** A time for the wire; what is malformed goes as it is, and is refused with its field's name. */
+/** Formats a time for the API. A malformed one is sent as it is; the API refuses it and names the field. */
 function time(value: Date | string): string {
   return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : String(value);
 }
 
-/** How often a create is tried at most, and the longest wait between two tries, in ms, unless Sandman asks for more. */
+/** Most tries of a create, and the longest wait between two, in ms; a `Retry-After` may ask for more. */
 const CREATE_TRIES = 3;
 const CREATE_BACKOFF_MS = 5_000;
 
-/** Tells whether a create may go through when it is repeated: no answer came, or a gateway error, or Sandman was not ready. */
+/** Tells whether a repeated create may succeed: no answer came, a gateway failed, or Sandman was not ready. */
 function mayBeRepeated(error: unknown): boolean {
   return error instanceof SandmanError && (error.status === null || [502, 503, 504].includes(error.status));
 }
 
 const UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000 };
 
-/** The longest that a wake may wait for, in ms; what is malformed will be refused at once. */
+/** Returns the time that a wake may wait, in ms; 0 for a malformed one, which the API refuses at once. */
 function waitMs(wait: string): number {
   const [, count, unit] = /^(\d+)(ms|s|m)?$/.exec(wait) ?? [];
   return Number(count ?? 0) * (UNITS[unit ?? 'ms'] ?? 0);
 }
 
-/** Sessions one by one. Each call throws a `SandmanError` when it did not do what it was to do. */
+/** Calls about single sessions. Each throws a `SandmanError` if it failed. */
 export class Sessions {
   readonly #transport: Transport;
   readonly #timeout: number;
@@ -49,11 +49,11 @@ export class Sessions {
   }
 
   /**
-   * Makes a pod for a user, and a session of it. Where no answer comes, or a 502, 503 or 504, it tries again under the same
-   * key, at most three times in all and within the time-out.
+   * Creates a pod for a user, and its session. If no answer comes, or a 502, 503 or 504, it tries again with the same key, at
+   * most three times in all and within the time-out.
    *
-   * @param idempotencyKey goes to the session-manager, which makes one pod of all creates with the same key if it honours
-   * keys; one of its own for each call by default
+   * @param idempotencyKey passed to the session-manager. One that honours keys creates a single pod for all creates with the
+   * same key. By default each call has a new key
    */
   async create(
     fields: { userId: string; policy?: AskedPolicy | undefined },
@@ -73,7 +73,7 @@ export class Sessions {
     }
   }
 
-  /** Tracks a pod that somebody else made. Again is harmless, counts as activity, and keeps what is left out. */
+  /** Tracks a pod that another service created. A repeated call counts as activity, and keeps the fields that it leaves out. */
   adopt(uuid: string, fields: { userId: string; workspaceUrl?: string | undefined; policy?: AskedPolicy | undefined }): Promise<Session> {
     return this.#call('PUT', uuid, '', fields);
   }
@@ -82,14 +82,14 @@ export class Sessions {
     return this.#call('GET', uuid);
   }
 
-  /** One page. @param page `limit` from 1 to 1,000 (100); `cursor` from the page before */
+  /** Lists one page of sessions. @param page `limit` from 1 to 1,000 (100); `cursor` from the page before */
   list(page: ListFilter & { readonly limit?: number | undefined; readonly cursor?: string | undefined } = {}): Promise<SessionPage> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(page)) if (value !== undefined) query.set(name, String(value));
     return this.#transport.json({ method: 'GET', path: `/v1/sessions?${query}` });
   }
 
-  /** All of them, page after page. */
+  /** Yields all sessions that match, and reads page after page. */
   async *all({ userId, status }: ListFilter = {}): AsyncGenerator<Session, void, void> {
     for (let cursor: string | null | undefined; cursor !== null; ) {
       const page = await this.list({ userId, status, cursor, limit: 1_000 });
@@ -98,22 +98,22 @@ export class Sessions {
     }
   }
 
-  /** Another policy, from now on. */
+  /** Changes the policy of a session. */
   setPolicy(uuid: string, policy: AskedPolicy): Promise<Session> {
     return this.#call('PATCH', uuid, '', { policy });
   }
 
-  /** Activity, with the session that it left behind for an answer. `SandmanClient.activity` is for where nobody waits for one. */
+  /** Reports activity and returns the session after it. To report without waiting for the answer use `SandmanClient.activity`. */
   activity(uuid: string, { at, kind }: ActivityTime = {}): Promise<Session> {
     return this.#call('POST', uuid, '/activity', { ...(at === undefined ? {} : { at: time(at) }), kind });
   }
 
-  /** Puts to sleep now. */
+  /** Puts the session to sleep now. */
   sleep(uuid: string): Promise<Session> {
     return this.#call('POST', uuid, '/sleep');
   }
 
-  /** @param options `wait`, such as `30s` and at most `120s`: answers when it is awake, or after that, whichever comes first */
+  /** Wakes the session. @param options `wait`, such as `30s`, at most `120s`: the answer comes once it is awake, or after this time */
   wake(uuid: string, { wait }: { wait?: string | undefined } = {}): Promise<Session> {
     const path = `/v1/sessions/${encodeURIComponent(uuid)}/wake`;
     if (wait === undefined) return this.#transport.json({ method: 'POST', path });
@@ -121,7 +121,7 @@ export class Sessions {
     return this.#transport.json({ method: 'POST', path: `${path}?wait=${encodeURIComponent(wait)}`, timeout });
   }
 
-  /** Keeps awake until then, activity or not. */
+  /** Keeps the session awake until the given end, with or without activity. */
   hold(uuid: string, end: HoldEnd): Promise<Session> {
     return this.#call('POST', uuid, '/hold', 'until' in end ? { until: time(end.until) } : end);
   }
@@ -130,12 +130,12 @@ export class Sessions {
     return this.#call('DELETE', uuid, '/hold');
   }
 
-  /** Deletes pod and data, now and for good. */
+  /** Deletes the pod and its data, now and for good. */
   delete(uuid: string): Promise<Session> {
     return this.#call('DELETE', uuid);
   }
 
-  /** Its last 20 changes, newest first. */
+  /** Returns the last 20 changes of status, newest first. */
   async history(uuid: string): Promise<Change[]> {
     return (await this.#call<{ items: Change[] }>('GET', uuid, '/history')).items;
   }

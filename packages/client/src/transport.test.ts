@@ -4,9 +4,9 @@ import { SandmanClient } from './client.ts';
 import { answerJson, answerProblem, startServer, type TestServer } from './server.fixture.ts';
 
 let server: TestServer;
-/** Whose calls are answered. */
+/** A client with the default time-out. */
 let client: SandmanClient;
-/** Whose calls time out after 200 ms. */
+/** A client whose calls time out after 200 ms. */
 let hasty: SandmanClient;
 
 beforeEach(async () => {

@@ -3,20 +3,20 @@ import type { Settings } from './options.ts';
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Below the address, encoded. */
+  /** Path below the API's address, encoded. */
   readonly path: string;
-  /** As JSON. */
+  /** Sent as JSON. */
   readonly body?: unknown;
   readonly headers?: Record<string, string> | undefined;
   /** Ends the call, and the reading of its answer. */
   readonly signal?: AbortSignal | undefined;
-  /** ms, in place of the client's. */
+  /** Replaces the client's time-out, in ms. */
   readonly timeout?: number | undefined;
-  /** Whether somebody else's answer, that is not a problem of Sandman's, is one whatever its status. */
+  /** Whether the answer comes from a pod: it is then returned with any status, unless it is a problem+json of Sandman. */
   readonly foreign?: boolean;
 }
 
-/** A `Retry-After`, given in s or as a date, in s. */
+/** Reads a `Retry-After`, in s or as a date. Returns s; null if there is none. */
 function retryAfter(headers: Headers): number | null {
   const text = headers.get('retry-after');
   if (text === null) return null;
@@ -37,7 +37,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Makes calls, each bounded, and turns whatever goes wrong into a {@link SandmanError}. */
+/** Makes calls, each with a time-out, and turns failures into a {@link SandmanError}. */
 export class Transport {
   readonly #settings: Settings;
 
@@ -46,15 +46,15 @@ export class Transport {
   }
 
   /**
-   * Calls and reads the answer, within the bound.
+   * Calls and reads the answer, both within the time-out.
    *
-   * @throws SandmanError; what `signal` was aborted with; TypeError where the body cannot be written as JSON, or an id in the
-   * path is `.` or `..`
+   * @throws SandmanError; the abort reason of `signal`; TypeError if the body cannot be written as JSON, or an id in the path
+   * is `.` or `..`
    */
   json<T>(call: Call): Promise<T> {
     const bound = new AbortController();
     const end = () => bound.abort();
-    // Not by `AbortSignal.any`: of a signal that lasts, such as a client's own, some Nodes keep all that depend on it.
+    // Not with `AbortSignal.any`: some versions of Node keep every signal that depends on a long-lived one, which leaks memory.
     call.signal?.addEventListener('abort', end);
     if (call.signal?.aborted) end();
     return this.#bounded(call, bound, bound.signal, async (init) => {
@@ -67,7 +67,7 @@ export class Transport {
   }
 
   /**
-   * Calls, and leaves the answer to be read by the caller, however long that takes.
+   * Calls, and leaves the body for the caller to read. The time-out ends with the beginning of the answer.
    *
    * @throws as {@link json}
    */
@@ -78,8 +78,8 @@ export class Transport {
   }
 
   /**
-   * @param bound is aborted when the time is over
-   * @param ended by that, or by the caller
+   * @param bound aborted at the time-out
+   * @param ended aborted at the time-out or by the caller
    */
   async #bounded<T>(call: Call, bound: AbortController, ended: AbortSignal, work: (init: RequestInit) => Promise<T>): Promise<T> {
     const { signal, timeout = this.#settings.timeout } = call;
@@ -99,7 +99,7 @@ export class Transport {
 
   #request(call: Call, signal: AbortSignal): RequestInit {
     const { method, path, body, headers } = call;
-    // fetch resolves them as steps in the path: it would make another call.
+    // `fetch` resolves `.` and `..` in a path, so it would make a different call.
     if (path.split(/[/?]/).some((part) => part === '.' || part === '..')) throw new TypeError(`${nameOf(call)}: an id must not be . or ..`);
     const typed = body === undefined ? {} : { 'content-type': 'application/json' };
     return {
@@ -107,7 +107,7 @@ export class Transport {
       headers: new Headers({ ...headers, ...typed, 'x-api-key': this.#settings.apiKey }),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal,
-      // It would carry the key to wherever it points.
+      // A redirect would send the key to another address.
       redirect: 'error',
     };
   }
@@ -131,7 +131,7 @@ function nameOf({ method, path }: Call): string {
   return `${method} ${path}`;
 }
 
-/** fetch says `fetch failed`, and why in its cause. */
+/** Returns why a fetch failed. Its own message is only `fetch failed`; the reason is in its cause. */
 function whatFailed(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return inner instanceof Error ? inner.message || ((inner as { code?: string }).code ?? inner.name) : String(inner);

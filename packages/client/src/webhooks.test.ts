@@ -22,7 +22,7 @@ it('takes what is signed with the secret, as text and as bytes, in headers of ev
 });
 
 it('takes the vector of the Standard Webhooks specification', () => {
-  // https://github.com/standard-webhooks/standard-webhooks: its libraries' own test of signing.
+  // The test vector of the libraries in https://github.com/standard-webhooks/standard-webhooks.
   const mac = createHmac('sha256', Buffer.from('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64'))
     .update('msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}')
     .digest('base64');
@@ -34,7 +34,7 @@ it('takes a secret without its prefix, and several while one is being replaced',
   expect(verifyWebhook(PAYLOAD, signed(), KEY.toString('base64'))).toMatchObject({ type: 'session.slept' });
   const secrets = [SECRET, `whsec_${Buffer.from('the one that was there before it').toString('base64')}`];
   expect(verifyWebhook(PAYLOAD, old, secrets)).toMatchObject({ type: 'session.slept' });
-  // The sender signs with both.
+  // The sender signs with both secrets.
   const both = { ...signed(), 'webhook-signature': `v1a,other ${old['webhook-signature']} ${signed()['webhook-signature']}` };
   expect(verifyWebhook(PAYLOAD, both, SECRET)).toMatchObject({ type: 'session.slept' });
 });

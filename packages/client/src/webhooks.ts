@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Session } from './api-types.ts';
 
-/** What Sandman posts to `WEBHOOK_URL`. It may come twice, with the same `webhook-id`, and late. */
+/** What Sandman posts to `WEBHOOK_URL`. It may arrive late, or twice with the same `webhook-id`. */
 export interface WebhookEvent {
   type: 'session.sleep-warning' | 'session.slept' | 'session.woken' | 'session.deleted' | 'session.gone';
   /** When it happened. */
@@ -9,15 +9,15 @@ export interface WebhookEvent {
   data: { session: Session; cause?: string };
 }
 
-/** A payload that is not to be believed. */
+/** A payload that failed the verification. */
 export class WebhookVerificationError extends Error {
   override readonly name = 'WebhookVerificationError';
 }
 
-/** As `fetch`, Node and frameworks give them. */
+/** Headers as `fetch`, Node and web frameworks give them. */
 export type WebhookHeaders = { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** How old, or how far ahead, a payload may be, in s. */
+/** How far a payload's time may differ from now, in s. */
 const TOLERANCE_S = 300;
 const PREFIX = 'whsec_';
 
@@ -38,17 +38,18 @@ function keyOf(secret: string): Buffer {
   return key;
 }
 
-/** In a time that says nothing about the signature. */
+/** Compares in constant time, so that the time taken reveals nothing about the signature. */
 function same(one: Buffer, other: Buffer): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /**
- * Checks a webhook's signature and age as Standard Webhooks asks for it (https://www.standardwebhooks.com).
+ * Verifies a webhook's signature and age by the Standard Webhooks specification (https://www.standardwebhooks.com).
  *
- * @param payload the body as it came, byte for byte, not parsed
+ * @param payload the body as received, byte for byte, not parsed
  * @param secret `WEBHOOK_SECRET`; several while it is being replaced
- * @throws WebhookVerificationError that says what is wrong; TypeError on a secret that is none
+ * @returns the parsed payload
+ * @throws WebhookVerificationError that says what is wrong; TypeError if a secret is malformed
  */
 export function verifyWebhook(payload: string | Uint8Array, headers: WebhookHeaders, secret: string | readonly string[]): WebhookEvent {
   const keys = [secret].flat().map(keyOf);

@@ -1,7 +1,7 @@
 import { type ErrorCode, SandmanError } from '@sandman/core';
 import type { Problem } from './schemas.ts';
 
-/** What a process may answer beside the domain's errors. */
+/** The domain's error codes, and those that only a server answers. */
 export type ProblemCode = ErrorCode | 'forbidden' | 'internal';
 
 const PROBLEMS: Record<ProblemCode, { status: number; title: string }> = {
@@ -20,20 +20,13 @@ const PROBLEMS: Record<ProblemCode, { status: number; title: string }> = {
   internal: { status: 500, title: 'Internal error' },
 };
 
-/** RFC 9457's media type. */
+/** The media type of RFC 9457. */
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** How long a caller should wait while Redis is away, a process has too much to do, or the caller has, in s. */
+/** How long a caller should wait before it tries again, in s: Redis is away, the process is overloaded, or a rate limit is reached. */
 export const RETRY_AFTER_S = 1;
 
-/** What Redis says of a user who may not do what is asked. Waiting mends nothing, an operator does. */
-const REDIS_REFUSES = /^(NOPERM|NOAUTH|WRONGPASS)\b|ACL failure in script/;
-
-/** What ioredis and Redis say when the one cannot reach the other, or the other cannot serve. */
-const REDIS_AWAY =
-  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|startup nodes|Cluster redirections|slots allocation group|^(LOADING|READONLY|CLUSTERDOWN|MOVED|ASK|MASTERDOWN|TRYAGAIN|MISCONF|OOM|NOREPLICAS|BUSY|UNBLOCKED)\b/i;
-
-/** A web framework's errors, as far as they say what was wrong. */
+/** An error of the web framework, with the fields that say what was wrong. */
 interface HttpError extends Error {
   readonly code?: string;
   readonly statusCode?: number;
@@ -55,19 +48,17 @@ function invalid({ message, validation, validationContext }: HttpError): Problem
   return problem('invalid-request', `${field}: ${first.message}`);
 }
 
-/** Whether Redis does not let this process do what it needs to: its user lacks permissions, or its password is wrong. */
-export function isRefusedByRedis({ message }: Error): boolean {
-  return REDIS_REFUSES.test(message);
-}
-
-/** The one place where errors become what callers are told. */
-export function problemOf(error: HttpError): Problem {
+/**
+ * Maps an error to the problem that callers get. No other place does this.
+ *
+ * @param redis what the error says about Redis: that it refuses a command, or that it is away; null: nothing
+ */
+export function problemOf(error: HttpError, redis: 'refuses' | 'away' | null): Problem {
   if (error instanceof SandmanError) return problem(error.code, error.message);
   if (error.validation) return invalid(error);
   if (error.statusCode === 413) return problem('payload-too-large', error.message);
   if (error.statusCode !== undefined && error.statusCode < 500) return problem('invalid-request', error.message);
-  const text = `${error.message} ${error.code ?? ''} ${error.cause instanceof Error ? error.cause.message : ''}`;
-  if (isRefusedByRedis(error)) return problem('not-ready', 'Redis refuses what this process asks of it');
-  if (REDIS_AWAY.test(text)) return problem('not-ready', 'Redis cannot be reached');
+  if (redis === 'refuses') return problem('not-ready', 'Redis refuses what this process asks of it');
+  if (redis === 'away') return problem('not-ready', 'Redis cannot be reached');
   return problem('internal', 'Something went wrong here');
 }

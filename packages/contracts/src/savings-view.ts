@@ -1,7 +1,7 @@
 import type { Spell } from '@sandman/core';
 import type { Saved, Savings, Shadow } from './schemas.ts';
 
-/** One policy's clocks, in ms, and counts. */
+/** The usage of one policy: times in ms, and counts. */
 interface Book {
   readonly awake: number;
   readonly asleep: number;
@@ -36,10 +36,10 @@ function spent({ awake, asleep, gone, sleeps, wakes, regrets, deletes, recreatio
 }
 
 /**
- * The books as callers see them.
+ * Makes the answer of `/v1/savings` from the usage.
  *
- * @param price of a pod that is awake, per hour; null: nobody said
- * @param shadows none where no policy was ever tried
+ * @param price of an awake pod, per hour; null: not configured, then there is no `cost`
+ * @param shadows totals of shadow policies; empty where there never was one
  */
 export function savingsView(
   books: ReadonlyMap<string, Book>,

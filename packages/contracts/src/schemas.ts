@@ -9,7 +9,7 @@ const Duration = Type.Union([Type.String(), Type.Integer()], { description: '500
 
 export const Uuid = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
 /**
- * No half of a surrogate pair: it would not come back from Redis as it went. Neither `.` nor `..`: both are lost in a path.
+ * Forbids half a surrogate pair, which Redis would not return unchanged, and `.` and `..`, which disappear from a URL's path.
  */
 export const UserId = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?!\\.{1,2}$)\\P{Cs}*$' });
 
@@ -22,7 +22,7 @@ export const PolicySchema = Type.Object({
   backgroundCap: Type.String(),
 });
 
-/** What stands in a request. Only its outline: the core reads it, and names the field that is wrong. */
+/** A policy in a request. The schema checks only the outline; the core checks the rest and names the field that is wrong. */
 const AskedPolicy = Type.Union([
   Type.String({ description: "a policy's name" }),
   Type.Object({}, { description: '{sleepAfter, deleteAfter, backgroundCap?}: durations, or never' }),
@@ -66,9 +66,9 @@ export const ActivityBody = Type.Object(ActivityFields, strict);
 export const HoldBody = Type.Object({ for: Type.Optional(Duration), until: Type.Optional(Time) }, strict);
 export const ChatBody = Type.Object({ message: Type.Unknown() }, strict);
 
-/** One event of a batch: each is checked alone, so that a malformed one is rejected alone. */
+/** One event of a batch. Each is checked by itself, so that a malformed event is rejected without the others. */
 export const EventSchema = Type.Object({ uuid: Type.Optional(Uuid), userId: Type.Optional(UserId), ...ActivityFields }, strict);
-/** Its events are checked one by one: {@link EventSchema}. */
+/** A batch. Its events are checked one by one against {@link EventSchema}. */
 export const BatchBody = Type.Object({ events: Type.Array(Type.Unknown(), { maxItems: 1_000 }) }, strict);
 export const BatchAnswer = Type.Object({
   accepted: Type.Integer(),

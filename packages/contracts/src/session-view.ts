@@ -5,11 +5,11 @@ function iso(ms: number | null): string | null {
   return ms === null || ms === 0 ? null : new Date(ms).toISOString();
 }
 
-/** A record as callers see it. What does not apply is null. */
+/** Makes the view of a record that callers get. A field that does not apply is null. */
 export function sessionView(record: SessionRecord, now: number): Session {
   const { sleepAt, deleteAt } = deadlines(record);
   const leaving = record.wanted === 'gone';
-  // Of a session put to sleep by hand the idle deadline no longer says when it sleeps.
+  // After a sleep by hand the idle deadline no longer tells when the session sleeps.
   const willSleep = record.wanted === 'awake' || (record.wanted === 'asleep' && record.pod !== 'asleep' && record.cause === 'idle');
   return {
     uuid: record.uuid,

@@ -4,7 +4,7 @@ import { SessionSchema } from './schemas.ts';
 export const WEBHOOK_TYPES = ['session.sleep-warning', 'session.slept', 'session.woken', 'session.deleted', 'session.gone'] as const;
 export type WebhookType = (typeof WEBHOOK_TYPES)[number];
 
-/** What is posted to `WEBHOOK_URL`. */
+/** The body of a POST to `WEBHOOK_URL`. */
 export const WebhookSchema = Type.Object({
   type: Type.Enum([...WEBHOOK_TYPES]),
   timestamp: Type.String({ description: 'When it happened: ISO 8601, UTC, with milliseconds' }),

@@ -2,37 +2,37 @@ import { deadlines } from './deadlines.ts';
 import { look } from './look.ts';
 import type { SessionRecord } from './session.ts';
 
-/** What an alarm is for, and the queue it stands in. Its handler does whatever the record needs. */
+/** The names of alarms and of their queues. The handler of any of them does what the record needs. */
 export const ALARM_NAMES = ['sleep', 'delete', 'wake'] as const;
 export type AlarmName = (typeof ALARM_NAMES)[number];
 
-/** Why a session's alarms had to be set again. */
+/** Why a session's alarms were set again by repair. */
 export const REPAIRS = [
   /** A process was killed between a commit and the alarms that it needs. */
   'unarmed',
   /** The session had no alarm. */
   'missing',
-  /** All alarms stood too late for what was due. */
+  /** All alarms were set later than the record's next step was due. */
   'late',
-  /** Redis came back with older data, and the session has not been looked at since. */
+  /** Redis came back with older data, and the session has not been verified since. */
   'rewound',
 ] as const;
 export type RepairKind = (typeof REPAIRS)[number];
 
-/** One alarm of one session, as its job carries it. */
+/** One alarm of one session, as the id of its job names it; `n` is the alarm number. */
 export interface AlarmRef {
   readonly name: AlarmName;
   readonly uuid: string;
   readonly n: number;
 }
 
-/** Where an alarm should stand, in ms. */
+/** An alarm and the time at which it should ring, in ms. */
 export interface Alarm {
   readonly name: AlarmName;
   readonly at: number;
 }
 
-/** Whether a user may wait for a status read: not where the pod was only just adopted. */
+/** Returns whether a user may be waiting for a status read. The read that follows an adoption does not count. */
 export function isAwaited({ wanted, verifyAt, createdAt }: SessionRecord): boolean {
   return wanted === 'awake' && verifyAt !== 0 && verifyAt !== createdAt;
 }
@@ -45,7 +45,7 @@ function mainAlarm(record: SessionRecord): AlarmName {
 }
 
 /**
- * The alarms that a record needs: the one that takes its next step, and beside it the `delete` that comes even if that
+ * Returns the alarms that a record needs: the one that takes its next step, and a `delete` alarm that rings even if that
  * step never succeeds.
  */
 export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
@@ -59,7 +59,10 @@ export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
   return alarms;
 }
 
-/** The alarms to set: those that the record needs, and one more for a user who waits for a status read, before sleeps in a line. */
+/**
+ * Returns the alarms to set: those that the record needs, and a `wake` alarm where a user may be waiting for a status read,
+ * so that the read does not queue behind sleeps.
+ */
 export function alarmsToSet(record: SessionRecord, now: number): Alarm[] {
   const alarms = alarmsOf(record, now);
   const decision = look(record, now);
@@ -67,18 +70,23 @@ export function alarmsToSet(record: SessionRecord, now: number): Alarm[] {
   return isRead && !alarms.some(({ name }) => name === 'wake') ? [...alarms, { name: 'wake', at: now }] : alarms;
 }
 
-/** The names of the alarms that were armed under a record's number, and perhaps more. */
+/** Returns the names of all alarms that may have been armed under the record's alarm number; some may never have been. */
 export function alarmNamesOf(record: SessionRecord): readonly AlarmName[] {
   if (record.wanted === 'gone' || isAwaited(record)) return ALARM_NAMES;
   return [...new Set([mainAlarm(record), 'delete'] as const)];
 }
 
-/** How soon an alarm rings again that rang while a call was in flight, in ms: what the call leaves may be due long before its lease ends. */
+/**
+ * How soon an alarm rings again that rang while a call was in flight, in ms. The next step after the call may be due long
+ * before the call's lease ends.
+ */
 const IN_FLIGHT_MS = 500;
 
 /**
- * Where a running alarm of the current number moves itself when there is nothing to do before `until`: to its own
- * place, or, where that has passed or is none, to the next look.
+ * Returns when a running alarm rings again if there is nothing to do before `until`: at its own time, or at `until` where
+ * its own time has passed or the record does not need it. While a call is in flight it rings after 500 ms at the latest.
+ *
+ * @returns ms
  */
 export function restingPlace(record: SessionRecord, name: AlarmName, until: number, now: number): number {
   const own = alarmsOf(record, now).find((alarm) => alarm.name === name)?.at;
@@ -87,8 +95,9 @@ export function restingPlace(record: SessionRecord, name: AlarmName, until: numb
 }
 
 /**
- * Whether a `sleep` alarm of the current number is not needed any more: the session sleeps, and next comes its delete,
- * whose own alarm was set with this one and stands where the delete was due before it slept, which is never later.
+ * Returns whether a `sleep` alarm of the current number is no longer needed: the session sleeps, and its next step is the
+ * delete. The `delete` alarm was set together with this one, for the delete deadline from before the sleep, which is never
+ * later than the present one.
  */
 export function isServed(record: SessionRecord, name: AlarmName, now: number): boolean {
   if (name !== 'sleep' || record.wanted !== 'asleep' || record.pod !== 'asleep') return false;
@@ -96,5 +105,5 @@ export function isServed(record: SessionRecord, name: AlarmName, now: number): b
   return decision.kind === 'rest' && decision.until === deadlines(record).deleteAt;
 }
 
-/** How a handler leaves its alarm: over, or to ring again in `ms`. */
+/** What the handler of an alarm returns: the alarm is completed, or rings again in `ms`. */
 export type AlarmEnd = { readonly kind: 'completed' } | { readonly kind: 'again'; readonly ms: number };

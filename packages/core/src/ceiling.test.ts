@@ -53,7 +53,7 @@ it('no sequence of background signals keeps a session awake past the cap, ends i
 
       const least = () => Math.max(user + after, held, floor + after);
       const most = () => Math.max(least(), user + policy.backgroundCap);
-      /** Looks whenever a look said to, as a worker does, until there is nothing left to do before `until`. */
+      /** Decides each time that the last decision said to, as a worker does, until nothing is left to do before `until`. */
       const advance = (until: number) => {
         for (;;) {
           const decision = look(record, now);
@@ -94,7 +94,7 @@ it('no sequence of background signals keeps a session awake past the cap, ends i
           held = at + 45 * MINUTE;
           record = { ...record, ...hold(record, held, at, 'until').patch };
         } else {
-          // Until now no API could take pings.
+          // A gap ends now.
           floor = at;
           record = { ...record, ingest: { ...record.ingest, floor } };
         }

@@ -1,16 +1,17 @@
 import type { Ingest } from './ingest.ts';
 import type { SessionRecord } from './session.ts';
 
-/** When it will happen if nobody comes, in ms; `null` is never. */
+/** When a session sleeps and is deleted if no activity arrives, in ms; `null` is never. */
 export interface Deadlines {
-  /** When an awake session is to fall asleep. */
+  /** When an awake session is put to sleep. */
   readonly sleepAt: number | null;
   readonly deleteAt: number | null;
 }
 
 /**
- * When somebody is to be warned that the session will fall asleep at `sleepAt`, in ms; null where nobody is, or was
- * already. Not of policies so short that the alarm, once past its warning, could stand later than the next one.
+ * Returns when the warning before the sleep at `sleepAt` is to be sent, in ms; null where warnings are off or this one was
+ * sent. A policy whose `sleepAfter` is less than twice the warning time has no warnings: after a warning its alarm is set for
+ * the sleep, and activity could make the next warning due before that.
  */
 export function warnAt({ policy, ingest, warnedOf }: SessionRecord, sleepAt: number | null): number | null {
   const { warning } = ingest;
@@ -18,19 +19,22 @@ export function warnAt({ policy, ingest, warnedOf }: SessionRecord, sleepAt: num
   return (policy.sleepAfter ?? 0) >= 2 * warning ? sleepAt - warning : null;
 }
 
-/** The end of the idle time `after` that the last signals started, background ones under their cap. */
+/** Returns the idle deadline, in ms: `after` ms past the last activity; background activity counts up to the policy's cap. */
 function idleEnd(record: SessionRecord, ingest: Ingest, after: number): number {
   const background = Math.min(record.lastBackground + after, record.lastActivity + record.policy.backgroundCap);
   return Math.max(Math.max(record.lastActivity, record.wokenAt, ingest.floor) + after, background, record.holdUntil);
 }
 
 /**
- * The contract's deadlines. The end of a wake counts as activity, and so does the end of an ingest gap for a session that
- * is wanted awake; a sleeper's delete moves out by the gap's length, and starts anew where Redis may have forgotten a wake.
- * A session that is wanted asleep and is not yet keeps the deadline by which it is deleted even if sleeping never succeeds
- * (the delete backstop).
+ * Returns the deadlines that the contract defines.
  *
- * @param ingest another than the record's, to look ahead
+ * - The end of a wake counts as activity. So does the end of a gap, for a session that is wanted awake.
+ * - A sleeping session's delete moves later by the length of each gap. Its `deleteAfter` starts again when Redis comes back
+ *   with older data, because Redis may have forgotten a wake.
+ * - A session that is wanted asleep and whose pod does not sleep yet keeps its delete deadline, so that it is deleted even if
+ *   the sleep call never succeeds.
+ *
+ * @param ingest the intake to use instead of the record's, to look ahead
  */
 export function deadlines(record: SessionRecord, ingest = record.ingest): Deadlines {
   const { sleepAfter, deleteAfter } = record.policy;

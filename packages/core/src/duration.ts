@@ -3,15 +3,15 @@ import { InvalidInput } from './errors.ts';
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const FORM = /^(\d{1,15})(?:(ms|s|m|h|d))?$/;
 
-/** The longest duration there is: 365 days, in ms. */
+/** The longest duration that is accepted: 365 days, in ms. */
 export const LONGEST_MS = 365 * UNIT_MS.d;
 
 /**
  * Reads `500ms`, `90s`, `15m`, `24h`, `7d`, or a bare number of milliseconds.
  *
- * @param field names the culprit in the error
+ * @param field the name of the field, for the error
  * @returns milliseconds, 1 to {@link LONGEST_MS}
- * @throws InvalidInput when it is not of that form or out of range
+ * @throws InvalidInput when `value` is not of that form or out of range
  */
 export function parseDuration(value: unknown, field: string): number {
   const match = typeof value === 'string' || typeof value === 'number' ? FORM.exec(String(value)) : null;
@@ -22,7 +22,7 @@ export function parseDuration(value: unknown, field: string): number {
   return ms;
 }
 
-/** Writes milliseconds in the largest unit that divides them: 900000 → `15m`. One day is `24h`, as people say it. */
+/** Writes milliseconds in the largest unit that divides them: 900000 → `15m`. One day is written as `24h`, the usual form. */
 export function formatDuration(ms: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const) {
     if (ms % UNIT_MS[unit] === 0 && !(unit === 'd' && ms === UNIT_MS.d)) return `${ms / UNIT_MS[unit]}${unit}`;

@@ -1,4 +1,4 @@
-/** Every error that a caller may be told of, by its stable code (the contract's list). */
+/** The stable code of every error that a caller may receive; the contract lists them. */
 export type ErrorCode =
   | 'unauthorized'
   | 'invalid-request'
@@ -12,7 +12,7 @@ export type ErrorCode =
   | 'session-manager-timeout'
   | 'not-ready';
 
-/** A failure that belongs to the domain. Adapters turn it into HTTP, exit codes or log lines. */
+/** An error of the domain. Adapters turn it into HTTP answers, exit codes or log lines. */
 export class SandmanError extends Error {
   override readonly name: string = 'SandmanError';
   readonly code: ErrorCode;
@@ -23,7 +23,7 @@ export class SandmanError extends Error {
   }
 }
 
-/** Input that is not of the form the contract gives; `field` says which. */
+/** An error about input that does not have the form that the contract requires; `field` names the input. */
 export class InvalidInput extends SandmanError {
   override readonly name = 'InvalidInput';
   readonly field: string;

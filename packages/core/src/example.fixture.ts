@@ -3,9 +3,10 @@ import type { SessionRecord } from './session.ts';
 
 const MINUTE = 60_000;
 
-/** An active session of the balanced policy, last heard of at `T0`: what the tests of this package start from. */
+/** The last activity of the example session, in ms. */
 export const T0 = 1_800_000_000_000;
 
+/** Returns an active session of the balanced policy, last active at `T0`, from which this package's tests start. */
 export function example(change: Partial<SessionRecord> = {}): SessionRecord {
   return {
     uuid: 'a1b2c3d4',
@@ -42,7 +43,7 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     lostBefore: 0,
     rewound: 0,
     warnedOf: 0,
-    // An API that is there, whenever one looks.
+    // The last heartbeat is always recent.
     ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: 0 },
     ...change,
   };

@@ -205,7 +205,7 @@ describe('a sleep alarm is served', () => {
       fc.property(fc.record({ lastActivity: moment, manualSleepAt: moment, cause: fc.constantFrom('idle', 'manual') }), (change) => {
         const falling = example({ ...change, wanted: 'asleep', pod: 'unknown' });
         const { sleepAt, deleteAt } = deadlines(falling);
-        // It can only have fallen asleep after that was decided.
+        // The pod can only have fallen asleep after the sleep was decided.
         const sleptAt = falling.cause === 'idle' ? sleepAt! : Math.max(falling.manualSleepAt, falling.lastActivity);
         const fallen = example({ ...change, wanted: 'asleep', pod: 'asleep', sleptAt });
         expect(isServed(fallen, 'sleep', sleptAt)).toBe(true);

@@ -2,29 +2,35 @@ import { deadlines, warnAt } from './deadlines.ts';
 import { couldPing, foresee, nextBeat } from './ingest.ts';
 import { type Action, HEALTHY, type Patch, type SessionRecord } from './session.ts';
 
-/** What a look at a record decides. Every step but `rest` and `over` is a commit, a `want` with the call that follows at once; then one looks again. */
+/**
+ * What a record asks for now. Each kind but `rest` and `over` leads to a commit, after which the caller decides again. A
+ * `want` and the call that follows from it at once are written in one commit.
+ */
 export type Decision =
-  /** The pod is gone: nothing more will ever be needed. */
+  /** The pod is gone: the record needs nothing more. */
   | { readonly kind: 'over' }
-  /** Nothing to do before `until` (ms); `null` when nothing is pending at all. */
+  /** There is nothing to do before `until` (ms); `null`: nothing is pending. */
   | { readonly kind: 'rest'; readonly until: number | null }
-  /** The owner of a call has let its lease run out: what it may have left behind is to be verified. */
+  /** The lease of the call in flight has run out: another worker takes over, and the call's effect is to be verified. */
   | { readonly kind: 'take-over' }
-  /** Redis came back with older data: what was written since may be lost, and is to be verified. */
+  /** Redis came back with older data: later writes may be lost, so the pod's state is to be verified. */
   | { readonly kind: 'suspect' }
-  /** Something else is wanted from now on, because nobody came. */
+  /** A deadline has passed without activity: `patch` changes what is wanted. */
   | { readonly kind: 'want'; readonly patch: Patch }
-  /** Somebody is to be warned that it will fall asleep at this instant (ms) if nobody comes. */
+  /** A warning is to be sent that the session will sleep at `sleepAt` (ms) if no activity arrives. */
   | { readonly kind: 'warn'; readonly sleepAt: number }
   | { readonly kind: 'act'; readonly action: Action };
 
-/** Whether Redis has come back with older data since anybody looked: the record may have forgotten a sleep, or a wake. */
+/**
+ * Returns whether the record is to be verified, because Redis has come back with older data since it was last verified: a
+ * sleep or a wake may be missing from it.
+ */
 export function isSuspect({ wanted, ingest, rewound, createdAt }: SessionRecord): boolean {
   return wanted !== 'gone' && ingest.rewound > Math.max(rewound, createdAt);
 }
 
 /**
- * The one decision procedure: worker, API and simulators all run this.
+ * Decides what a record asks for now. Workers, APIs and simulators all use this function.
  *
  * @param now ms of the shard's Redis clock, never ahead of it
  */
@@ -38,11 +44,11 @@ export function look(record: SessionRecord, now: number): Decision {
   if (isSuspect(record)) return { kind: 'suspect' };
 
   const { sleepAt, deleteAt } = deadlines(record);
-  // What a change of the policy made due waits for a heartbeat after that change.
+  // A deadline that a change of the policy made due waits for a heartbeat after that change.
   const vouchedFrom = (at: number) => Math.max(at, record.policyAt);
   const passed = (at: number | null) => at !== null && now >= at && couldPing(record.ingest, vouchedFrom(at));
   if (record.wanted !== 'gone' && passed(deleteAt)) return { kind: 'want', patch: { wanted: 'gone', cause: 'delete-due', ...HEALTHY } };
-  // With the pod not awake, the user's wake has not been served yet: never sleep on that. Nor on a doubt.
+  // While the pod is not awake, the user still waits for the wake, so no sleep is decided. A doubt forbids it too.
   const maySleep = record.wanted === 'awake' && record.pod === 'awake' && record.verifyAt === 0;
   if (maySleep && passed(sleepAt)) {
     return { kind: 'want', patch: { wanted: 'asleep', cause: 'idle', lostBefore: record.ingest.lost, ...HEALTHY } };
@@ -60,9 +66,9 @@ export function look(record: SessionRecord, now: number): Decision {
     return { kind: 'act', action };
   }
 
-  // A deadline that has passed waits for the next heartbeat; in a gap it can only be a later one.
+  // A deadline that has passed waits for the next heartbeat. In a gap, that heartbeat will move the deadline later.
   const ahead = deadlines(record, foresee(record.ingest, now));
-  // The sleep's alarm stops at its warning first, unless the sleep itself is due.
+  // The `sleep` alarm rings at the warning first, unless the sleep itself is due.
   const stopAt = (now < (ahead.sleepAt ?? 0) ? warnAt(record, ahead.sleepAt) : null) ?? ahead.sleepAt;
   const afterBeat = (at: number | null) => (at !== null && now >= at ? now + nextBeat(vouchedFrom(at), now, record.ingest) : at);
   const pending = [

@@ -1,6 +1,6 @@
 import type { SessionRecord } from './session.ts';
 
-/** How long a write is kept in mind, in ms: what Redis loses in a failover is younger by far. */
+/** How long a write is remembered, in ms. Writes that Redis loses in a failover are far younger. */
 const MEMORY_MS = 60_000;
 
 type Witness = Pick<SessionRecord, 'uuid' | 'rev' | 'n'>;
@@ -8,9 +8,11 @@ type Witness = Pick<SessionRecord, 'uuid' | 'rev' | 'n'>;
 const NOTHING: Witness = { uuid: '', rev: 0, n: 0 };
 
 /**
- * What a process remembers of a shard. Its last acknowledged write: a Redis that comes back with older data lacks its
- * newest writes, so if this one is there, all that came before it is. And what the shard's clock said, and when, so
- * that a heartbeat can carry the time at which it was sent.
+ * Remembers two things about a shard for one process:
+ *
+ * - the witness, the last write that Redis acknowledged. A Redis that comes back with older data lacks its newest writes, so
+ *   if the witness is there, all earlier writes are too.
+ * - the shard's clock, so that a heartbeat can carry the time at which it was sent.
  */
 export class ShardMemory {
   readonly #elapsed: () => number;
@@ -36,7 +38,7 @@ export class ShardMemory {
     return this.#elapsed() - this.#writtenAt < MEMORY_MS ? this.#written : NOTHING;
   }
 
-  /** The shard's clock as it should be now, in ms; 0 before it was first heard. */
+  /** The estimated time of the shard's clock, in ms; 0 before the first answer from the shard. */
   get now(): number {
     return this.#clock === null ? 0 : Math.floor(this.#clock + this.#elapsed());
   }

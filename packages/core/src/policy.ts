@@ -1,18 +1,18 @@
 import { formatDuration, parseDuration } from './duration.ts';
 import { InvalidInput } from './errors.ts';
 
-/** How long a session may idle. All times in ms; `null` is "never". */
+/** Says how long a session may idle. All times in ms; `null` is "never". */
 export interface Policy {
   readonly name: string;
   /** Idle time before sleep. */
   readonly sleepAfter: number | null;
   /** Time asleep before delete; where `sleepAfter` is null, idle time before delete. */
   readonly deleteAfter: number | null;
-  /** How far past the user's own last activity background signals may postpone anything. */
+  /** How long after the user's last activity background activity may postpone a deadline at most. */
   readonly backgroundCap: number;
 }
 
-/** A policy as it crosses a wire: durations as text. */
+/** A policy as the API and `POLICIES` have it: durations as text. */
 export interface PolicyText {
   readonly sleepAfter: string;
   readonly deleteAfter: string;
@@ -20,7 +20,7 @@ export interface PolicyText {
 }
 
 const DEFAULT_BACKGROUND_CAP = '4h';
-/** The name of a policy that a caller described instead of naming one. */
+/** The name of a policy whose values a caller gave instead of a name. */
 const CUSTOM = 'custom';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
@@ -36,9 +36,9 @@ function orNever(value: unknown, field: string): number | null {
 }
 
 /**
- * Reads a policy that somebody wrote, keeping no key that is not a policy's.
+ * Parses a policy from a caller or from `POLICIES`.
  *
- * @throws InvalidInput naming the field below `field`
+ * @throws InvalidInput naming the field below `field`, also for an unknown key
  */
 export function parsePolicy(name: string, value: unknown, field: string): Policy {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -56,15 +56,15 @@ export function parsePolicy(name: string, value: unknown, field: string): Policy
   };
 }
 
-/** The policies that a deployment offers: the presets, those of `POLICIES`, and which is the default. */
+/** The policies that a deployment offers: the presets, those of `POLICIES`, and the default. */
 export class PolicyBook {
   readonly default: Policy;
-  /** As they were given. */
+  /** The constructor's `further`, unchanged. */
   readonly further: Readonly<Record<string, unknown>>;
   readonly #byName: ReadonlyMap<string, Policy>;
 
   /**
-   * @param further `POLICIES`: further policies by name, or presets changed
+   * @param further `POLICIES`: further policies by name, or presets with other values
    * @param defaultName `DEFAULT_POLICY`
    * @throws InvalidInput naming `POLICIES` or `DEFAULT_POLICY`
    */
@@ -91,8 +91,9 @@ export class PolicyBook {
   }
 
   /**
-   * What a session's policy has become; null where it is as it was, or `POLICIES` does not define it. A preset that
-   * `POLICIES` says nothing of changes no session: it may have been defined there before.
+   * Returns the policy that replaces a session's policy of the same name; null where the values are the same, or where
+   * `POLICIES` does not define that name. A preset that `POLICIES` does not define changes no session, because `POLICIES` may
+   * have defined it before.
    */
   successor({ name, sleepAfter, deleteAfter, backgroundCap }: Policy): Policy | null {
     const offered = Object.hasOwn(this.further, name) ? this.get(name) : undefined;
@@ -105,13 +106,14 @@ export class PolicyBook {
     return [...this.#byName.values()];
   }
 
-  /** Every name that the policy of a new session may have. */
+  /** Returns every name that the policy of a new session may have. */
   names(): string[] {
     return [...this.#byName.keys(), CUSTOM];
   }
 
   /**
-   * What a caller asked for: a name, a policy of their own (then named `custom`), or nothing (the default).
+   * Returns the policy that a caller asked for: by name, by values (then named `custom`), or the default where `asked` is
+   * undefined.
    *
    * @throws InvalidInput naming `policy`
    */
@@ -128,7 +130,7 @@ export class PolicyBook {
   }
 }
 
-/** The policy with its durations as text, as the contract shows it. */
+/** Returns the policy with its durations as text, as the contract shows it. */
 export function describePolicy(policy: Policy): { [Field in keyof Policy]: string } {
   return {
     name: policy.name,

@@ -2,7 +2,7 @@ import type { Alarm, AlarmName, AlarmRef } from './alarms.ts';
 import type { Outcome } from './outcomes.ts';
 import { ACTIONS, type Action, type ActivityKind, type LiveStatus, type Patch, type SessionRecord, type Status } from './session.ts';
 
-/** A record as a script left it, and the shard's Redis clock (ms) in that script. */
+/** A record as a Lua script returned it, and the shard's Redis clock (ms) at that time. */
 export interface Reading {
   readonly record: SessionRecord | null;
   readonly now: number;
@@ -13,25 +13,25 @@ export interface LiveReading extends Reading {
 }
 
 export type TouchResult =
-  /** Recorded. `moved` names the alarms whose deadline moved out by more than the slack. */
+  /** The activity was recorded. `moved` says which deadlines moved later by more than the slack. */
   | ({ readonly kind: 'touched'; readonly moved: { readonly sleep: boolean; readonly delete: boolean } } & LiveReading)
-  /** Not wanted awake: nothing written, the decision is the caller's. */
+  /** The session is not wanted awake: nothing was written, and the caller decides. */
   | ({ readonly kind: 'dormant' } & Reading);
 
 export interface Commit {
   readonly patch: Patch;
-  /** Draw a new alarm number and mark the session as unarmed. */
+  /** Whether to draw a new alarm number and mark the session as unarmed. */
   readonly alarms: boolean;
-  /** Set `actionUntil` to this many ms from the script's now. */
+  /** The lease of the call in flight, in ms: `actionUntil` becomes the time of the write plus this. */
   readonly lease?: number;
 }
 
 export type CommitResult =
   | ({ readonly kind: 'committed' } & LiveReading)
-  /** Somebody wrote since; this is what stands now. */
+  /** Another process wrote since; the reading is the record as it is now. */
   | ({ readonly kind: 'conflict' } & Reading);
 
-/** Which sessions to list. Deleted ones only where `status` says so. */
+/** Which sessions to list. Deleted ones are listed only where `status` is `deleted`. */
 export interface Filter {
   readonly userId?: string | undefined;
   readonly status?: Status | undefined;
@@ -42,52 +42,46 @@ export interface Page {
   readonly cursor: string | null;
 }
 
-/** A session as the indexes have it. */
+/** A session as the index of users has it. */
 export interface OwnedSession {
   readonly uuid: string;
   readonly userId: string;
 }
 
-/** A session whose alarms were drawn and perhaps never armed. */
-export interface Mark {
-  readonly uuid: string;
-  readonly shard: number;
-}
-
 /** What a heartbeat found, in ms. */
 export interface Beat {
   readonly now: number;
-  /** How long no API had beaten before this one; 0 where that was no gap. */
+  /** The length of the gap that this heartbeat ended; 0 where there was none. */
   readonly gap: number;
-  /** Whether this Redis has forgotten what it last acknowledged to this process: it came back with older data. */
+  /** Whether the last write that Redis acknowledged to this process is missing: Redis came back with older data. */
   readonly rewound: boolean;
 }
 
-/** Whose pod a patrol looks at. */
+/** What the patrol does next in a shard. */
 export type PatrolTurn =
   | { readonly kind: 'next'; readonly uuid: string }
-  /** Every session of the shard had its turn; the next one has it in so many ms. */
+  /** Every session of the shard had its turn; the next turn is in `ms`. */
   | { readonly kind: 'wait'; readonly ms: number };
 
-/** What a read of the patrol found: the pod as its record has it, in another state, or no answer. */
+/** What a status read of the patrol found: the pod as its record has it, in another state, or no answer. */
 export const PATROL_FINDINGS = ['as-recorded', 'awake', 'asleep', 'gone', 'unread'] as const;
 export type PatrolFinding = (typeof PATROL_FINDINGS)[number];
 
-/** The truth. Each method is atomic per session. */
+/** Stores the records, which are the truth. Each method is atomic per session. */
 export interface SessionStore {
-  /** Into how many shards the sessions are spread. */
+  /** The number of shards. */
   readonly shards: number;
   read(uuid: string): Promise<Reading>;
-  /** Records activity on a session that is wanted awake, in one round trip. */
+  /** Records activity of a session that is wanted awake, in one round trip. @param at ms; null: now */
   touch(uuid: string, kind: ActivityKind, at: number | null): Promise<TouchResult>;
-  /** Writes `patch` if nobody wrote since `base` (`null`: if there is no record). */
+  /** Writes a commit if no other process has written since `base` was read (`null`: if there is no record). */
   commit(uuid: string, base: SessionRecord | null, commit: Commit): Promise<CommitResult>;
-  /** Extends the lease while `token` holds it. */
+  /** Extends the lease to `lease` ms from now, while the call in flight has this token. */
   renew(uuid: string, token: string, lease: number): Promise<Reading>;
-  /** Takes the mark away if the alarm number is still `n`; false where a newer one was drawn or the session is gone. */
+  /** Removes the mark if the alarm number is still `n`; false where a newer one was drawn or the session is gone. */
   unmark(uuid: string, n: number): Promise<boolean>;
-  /** Marks older than `age` ms, oldest first, at most 100 of each shard. */
-  marked(age: number): Promise<Mark[]>;
+  /** Returns the uuids of marks that are older than `age` ms, oldest first, at most 100 of each shard. */
+  marked(age: number): Promise<string[]>;
   /** @throws InvalidInput on a cursor that is not of this list */
   list(filter: Filter, limit: number, cursor: string | null): Promise<Page>;
   /**
@@ -97,50 +91,50 @@ export interface SessionStore {
    * @param userIds at most 250, each once
    */
   ofUsers(shard: number, userIds: readonly string[]): AsyncIterable<readonly OwnedSession[]>;
-  /** How many sessions there are of each status but `deleted`. */
+  /** Counts the sessions of each status but `deleted`. */
   count(): Promise<Record<LiveStatus, number>>;
-  /** Forgets tombstones past their time; returns how many. */
+  /** Removes tombstones that are older than {@link TOMBSTONE_MS}; returns how many. */
   bury(): Promise<number>;
   /**
-   * The next sessions of a shard in a walk that goes round and round, whoever asks.
+   * Returns the next sessions of a shard. The walk starts again at its end, and all processes share one position in it.
    *
-   * @param limit 1 to 1000; the last ones of a round may be fewer
+   * @param limit 1 to 1000; the last page of a round may be shorter
    */
   walk(shard: number, limit: number): Promise<LiveReading[]>;
   /**
-   * Takes the next turn of the patrol in a shard, which goes round and round, whoever asks.
+   * Takes the next turn of the patrol in a shard. All processes share its turns.
    *
-   * @param least how long before a session has its next turn, in ms
+   * @param least the least time between two turns of one session, in ms
    */
   patrol(shard: number, least: number): Promise<PatrolTurn>;
-  /** Up to `limit` live sessions, at random, of no more shards than it takes; fewer only where there are no more. */
+  /** Returns up to `limit` live sessions at random, from as few shards as possible; fewer only where there are no more. */
   sample(limit: number): Promise<LiveReading[]>;
   /**
-   * Looks whether what this process last wrote in a shard still stands there.
+   * Checks whether the last write of this process is still in a shard.
    *
-   * @param open whether it takes pings, too; then this is the heartbeat that gaps are measured by
+   * @param open whether this process takes pings; then this is also the heartbeat by which gaps are measured
    */
   beat(shard: number, open: boolean): Promise<Beat>;
 }
 
 /**
- * BullMQ, or what behaves like it: an alarm rings when its worker's clock shows its time, which is one of Redis' clock, or a
- * few ms before.
+ * Sets alarms. BullMQ implements it, and tests have their own. The time of an alarm is one of Redis' clock; the alarm rings
+ * when the clock of its worker shows that time, or a few ms before.
  */
 export interface AlarmClock {
-  /** Adds what is missing; an alarm that exists is left as it is. */
+  /** Adds the alarms that do not exist yet, and leaves the others as they are. */
   arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void>;
-  /** Moves an alarm out, leaves it where it already runs; false where there is none. */
+  /** Moves an alarm to a later time, and leaves one that is due or runs as it is; false where there is none. */
   move(ref: AlarmRef, at: number): Promise<boolean>;
-  /** Removes a session's alarms of these names and this number, best effort. */
+  /** Removes a session's alarms of these names and this number. One that runs may remain. */
   disarm(uuid: string, n: number, names: readonly AlarmName[]): Promise<void>;
-  /** When the next sleep or delete of a shard is due, in ms of Redis' clock; null where none is set. */
+  /** Returns when the next `sleep` or `delete` alarm of a shard is due, in ms of Redis' clock; null where none is set. */
   due(shard: number): Promise<number | null>;
-  /** When the alarm will ring, in ms; 0 where it waits or runs already, null where there is none. */
+  /** Returns when the alarm will ring, in ms; 0 where it waits for a worker or runs, null where there is none. */
   rings(ref: AlarmRef): Promise<number | null>;
 }
 
-/** What a process was told of policies. */
+/** The policies that a process announces, from its environment. */
 export interface ToldPolicies {
   /** `POLICIES_VERSION` */
   readonly version: number;
@@ -148,13 +142,13 @@ export interface ToldPolicies {
   readonly text: string;
 }
 
-/** Policies that are in force, or were. Of two, the higher version is the newer; of one version the higher `edition`. */
+/** Policies that are or were in force. A higher version is newer; within one version, a higher `edition` is. */
 export interface PoliciesInForce extends ToldPolicies {
-  /** Counts, from 1, the policies that were in force under this version: those that came without a version of their own. */
+  /** Counts, from 1, the different policies that were in force under this version, announced without raising it. */
   readonly edition: number;
 }
 
-/** Orders policies in force: the newer has the higher rank. An integer, at most 1e15. */
+/** Returns a rank that orders policies in force: newer ones have a higher rank. An integer, at most 1e15. */
 export function rankOf({ version, edition }: PoliciesInForce): number {
   return version * 1_000_000 + edition;
 }
@@ -162,55 +156,55 @@ export function rankOf({ version, edition }: PoliciesInForce): number {
 export interface Agreed {
   /** The policies in force; null where no process ever announced any. */
   readonly policies: PoliciesInForce | null;
-  /** The names of those that are tried beside them. */
+  /** The names of the shadow policies. */
   readonly shadows: readonly string[];
 }
 
-/** How processes that were told different things come to use the same policies. */
+/** Makes processes with different `POLICIES` in their environments use the same policies. */
 export interface PolicyAgreement {
   /**
-   * Announces what this process was told, and answers what is in force. What is in force stays so until a process announces
-   * a higher version, or claims other policies under the same one.
+   * Announces the policies of this process, and returns the policies in force. These stay in force until a process announces
+   * a higher version, or replaces them with other policies of the same version.
    *
-   * @param told null: nothing
-   * @param claim whether it replaces other policies of the same version, unless they replaced it before
-   * @param heard what was in force when this process last asked: a Redis that came back with older data is told again
-   * @param shadows none where this process says nothing of them
+   * @param told the policies to announce; null: none
+   * @param claim whether `told` replaces other policies of the same version, unless `told` was in force under it before
+   * @param heard the policies in force that this process last received, for a Redis that came back with older data; null: none
+   * @param shadows names of the shadow policies to announce; empty: leaves those that others announced
    */
   agree(told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null, shadows: readonly string[]): Promise<Agreed>;
 }
 
-/** A bound on the calls per second, shared by all workers. */
+/** Limits the calls per second of all workers together. */
 export interface Pace {
-  /** Takes the next place, if it is free now (0); else says how long until it is, in ms. */
+  /** Takes a place for one call and returns 0, or returns in how many ms a place will be free. */
   take(): Promise<number>;
 }
 
-/** The session-manager's calls. */
+/** All calls to the session-manager. */
 export const CALLS = [...ACTIONS, 'create', 'chat'] as const;
 export type Call = (typeof CALLS)[number];
 
-/** What became of a call to the session-manager: the HTTP statuses that it or a proxy usually answers, and no answer. */
+/** Results of calls to the session-manager: the HTTP statuses that it or a proxy usually answers, and two for no answer. */
 export const CALL_RESULTS = [
   ...['200', '201', '202', '204', '400', '401', '403', '404', '409', '429', '500', '502', '503', '504'],
   ...['timeout', 'error'],
 ] as const;
 
-/** A connection to the session-manager that is open, for one call. */
+/** An open connection to the session-manager, for one call. */
 export interface PodConnection {
-  /** Makes the call at once. Never throws: every end is an outcome, also that there is no connection. */
+  /** Makes the call at once. Never throws: every result is an outcome, also a missing connection. */
   call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome>;
   /** Gives the connection back without a call. */
   release(): void;
 }
 
-/** The session-manager's lifecycle calls. */
+/** Makes the lifecycle calls to the session-manager. */
 export interface PodControl {
   /**
-   * Opens a connection, which may take as long as the time-out of a call: a call is decided on when it can be sent at once.
-   * Never throws: where none can be opened, the call on it says so.
+   * Opens a connection, which may take as long as the time-out of a call. Callers open it first and decide on the call then,
+   * so that the call can be sent at once. Never throws: if no connection can be opened, the call on it returns that outcome.
    *
-   * @returns null in a process that is told to stop
+   * @returns null in a process that was told to stop
    */
   open(): Promise<PodConnection | null>;
 }

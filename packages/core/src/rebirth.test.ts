@@ -12,7 +12,7 @@ const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const book = new PolicyBook();
 const { ingest } = example();
-/** Now is an hour after it fell asleep. */
+/** An hour after the session fell asleep. */
 const now = T0 + HOUR;
 const bounds = { doubt: MINUTE };
 

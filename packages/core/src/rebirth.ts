@@ -4,7 +4,7 @@ import type { Policy } from './policy.ts';
 import { birth } from './requests.ts';
 import type { LiveStatus, Patch } from './session.ts';
 
-/** What a ledger remembers of a session. Times in ms, by the clock that wrote them. */
+/** What the ledger has of a session. Times in ms, by the clock that wrote them. */
 export interface Past {
   readonly userId: string;
   readonly workspaceUrl: string;
@@ -12,24 +12,27 @@ export interface Past {
   readonly status: LiveStatus;
   readonly createdAt: number;
   readonly lastActivity: number;
-  /** Null where it does not sleep. */
+  /** Null where the session does not sleep. */
   readonly sleptAt: number | null;
 }
 
-/** What the session-manager said of the pod; `unread`: nothing. */
+/** The pod's status as the session-manager answered it; `unread`: it could not be read. */
 export type Found = 'awake' | 'asleep' | 'unread';
 
-/** What it comes back to. */
+/** The state of Sandman at the time of the restore. */
 export interface Present extends Bounds {
   /** ms of the shard's Redis clock. */
   readonly now: number;
-  /** The shard's. */
+  /** The intake of the session's shard. */
   readonly ingest: Ingest;
-  /** For how long nobody could come back before now, ms: sleepers' deletes move out by that. */
+  /** How long before `now` no user could come back, in ms. Deletes of sleeping sessions move later by it. */
   readonly outage: number;
 }
 
-/** What a sleeper's delete moves out by, in ms. Where it passed while nobody could come, or the pod may be in use, it starts anew. */
+/**
+ * Returns how much later a sleeping session's delete becomes, in ms: by the outage. Where it would have passed even so, or
+ * the pod's status could not be read and the pod may be in use, `deleteAfter` starts again at `now`.
+ */
 function grace({ policy, lastActivity }: Past, sleptAt: number, found: Found, { now, outage }: Present): number {
   const from = Math.max(sleptAt, lastActivity);
   const passed = from + (policy.deleteAfter ?? Number.POSITIVE_INFINITY) + outage <= now;
@@ -37,11 +40,14 @@ function grace({ policy, lastActivity }: Past, sleptAt: number, found: Found, { 
 }
 
 /**
- * The record of a session whose record was lost, from what a ledger remembers and what its pod is now. When in doubt it is
- * wanted awake: only what the ledger has asleep and nobody found awake stays asleep. Calls from before the loss may still
- * land, so each is in doubt: a sleeper found awake then counts as woken by somebody (`rewound` says so).
+ * Builds the record of a session whose record was lost, from its row in the ledger and the status of its pod.
  *
- * A doubt holds up an idle sleep; of a policy that sleeps sooner it ends when the sleep is due, or none would be on time.
+ * Only a session that sleeps by the ledger and whose pod was not found awake stays asleep; any other is wanted awake, unless
+ * it was being deleted. Calls from before the loss may still take effect, so every restored record has an open doubt. A
+ * sleeping session whose pod is found awake later counts as woken by a user, because `rewound` is set.
+ *
+ * No idle sleep is decided during a doubt. If `sleepAfter` is shorter than the doubt, the doubt ends when the sleep is due,
+ * so that the sleep is on time.
  */
 export function rebirth(past: Past, found: Found, present: Present): Patch {
   const { now, ingest, doubt } = present;
@@ -57,7 +63,7 @@ export function rebirth(past: Past, found: Found, present: Present): Patch {
   };
   if (status === 'deleting') return { ...reborn, wanted: 'gone', pod, lastActivity: Math.min(past.lastActivity, now) };
   if (status === 'sleeping' && found !== 'awake') {
-    // Whoever is asleep without a time for it, fell asleep after the user's last word.
+    // Without a time of the sleep, the last activity is the earliest that it can have been.
     const sleptAt = Math.min(past.sleptAt ?? past.lastActivity, now);
     const lastActivity = Math.min(past.lastActivity, now);
     const lostBefore = ingest.lost - grace({ ...past, lastActivity }, sleptAt, found, present);

@@ -128,7 +128,7 @@ describe('the end of a call', () => {
     expect(statusOf(undecided)).toBe('falling-asleep');
     const found = { kind: 'done', pod: 'awake' } as const;
     expect(ended(undecided, 'status', found, again)).toMatchObject({ missingSince: 0, verifyAt: 0, failures: 0 });
-    // One that was read before it was due, because something else raised the doubt meanwhile.
+    // This status was read before `verifyAt`, because the doubt was extended meanwhile.
     expect(ended(undecided, 'status', found, again - 1)).toMatchObject({ missingSince: 0, verifyAt: again });
   });
 
@@ -178,7 +178,7 @@ describe('the end of a call', () => {
     expect(heldUntil(sleeping, 'sleep', 86_400_000)).toBe(300_000);
     expect(heldUntil(example({ pod: 'unknown' }), 'wake', 7_000)).toBe(7_000);
     expect(heldUntil(example({ pod: 'unknown' }), 'wake', 60_000)).toBe(15_000);
-    // Its pod may turn out asleep, and its user may be here.
+    // A status read may find the pod asleep while the user waits.
     expect(heldUntil(example(), 'status', 60_000)).toBe(15_000);
   });
 

@@ -3,10 +3,10 @@ import type { Policy } from './policy.ts';
 import type { ActivityKind, Cause, Patch, SessionRecord } from './session.ts';
 import { HEALTHY, statusOf, TOMBSTONE_MS } from './session.ts';
 
-/** What somebody's request makes of a record. */
+/** What a request changes in a record. */
 export interface Change {
   readonly patch: Patch;
-  /** Whether it makes work due earlier, so that new alarms must be drawn. */
+  /** Whether work may be due earlier now, so that new alarms must be drawn. */
   readonly alarms: boolean;
 }
 
@@ -15,12 +15,20 @@ const LONGEST_HOLD_MS = 24 * 3_600_000;
 /** How long a `Retry-After` is obeyed while a user waits for a wake, in ms. */
 export const USER_WAIT_MS = 15_000;
 
-/** The pod is wanted awake from now on. A `Retry-After` that was longer, for a sleep or a delete, does not keep its user waiting. */
+/**
+ * Makes the session wanted awake. A `Retry-After` of an earlier sleep or delete counts for at most {@link USER_WAIT_MS}, so
+ * that the user does not wait for longer.
+ */
 export function wakeUp(record: Pick<SessionRecord, 'notBefore'>, cause: Cause, now: number): Patch {
   return { wanted: 'awake', cause, ...HEALTHY, notBefore: Math.min(record.notBefore, now + USER_WAIT_MS) };
 }
 
-/** A user coming back at `at`. Ages like the contract's: too old an activity is recorded and wakes nothing. */
+/**
+ * Records activity at `at`, in ms; the future counts as now. It wakes a session that is wanted asleep, unless it is older
+ * than the last sleep by hand or than the policy's idle time, as the contract says.
+ *
+ * @returns null for background activity of a session that is not wanted awake: it is not recorded and wakes nothing
+ */
 export function activity(record: SessionRecord, kind: ActivityKind, at: number, now: number, cause: Cause = 'activity'): Change | null {
   const when = Math.min(at, now);
   if (kind === 'background') {
@@ -34,7 +42,7 @@ export function activity(record: SessionRecord, kind: ActivityKind, at: number, 
   return stale ? { patch, alarms: false } : { patch: { ...patch, ...wakeUp(record, cause, now) }, alarms: true };
 }
 
-/** Puts to sleep now; ends a hold. */
+/** Puts the session to sleep now, and ends its hold. */
 export function sleepByHand(record: SessionRecord, now: number): Change {
   const patch: Patch = { manualSleepAt: now, holdUntil: 0 };
   if (record.wanted === 'asleep') return { patch, alarms: false };
@@ -42,7 +50,7 @@ export function sleepByHand(record: SessionRecord, now: number): Change {
 }
 
 /**
- * Keeps awake until `until`, activity or not; wakes a sleeping one.
+ * Keeps the session awake until `until`, with or without activity, and wakes it if it sleeps.
  *
  * @param until ms, after `now` and at most 24 h ahead of it
  * @throws InvalidInput naming `field`
@@ -57,64 +65,64 @@ export function endHold(): Change {
   return { patch: { holdUntil: 0 }, alarms: true };
 }
 
-/** @param policyRank of the policies in force that it was taken from */
+/** @param policyRank rank of the policies in force that `policy` was taken from */
 export function changePolicy(policy: Policy, policyRank: number, now: number): Change {
   return { patch: { policy, policyRank, policyAt: now }, alarms: true };
 }
 
-/** Deletes now. Of a session already on its way out, nothing changes. */
+/** Deletes the session now; null where it is being deleted already. */
 export function remove(record: SessionRecord, cause: 'manual' | 'logout'): Change | null {
   return record.wanted === 'gone' ? null : { patch: { wanted: 'gone', cause, ...HEALTHY }, alarms: true };
 }
 
-/** The pod is not what it was taken for, somebody found: its status is read at once, or when a doubt that is open may end. */
+/** Has the pod's status read because it may differ from the record: at once, or when an open doubt may end. */
 export function verify(record: SessionRecord, now: number): Change {
   return { patch: { verifyAt: Math.max(record.verifyAt, now) }, alarms: true };
 }
 
 /**
- * What a request writes that must not rely on what was known before it: an awake session's pod is asked for its status, or
- * woken once more where an earlier call may still land on it.
+ * Returns what a request changes that must not rely on what the record says of an awake pod: the pod's status is read, or the
+ * pod is woken once more where an earlier call may still take effect on it.
  */
 export function confirmAwake(record: SessionRecord, now: number): Patch {
   if (record.wanted !== 'awake' || record.pod !== 'awake') return {};
   return record.verifyAt > now ? { pod: 'unknown' } : { verifyAt: now };
 }
 
-/** Whether the pod's status is about to be read, because something made it doubtful. */
+/** Returns whether a read of the pod's status is due, because a doubt may end. */
 export function isBeingChecked({ verifyAt }: SessionRecord, now: number): boolean {
   return verifyAt !== 0 && verifyAt <= now;
 }
 
-/** The same as {@link confirmAwake}, for whoever does not wait for it: what is about to be found out need not be asked again. */
+/** Does the same as {@link confirmAwake}, for a caller that does not wait for it: null where a status read is due already. */
 export function checkAwake(record: SessionRecord, now: number): Change | null {
   const patch = isBeingChecked(record, now) ? {} : confirmAwake(record, now);
   return Object.keys(patch).length > 0 ? { patch, alarms: true } : null;
 }
 
-/** Whether the pod was found awake, or was woken, since that instant (ms). */
+/** Returns whether the session is active, and either no doubt is open or its pod was woken at or after `since` (ms). */
 export function isAwakeSince(record: SessionRecord, since: number): boolean {
   return statusOf(record) === 'active' && (record.verifyAt === 0 || record.wokenAt >= since);
 }
 
-/** What is known of a pod when tracking starts. */
+/** What is known of a session when tracking starts. */
 export interface Birth {
   readonly userId: string;
   readonly workspaceUrl: string;
   readonly policy: Policy;
-  /** Of the policies in force that it was taken from; none where nobody knows. */
+  /** Rank of the policies in force that `policy` was taken from; left out where it is unknown. */
   readonly policyRank?: number;
   readonly cause: 'created' | 'adopted' | 'restored';
 }
 
-/** The session-manager answered for the session: a 404 that came before is not confirmed by one that comes after. */
+/** Forgets an earlier 404, because the session-manager has answered for the session since: a later 404 does not confirm it. */
 export function found(record: SessionRecord): Change | null {
   return record.missingSince === 0 ? null : { patch: { missingSince: 0 }, alarms: false };
 }
 
 /**
- * A new life. An adopted pod is taken to be awake and verified at once; a doubt that a former life under this uuid
- * left stays open, because its late call would hit this pod.
+ * Returns the initial record. An adopted pod is taken to be awake and verified at once. A doubt in the former record of this
+ * uuid stays open, because a late call of that time would change this pod.
  */
 export function birth({ userId, workspaceUrl, policy, policyRank = 0, cause }: Birth, former: SessionRecord | null, now: number): Patch {
   const verifyAt = former?.verifyAt ?? 0;
@@ -148,7 +156,7 @@ export function birth({ userId, workspaceUrl, policy, policyRank = 0, cause }: B
   };
 }
 
-/** What the end of a pod leaves: the tombstone. */
+/** Returns the tombstone that a deleted session leaves. */
 export function burial(record: SessionRecord, cause: Cause, now: number): Patch {
   return {
     wanted: 'gone',
@@ -164,9 +172,9 @@ export function burial(record: SessionRecord, cause: Cause, now: number): Patch 
 }
 
 /**
- * Refuses whatever a session's state refuses.
+ * Throws where the session does not exist or is deleted.
  *
- * @param deleting whether one that is still being deleted will do
+ * @param deleting whether to accept a session that is still being deleted
  * @throws SandmanError `session-not-found`, `session-deleted`
  */
 export function assertLive(record: SessionRecord | null, uuid: string, now: number, deleting = false): asserts record is SessionRecord {

@@ -1,24 +1,27 @@
 import type { SessionRecord } from './session.ts';
 
-/** A wake this soon after the idle sleep before it says that the sleep came too early, in ms. */
+/** A wake within this time after an idle sleep is a regret: the sleep came too early. In ms. */
 export const REGRET_MS = 300_000;
 
-/** What runs while a pod is in that state (`alwaysOn`: from its creation on, as if nobody ever cleaned up). */
+/** States whose time is measured. `alwaysOn` runs from a pod's creation on, as if pods were never put to sleep or deleted. */
 export const CLOCKS = ['awake', 'asleep', 'alwaysOn'] as const;
-/** What is counted. */
+/** Events that are counted. */
 export const COUNTS = ['sleeps', 'wakes', 'regrets'] as const;
 
-/** One entry in the books of a policy. */
+/** One usage entry of a policy. */
 export type Booking =
-  /** One more, or one less, pod for which this clock runs from now on. */
+  /** From now on this clock runs for one more pod, or for one less. */
   | { readonly policy: string; readonly item: (typeof CLOCKS)[number]; readonly by: 1 | -1 }
-  /** One more. A regret counts only while its sleep, which began at `since` (ms; 0: just now), is at most {@link REGRET_MS} old. */
+  /**
+   * Adds one to this count. A regret counts only if its sleep, which began at `since` (ms; 0: just now), is at most
+   * {@link REGRET_MS} old.
+   */
   | { readonly policy: string; readonly item: (typeof COUNTS)[number]; readonly since?: number };
 
-/** What the books see of a record. */
+/** The fields of a record that usage depends on. */
 export type Booked = Pick<SessionRecord, 'policy' | 'pod' | 'wanted' | 'action' | 'cause' | 'sleptAt'>;
 
-/** What costs: a pod that may be up is paid for. */
+/** Returns the clock that runs for a pod. An `unknown` pod counts as awake: it may run, and then it costs. */
 function clockOf({ pod }: Booked): 'awake' | 'asleep' | null {
   return pod === 'gone' ? null : pod === 'asleep' ? 'asleep' : 'awake';
 }
@@ -28,10 +31,10 @@ function restarted(policy: string, item: (typeof CLOCKS)[number], by: 1 | -1): B
 }
 
 /**
- * What a write means for the books. A uuid that comes back after its deletion is the pod that would have run on: its
- * `alwaysOn` goes on.
+ * Returns the usage entries that a write causes. A uuid that is adopted again after its deletion starts no new `alwaysOn`
+ * clock: the earlier one still runs, because without Sandman the pod would have kept running.
  *
- * @param before null: there was none
+ * @param before the record before the write; null: there was none
  */
 export function bookings(before: Booked | null, after: Booked): Booking[] {
   const policy = after.policy.name;

@@ -3,38 +3,38 @@ import type { Policy } from './policy.ts';
 import { REGRET_MS } from './savings.ts';
 import type { SessionRecord } from './session.ts';
 
-/** What became of a pod's time, in ms: `gone` is what it was not there at all. */
+/** The states in which a pod spends its time, in ms. `gone`: there was no pod. */
 const TIMES = ['awake', 'asleep', 'gone'] as const;
-/** `recreations`: its user came back to a pod that was deleted. */
+/** Events that are counted. `recreations`: the user came back after the pod was deleted. */
 const EVENTS = ['sleeps', 'wakes', 'regrets', 'deletes', 'recreations'] as const;
 export const SPELL_ITEMS = [...TIMES, ...EVENTS] as const;
 
-/** What a policy makes, or would have made, of some time of a session's. Sums of these are one again. */
+/** Totals of an idle period under one policy: times in ms and counts. The sum of several has the same form. */
 export type Spell = Readonly<Record<(typeof SPELL_ITEMS)[number], number>>;
 
-/** The session as it would be under a policy that had it awake all the while: then it was not woken either. */
+/** Returns the session as it would be under a policy if it had been awake all the time; then it was not woken either. */
 function awakeUnder(record: SessionRecord, policy: Policy): SessionRecord {
   return { ...record, policy, wanted: 'awake', pod: 'awake', wokenAt: 0 };
 }
 
-/** When the idle time of a session would end under a policy, if it were awake, in ms; null: never. */
+/** Returns when an awake session would be put to sleep, or else deleted, under a policy, in ms; null: never. */
 export function idleUntil(record: SessionRecord, policy: Policy): number | null {
   const { sleepAt, deleteAt } = deadlines(awakeUnder(record, policy));
   return sleepAt ?? deleteAt;
 }
 
 /**
- * What a policy would have made of the time since the user's last activity, by the deadlines that the record has under it.
+ * Returns the totals that a policy would have had for the idle period since the user's last activity.
  *
- * @param record as it stood when that time ended, but for background signals after the policy's {@link idleUntil}: those
- * would have met a pod that slept
- * @param until when it ended, in ms; what was due at that very instant was not done yet
- * @param came whether the user's coming back ended it; else the session's end did
+ * @param record the record at the end of the period, without background activity after the policy's {@link idleUntil}: the
+ * pod would have slept by then
+ * @param until the end of the period, in ms; a deadline at exactly this time is not carried out
+ * @param came whether the user came back at `until`; otherwise the session ended then
  */
 export function tryPolicy(record: SessionRecord, policy: Policy, until: number, came: boolean): Spell {
   const { lastActivity: from, manualSleepAt } = record;
   const idle = deadlines(awakeUnder(record, policy));
-  // Whatever the policy, a sleep by hand is one.
+  // A sleep by hand happens under every policy.
   const byHand = manualSleepAt > from && manualSleepAt < (idle.sleepAt ?? Number.POSITIVE_INFINITY);
   const sleepAt = byHand ? manualSleepAt : idle.sleepAt;
   const deleteAt = byHand && policy.deleteAfter !== null ? manualSleepAt + policy.deleteAfter : idle.deleteAt;
@@ -58,7 +58,7 @@ export function tryPolicy(record: SessionRecord, policy: Policy, until: number, 
   };
 }
 
-/** The time that a write ended: the user came back, or the session's end was decided or found. Null where it ended none. */
+/** Returns how a write ended an idle period: the user came back, or the session is deleted; null where the write ended none. */
 export function spellEnd(
   before: SessionRecord,
   after: SessionRecord,

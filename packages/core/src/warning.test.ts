@@ -9,7 +9,7 @@ import type { SessionRecord } from './session.ts';
 const MINUTE = 60_000;
 const SLEEP_AT = T0 + 15 * MINUTE;
 
-/** A session of `balanced` whose user is warned a minute ahead. */
+/** Returns a session of `balanced` for which warnings come a minute before the sleep. */
 function warned(change: Partial<SessionRecord> = {}): SessionRecord {
   const record = example(change);
   return { ...record, ingest: { ...record.ingest, warning: MINUTE, ...change.ingest } };
@@ -73,7 +73,7 @@ describe('a warning', () => {
           const policy = { ...example().policy, sleepAfter };
           const record = { ...example({ policy }), ingest: { ...example().ingest, warning } };
           const { sleepAt } = deadlines(record);
-          // It has been warned of, so its alarm stands at the sleep itself; now somebody comes.
+          // The warning was sent, so the alarm is set for the sleep itself. Then activity arrives.
           const now = Math.min(sleepAt! - 1, Math.floor(sleepAt! - warning + when * warning));
           const [next] = alarmsOf({ ...record, warnedOf: sleepAt!, lastActivity: now }, now);
           expect(next!.at).toBeGreaterThanOrEqual(sleepAt! - 1);

@@ -7,14 +7,14 @@ export type Kind = 'postgres' | 'mysql';
 const KINDS: Readonly<Record<string, Kind>> = { 'postgres:': 'postgres', 'postgresql:': 'postgres', 'mysql:': 'mysql' };
 
 /**
- * Which database a `DATABASE_URL` is of.
+ * Tells which kind of database a `DATABASE_URL` is for.
  *
- * @throws InvalidInput that names the variable and what is expected, never what was given
+ * @throws InvalidInput that names the variable and the expected form, but does not show the value
  */
 export function kindOf(text: string): Kind {
   const url = URL.canParse(text) ? new URL(text) : null;
   const kind = url && KINDS[url.protocol];
-  // PostgreSQL's drivers take the path of a socket as a parameter.
+  // PostgreSQL drivers take the path of a socket as the parameter `host`.
   const host = url?.hostname || url?.searchParams.get('host');
   if (!kind || !host || url.pathname.length < 2) throw new InvalidInput('DATABASE_URL', `must be ${FORM}`);
   return kind;
@@ -27,8 +27,8 @@ const CERTIFICATE = 'its certificate is not trusted: set NODE_EXTRA_CA_CERTS';
 const NO_TLS = 'the database has no TLS';
 
 /**
- * What waiting cannot mend, by the codes of Node, PostgreSQL and MySQL. A database that is read-only is waited for: in a
- * failover a standby is for a while.
+ * Errors that a retry cannot cure, by the codes of Node, PostgreSQL and MySQL. "Read-only" is not among them: a standby is
+ * read-only for a while during a failover, so it is retried.
  */
 const REFUSALS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such host',
@@ -64,33 +64,33 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n')[0] ?? '') : '';
 }
 
-/** Tells what waiting cannot mend; undefined where it may. */
+/** Returns why a retry cannot cure the error; undefined if it may. */
 function reasonOfRefusal(error: unknown): string | undefined {
   const code = codeOf(error);
-  // mysql2 puts its own code in place of the TLS error's, also of a connection that only broke.
+  // mysql2 replaces every TLS error's code with this one, even if the connection only broke.
   if (code === 'HANDSHAKE_SSL_ERROR') return /certificate(?! has expired)/.test(messageOf(error)) ? CERTIFICATE : undefined;
   if (messageOf(error) === 'The server does not support SSL connections') return NO_TLS;
   return REFUSALS[code];
 }
 
-/** Makes the error that names `DATABASE_URL` and tells why the ledger cannot use that database. */
+/** Makes an error that names `DATABASE_URL` and says why the ledger cannot use that database. */
 export function unusable(why: string): InvalidInput {
   return new InvalidInput('DATABASE_URL', `must be ${FORM}, of a database that the ledger can use: ${why}`);
 }
 
-/** Makes an error of the database one that names `DATABASE_URL`; null where waiting may mend it. */
+/** Turns a database error that a retry cannot cure into one that names `DATABASE_URL`; returns null for any other. */
 export function refusalOf(error: unknown): InvalidInput | null {
   if (error instanceof InvalidInput) return error;
   const why = reasonOfRefusal(error);
   return why ? unusable(why) : null;
 }
 
-/** What went wrong, in one line for a log: no row and no statement. */
+/** Describes an error in one line for a log, without rows or statements. */
 export function reasonOf(error: unknown): string {
   return [codeOf(error), messageOf(error)].filter(Boolean).join(': ') || 'unknown';
 }
 
-/** Whether it is only that two writers met in the wrong order: at once tried again it goes through. */
+/** Tells whether an error is a deadlock or a write conflict of two writers, which an immediate retry cures. */
 export function isDeadlock(error: unknown): boolean {
   return ['40P01', '40001', 'ER_LOCK_DEADLOCK', 'ER_CHECKREAD'].includes(codeOf(error));
 }

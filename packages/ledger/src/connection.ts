@@ -7,24 +7,28 @@ import type { Schema } from './schema.ts';
 
 /** How long connecting may take, in ms. */
 const CONNECT_MS = 3_000;
-/** A connection that nobody needs is closed after this, in ms: before it counts as silent. */
+/** An idle connection is closed after this, in ms: before the silence time-out would break it. */
 const IDLE_MS = 5_000;
 const DEFAULT_PORT = 3_306;
-/** Whoever has asked for them may quote by backslash, and nothing is cut short in silence. */
+/**
+ * Replaces the server's `sql_mode`: mysql2 escapes with backslashes, which NO_BACKSLASH_ESCAPES would make unsafe, and without
+ * strict mode MySQL would cut long values short without an error.
+ */
 const MYSQL_SESSION = CompiledQuery.raw(`set session sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00'`);
 
 export interface Connections {
   readonly db: Kysely<Schema>;
-  /** Lets go of all, whatever still runs on them. */
+  /** Closes all connections at once, also those with a statement in progress. */
   close(): Promise<void>;
 }
 
 /**
- * Makes connections as they are needed, few at a time.
+ * Makes a pool that connects when needed.
  *
- * @param silence ms: a database that says nothing for so long while it is waited for counts as away. Without this a statement
- * waits for a host that has vanished until the kernel gives up, after a quarter of an hour
- * @throws InvalidInput naming `DATABASE_URL` where its parameters cannot be used
+ * @param silence how long a database may send nothing before its connection is broken off, in ms. Without it a statement to a
+ * host that has vanished waits until the kernel gives up, after 15 min
+ * @param most connections at once
+ * @throws InvalidInput naming `DATABASE_URL` if its parameters cannot be used
  */
 export function connect(url: string, kind: Kind, silence: number, most = 4): Connections {
   const sockets = new Set<Socket>();
@@ -47,7 +51,7 @@ export function connect(url: string, kind: Kind, silence: number, most = 4): Con
   };
 }
 
-/** @throws InvalidInput, which does not contain what was given */
+/** @throws InvalidInput that does not show the value of `DATABASE_URL` */
 function checked<T>(read: () => T, expected: string): T {
   try {
     return read();
@@ -57,7 +61,7 @@ function checked<T>(read: () => T, expected: string): T {
 }
 
 function postgresDialect(url: string, stream: () => Socket, max: number): PostgresDialect {
-  // Reads the parameters and the files that they name, as the pool does for each connection.
+  // Reads the parameters and the files they name now, as the pool would at each connection.
   checked(() => new pg.Client({ connectionString: url }), 'sslrootcert, sslcert and sslkey must name files that this process can read');
   const pool = new pg.Pool({
     connectionString: url,
@@ -67,7 +71,7 @@ function postgresDialect(url: string, stream: () => Socket, max: number): Postgr
     connectionTimeoutMillis: CONNECT_MS,
     idleTimeoutMillis: IDLE_MS,
   });
-  // A connection in the pool broke: the next one is made anew.
+  // An idle connection in the pool broke. The pool makes a new one when needed.
   pool.on('error', () => {});
   // A connection broke during a statement. The statement fails, and the error event beside it would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
@@ -85,7 +89,7 @@ function mysqlDialect(url: string, socket: () => Socket, most: number): MysqlDia
         maxIdle: 1,
         idleTimeout: IDLE_MS,
         connectTimeout: CONNECT_MS,
-        // Times are UTC, both ways.
+        // Times are read and written as UTC.
         timezone: 'Z',
       }),
     'ssl must be JSON such as {"verifyIdentity":true}',

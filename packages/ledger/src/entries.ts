@@ -10,7 +10,7 @@ export interface LedgerSession {
   readonly createdAt: number;
   readonly lastActivity: number;
   readonly sleptAt: number;
-  /** As a caller would ask for it: a policy's name, or what `custom` stands for. Empty where only events told of the session. */
+  /** A policy's name, or the durations of a custom one. Empty if the session is known only from events. */
   readonly policy: string | PolicyText;
   /** The shard's Redis clock when the record was read. */
   readonly updatedAt: number;
@@ -19,25 +19,25 @@ export interface LedgerSession {
 
 /** A change of status, as the ledger has it. Times in ms, 0 for "none". */
 export interface LedgerEvent {
-  /** Of the shard and of the place in its stream: the same change has the same, however often it comes. */
+  /** Made of the shard and the event's place in its stream, so a change that is read twice has the same id. */
   readonly id: string;
   readonly uuid: string;
   readonly userId: string;
   readonly at: number;
-  /** Empty where a life began. */
+  /** Empty for the first change of a session. */
   readonly from: Status | '';
   readonly to: Status;
   readonly cause: string;
   readonly lastActivity: number;
 }
 
-/** A change of status, as it is read back. */
+/** A change of status, as the ledger returns it. */
 export type LedgerChange = Omit<LedgerEvent, 'userId'>;
 
-/** What a column of text takes for sure; MySQL's ends at 65,535 bytes. */
+/** Longest text that every database takes, in UTF-16 units: MySQL's `text` ends at 65,535 bytes. */
 const LONGEST_TEXT = 16_000;
 
-/** PostgreSQL has no NUL in its text, and a row that is refused would hold up all that come after it. */
+/** Replaces NUL, which PostgreSQL refuses, and shortens. A refused row would hold up all rows after it. */
 function plain(text: string): string {
   return text.replaceAll('\0', '\u{FFFD}').slice(0, LONGEST_TEXT);
 }
@@ -47,7 +47,7 @@ function policyOf(policy: Policy): string | PolicyText {
   return name === 'custom' ? durations : name;
 }
 
-/** What the ledger should have of a record. */
+/** Returns the row that the ledger should have for a record. */
 export function sessionOf({ record, now }: LiveReading): LedgerSession {
   const { uuid, userId, workspaceUrl, policy, createdAt, lastActivity, sleptAt, rev } = record;
   return {
@@ -102,15 +102,15 @@ export function readSession(row: SessionsTable): LedgerSession {
     // A policy's name begins with a letter or a digit.
     policy: policy.startsWith('{') ? (JSON.parse(policy) as PolicyText) : policy,
     updatedAt: row.updated_at.getTime(),
-    // The drivers give the eight bytes of a BIGINT as text.
+    // The drivers may return a BIGINT as text.
     rev: Number(row.rev),
   };
 }
 
-/** The user's own activity is followed in steps of this, in ms: a row would be written for every ping else. */
+/** A row's `lastActivity` is corrected in steps of this, in ms; otherwise every ping would write a row. */
 const STEP_MS = 60_000;
 
-/** Whether a row is off by more than a step of activity. */
+/** Tells whether a row is missing, differs, or is off by a step of activity or more. */
 export function isOff(row: LedgerSession | undefined, session: LedgerSession): boolean {
   if (!row || Math.abs(row.lastActivity - session.lastActivity) >= STEP_MS) return true;
   const said = ({ lastActivity, updatedAt, rev, ...rest }: LedgerSession) =>

@@ -3,26 +3,26 @@ import type { EventsTable, Schema, SessionsTable } from './schema.ts';
 
 type Type = RawBuilder<unknown>;
 
-/** In what the two databases differ. */
+/** What differs between PostgreSQL and MySQL. */
 export interface Flavor {
   readonly types: {
-    /** Compared letter by letter: uuids that differ in case are two sessions. */
+    /** Compared with case: uuids that differ only in case are two sessions. */
     readonly id: (length: number) => Type;
     readonly user: Type;
     readonly text: Type;
-    /** To the millisecond, whatever zone anybody lives in. */
+    /** A point in time, to the millisecond, independent of time zones. */
     readonly moment: Type;
   };
-  /** The schema that tables are made in; null where the connection names none that exists. */
+  /** The schema in which tables are created; null if the connection names none that exists. */
   readonly schema: RawBuilder<string | null>;
   hasIndex(db: Kysely<unknown>, table: string, name: string): Promise<boolean>;
-  /** Writes rows; one that is there is changed in these columns, and only by a newer reading. */
+  /** Inserts rows. An existing row is updated in these columns only, and only by a newer reading. */
   upsert(db: Kysely<Schema>, rows: readonly SessionsTable[], columns: readonly Told[]): Promise<void>;
-  /** Writes those that are not there. */
+  /** Inserts the rows whose id is not there yet. */
   append(db: Kysely<Schema>, rows: readonly EventsTable[]): Promise<void>;
 }
 
-/** What a reading tells, beside when it was made. */
+/** Columns that a reading can write, without those that say when it was made. */
 export type Told = Exclude<keyof SessionsTable, 'uuid' | 'updated_at' | 'rev'>;
 
 type Assignments = { [Column in keyof SessionsTable]?: Expression<never> };
@@ -62,7 +62,7 @@ export const postgres: Flavor = {
   },
 };
 
-/** `VALUES()` is what MySQL and MariaDB both understand. */
+/** Uses `VALUES()`, which both MySQL and MariaDB know. */
 const NEWER = sql<boolean>`(values(updated_at) > updated_at or (values(updated_at) = updated_at and values(rev) > rev))`;
 
 export const mysql: Flavor = {
@@ -79,7 +79,7 @@ export const mysql: Flavor = {
     return rows.length > 0;
   },
   async upsert(db, rows, columns) {
-    // One after the other, each seeing those before it: what is compared changes last.
+    // MySQL assigns columns in order, and each assignment sees those before it: the columns that NEWER compares come last.
     const assigned = [...columns, 'rev', 'updated_at'].map((name) => {
       const column = sql.ref(name);
       return [name, sql`if(${NEWER}, values(${column}), ${column})`];
@@ -91,7 +91,7 @@ export const mysql: Flavor = {
       .execute();
   },
   async append(db, rows) {
-    // `INSERT IGNORE` would keep silent about rows that it had to mutilate, too.
+    // `INSERT IGNORE` would also hide that it had to truncate a value.
     await db
       .insertInto('session_events')
       .values(rows as Insertable<EventsTable>[])

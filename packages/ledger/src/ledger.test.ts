@@ -120,7 +120,7 @@ describe.each(servers)('on $kind', (server) => {
         expect(await ledger.correct([later(59_999)])).toBe(0);
         expect(await ledger.correct([later(60_000)])).toBe(1);
         expect(await ledger.correct([{ ...later(60_001), policy: 'simple' }])).toBe(1);
-        // Another may have known better in between.
+        // A correction with an older reading changes nothing: another writer was newer.
         await ledger.correct([session]);
         expect(await ledger.find([session.uuid])).toEqual([{ ...later(60_001), policy: 'simple' }]);
       });
@@ -182,7 +182,7 @@ describe.each(servers)('on $kind', (server) => {
       await expect(ledger.migrate()).rejects.toThrow(/^DATABASE_URL must be .*: a table or a column of the ledger is missing$/);
     });
 
-    // PGlite knows one login, and each option holds for all of its connections.
+    // Not on PGlite: it has one login, and an option applies to all of its connections.
     if (server.kind === 'postgres' && !server.own)
       it('two ledgers in two schemas of one database keep apart, whatever chooses the schema', async () => {
         await database.ask('create schema other');

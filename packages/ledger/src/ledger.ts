@@ -14,29 +14,29 @@ import {
 import { type Flavor, mysql, postgres, type Told } from './flavor.ts';
 import { migrate } from './migrations.ts';
 
-/** How long a database may say nothing while it is waited for, in ms. */
+/** How long the database may send nothing during a statement, in ms. */
 const SILENCE_MS = 15_000;
-/** The same while tables are changed, or one waits for whoever does. */
+/** The same during a migration, in ms, which changes tables or waits for another process that does. */
 const MIGRATING_MS = 600_000;
-/** How often two writers may meet in the wrong order until it counts as a failure. */
+/** How often a write is tried that ends in a deadlock. */
 const TRIES = 5;
 
 const FLAVORS: Readonly<Record<Kind, Flavor>> = { postgres, mysql };
 
-/** Which columns of a row that is there already somebody knows. */
+/** Columns of an existing row that a source may update: a record, events since the session began, or later events only. */
 const ALL: readonly Told[] = ['user_id', 'workspace_url', 'status', 'created_at', 'last_activity', 'slept_at', 'policy'];
 const OF_A_LIFE: readonly Told[] = ['user_id', 'status', 'created_at', 'last_activity'];
 const OF_AN_EVENT: readonly Told[] = ['status', 'last_activity'];
 
 export interface Entries {
-  /** By their records. At most some hundred. */
+  /** Sessions as their records say. At most some hundred. */
   readonly sessions: readonly LedgerSession[];
   readonly events?: readonly LedgerEvent[];
-  /** The last of these uuids is all that is known of their sessions: their records are gone. */
+  /** Sessions whose records are gone: the last event of each says what is known of it. */
   readonly departed?: ReadonlySet<string>;
 }
 
-/** What became of each session, in an SQL database. What fails is the driver's own error, thrown as it is. */
+/** Keeps sessions and their changes in an SQL database. Errors of the driver are thrown as they are. */
 export class Ledger {
   readonly #url: string;
   readonly #kind: Kind;
@@ -44,10 +44,10 @@ export class Ledger {
   readonly #connections: Connections;
 
   /**
-   * Connects when it is first asked something.
+   * Connects at the first statement, not here.
    *
    * @param url `DATABASE_URL`
-   * @throws InvalidInput naming `DATABASE_URL`, also where its parameters cannot be used
+   * @throws InvalidInput naming `DATABASE_URL` if it is malformed or its parameters cannot be used
    */
   constructor(url: string) {
     this.#kind = kindOf(url);
@@ -57,9 +57,9 @@ export class Ledger {
   }
 
   /**
-   * Asks the database whether it is there.
+   * Checks that the database answers.
    *
-   * @throws InvalidInput naming `DATABASE_URL` where that must be wrong; else, where it cannot be reached, what the driver throws
+   * @throws InvalidInput naming `DATABASE_URL` if a retry cannot cure the error; else the driver's error
    */
   async check(): Promise<void> {
     try {
@@ -70,13 +70,13 @@ export class Ledger {
   }
 
   /**
-   * Brings the tables up to date; harmless where they are, or where others do so at the same time.
+   * Brings the tables up to date. Harmless if they are, or if other processes do so at the same time.
    *
    * @param last the name of the migration to end with; by default all of them
-   * @throws InvalidInput naming `DATABASE_URL` where waiting cannot mend what the database says, else what the driver throws
+   * @throws InvalidInput naming `DATABASE_URL` if a retry cannot cure the error; else the driver's error
    */
   async migrate(last?: string): Promise<void> {
-    // It may wait long for another one who does, or for the tables: with a patience of its own.
+    // Own connections with a longer time-out: it may wait long for another process that migrates, or for locks on the tables.
     const { db, close } = connect(this.#url, this.#kind, MIGRATING_MS, 2);
     try {
       await migrate(db, this.#flavor, last);
@@ -87,7 +87,7 @@ export class Ledger {
     }
   }
 
-  /** Writes all or nothing. A row is changed by newer readings only, and an event is written once, however often this is repeated. */
+  /** Writes all or nothing. Only a newer reading changes a row, and an event is written once, even if the call is repeated. */
   async write({ sessions, events = [], departed = new Set() }: Entries): Promise<void> {
     const told = lastOf(events.filter(({ uuid }) => departed.has(uuid)));
     const parts: (readonly [readonly LedgerSession[], readonly Told[]])[] = [
@@ -101,7 +101,7 @@ export class Ledger {
         .setIsolationLevel('read committed')
         .execute(async (db) => {
           for (const [some, columns] of parts) {
-            // In one order for all writers, so that none waits for another that waits for it.
+            // All writers use the same order, so that two of them do not deadlock.
             const rows = some.map(sessionRow).toSorted((a, b) => (a.uuid < b.uuid ? -1 : 1));
             if (rows.length > 0) await this.#flavor.upsert(db, rows, columns);
           }
@@ -121,7 +121,12 @@ export class Ledger {
     }
   }
 
-  /** Writes those whose rows are off by more than a minute of activity; answers how many that were. @param sessions at most some hundred */
+  /**
+   * Writes the sessions whose rows are missing, differ, or are off by 1 min of activity or more.
+   *
+   * @param sessions at most some hundred
+   * @returns how many were written
+   */
   async correct(sessions: readonly LedgerSession[]): Promise<number> {
     const rows = new Map((await this.find(sessions.map(({ uuid }) => uuid))).map((row) => [row.uuid, row]));
     const off = sessions.filter((session) => isOff(rows.get(session.uuid), session));
@@ -129,7 +134,7 @@ export class Ledger {
     return off.length;
   }
 
-  /** What the ledger has of these sessions. @param uuids at most some thousand */
+  /** Reads the rows of these sessions. @param uuids at most some thousand */
   async find(uuids: readonly string[]): Promise<LedgerSession[]> {
     if (uuids.length === 0) return [];
     const rows = await this.#connections.db.selectFrom('user_sessions').selectAll().where('uuid', 'in', uuids).execute();
@@ -137,7 +142,7 @@ export class Ledger {
   }
 
   /**
-   * All sessions, deleted ones too, page by page in the order of their uuids.
+   * Reads a page of all sessions, with the deleted ones, in the order of their uuids.
    *
    * @param after the last uuid of the page before; '' at first
    */
@@ -147,21 +152,21 @@ export class Ledger {
     return rows.map(readSession);
   }
 
-  /** The changes of these sessions, the oldest first. @param uuids at most some hundred */
+  /** Reads the changes of these sessions, the oldest first. @param uuids at most some hundred */
   async changes(uuids: readonly string[]): Promise<LedgerChange[]> {
     if (uuids.length === 0) return [];
     const all = this.#connections.db.selectFrom('session_events').selectAll().where('uuid', 'in', uuids);
     return (await all.orderBy('at').orderBy('id').execute()).map(readChange);
   }
 
-  /** How many sessions there are that are not deleted. */
+  /** Counts the sessions that are not deleted. */
   async living(): Promise<number> {
     const { db } = this.#connections;
     const query = db.selectFrom('user_sessions').select(db.fn.countAll().as('sum')).where('status', '<>', 'deleted');
     return Number((await query.executeTakeFirstOrThrow()).sum);
   }
 
-  /** Removes events from before `time`, ms, the oldest first and at most `limit`; answers how many. */
+  /** Removes events from before `time` (ms), the oldest first and at most `limit`. @returns how many were removed */
   async forget(time: number, limit: number): Promise<number> {
     const { db } = this.#connections;
     const old = db.selectFrom('session_events').select('id').where('at', '<', new Date(time)).orderBy('at').limit(limit);
@@ -170,13 +175,13 @@ export class Ledger {
     return ids.length;
   }
 
-  /** Lets go of the database, whatever it still has to say. */
+  /** Closes all connections without waiting for statements in progress. */
   close(): Promise<void> {
     return this.#connections.close();
   }
 }
 
-/** What events alone tell of their sessions; `createdAt` is 0 where they do not tell of its birth. */
+/** Derives sessions from events alone; `createdAt` is 0 if the events do not include the session's first change. */
 function lastOf(events: readonly LedgerEvent[]): LedgerSession[] {
   const sessions = new Map<string, LedgerSession>();
   for (const { uuid, userId, at, from, to, lastActivity } of events.toSorted((a, b) => a.at - b.at)) {

@@ -7,14 +7,14 @@ import type { Schema } from './schema.ts';
 // biome-ignore lint/suspicious/noExplicitAny: each migration has tables of its own time.
 type Database = Kysely<any>;
 
-/** Lists a table's columns; none where there is no such table in the ledger's schema. */
+/** Lists a table's columns; none if the ledger's schema has no such table. */
 async function columnsOf(db: Database, { schema }: Flavor, table: string): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`select column_name as name from information_schema.columns
     where table_schema = ${schema} and table_name = ${table}`.execute(db);
   return rows.map(({ name }) => name);
 }
 
-/** MySQL commits each statement by itself: a migration that was cut short must be able to run again. */
+/** Adds a column unless it is there. MySQL commits each statement by itself, so an interrupted migration must be able to run again. */
 async function unlessThere(db: Database, flavor: Flavor, table: string, column: string, add: () => Promise<void>): Promise<void> {
   if (!(await columnsOf(db, flavor, table)).includes(column)) await add();
 }
@@ -24,7 +24,7 @@ async function index(db: Database, flavor: Flavor, name: string, table: string, 
   await db.schema.createIndex(name).on(table).columns(columns).execute();
 }
 
-/** By name, in their order. What has been released is never changed: a further one is added. */
+/** Returns the migrations by name, in their order. Never change a released one; add a new one. */
 function migrations(flavor: Flavor): Record<string, Migration> {
   const { id, user, text, moment } = flavor.types;
   return {
@@ -75,13 +75,13 @@ function migrations(flavor: Flavor): Record<string, Migration> {
   };
 }
 
-/** What the first migration makes. A table of one of these names that lacks a column is another application's. */
+/** Columns that the first migration creates. A table of the same name without one of them belongs to another application. */
 const FIRST_COLUMNS: { readonly [Table in keyof Schema]: readonly (keyof Schema[Table])[] } = {
   user_sessions: ['uuid', 'user_id', 'workspace_url', 'status', 'created_at', 'last_activity', 'slept_at', 'policy', 'updated_at'],
   session_events: ['id', 'uuid', 'at', 'from_status', 'to_status', 'cause'],
 };
 
-/** @throws InvalidInput where a table of the ledger's names is not the ledger's */
+/** @throws InvalidInput if a table with one of the ledger's names is not the ledger's */
 async function assertOwnTables(db: Database, flavor: Flavor): Promise<void> {
   for (const [table, columns] of Object.entries(FIRST_COLUMNS)) {
     const found = await columnsOf(db, flavor, table);
@@ -90,7 +90,7 @@ async function assertOwnTables(db: Database, flavor: Flavor): Promise<void> {
   }
 }
 
-/** Tries the kinds of statements that the ledger uses, without changing a row. @throws what the database says where one is refused */
+/** Tries the kinds of statements that the ledger uses, without changing a row. @throws the driver's error if one is refused */
 async function assertWritable(db: Database): Promise<void> {
   await sql`insert into user_sessions select * from user_sessions where 1 = 0`.execute(db);
   await sql`update user_sessions set uuid = uuid where 1 = 0`.execute(db);
@@ -99,11 +99,11 @@ async function assertWritable(db: Database): Promise<void> {
 }
 
 /**
- * Brings the tables up to date, in the schema of the connection. Several processes may do so at once: one does, the others
- * wait for it.
+ * Brings the tables up to date in the schema of the connection. If several processes call this at once, one does it and the
+ * others wait.
  *
  * @param last the name of the migration to end with; by default all of them
- * @throws InvalidInput where the tables there are another application's, else what the database says
+ * @throws InvalidInput if the tables belong to another application; else the driver's error
  */
 export async function migrate(db: Database, flavor: Flavor, last?: string): Promise<void> {
   const { rows } = await sql<{ schema: string | null }>`select ${flavor.schema} as ${sql.ref('schema')}`.execute(db);
@@ -114,13 +114,13 @@ export async function migrate(db: Database, flavor: Flavor, last?: string): Prom
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => all },
-    // Without it, the tables of another schema are taken for ours.
+    // Without it Kysely takes the migration tables of another schema for these.
     migrationTableSchema: schema,
-    // A database that others keep with Kysely, too, has tables of the usual names already.
+    // Another application that uses Kysely in the same database has tables of the default names.
     migrationTableName: 'sandman_migrations',
     migrationLockTableName: 'sandman_migrations_lock',
   });
-  // Nor does a version of before stumble over what a newer one has added: its own are there.
+  // If all of this version's migrations are done, the migrator is skipped: it fails on those that a newer version has added.
   const isDone = !last && (await migrator.getMigrations()).every(({ executedAt }) => executedAt);
   if (!isDone) {
     const { error } = await (last ? migrator.migrateTo(last) : migrator.migrateToLatest());

@@ -1,4 +1,4 @@
-/** A session as the ledger last heard of it. */
+/** A session, as it was last written to the ledger. */
 export interface SessionsTable {
   uuid: string;
   user_id: string;
@@ -7,25 +7,25 @@ export interface SessionsTable {
   created_at: Date;
   last_activity: Date;
   slept_at: Date | null;
-  /** A policy's name, or what `custom` stands for as JSON. */
+  /** A policy's name, or the durations of a custom one as JSON. */
   policy: string;
   /** The shard's Redis clock when the record was read. */
   updated_at: Date;
-  /** The record's, so that of two readings of one millisecond the newer is known. */
+  /** The record's `rev`: tells which of two readings of the same millisecond is newer. */
   rev: number;
 }
 
 /** A change of status. */
 export interface EventsTable {
-  /** Shard and place in its stream: the same change twice is one row. */
+  /** Shard and place in its stream, so a change that is written twice is one row. */
   id: string;
   uuid: string;
   at: Date;
-  /** Null where a life began. */
+  /** Null for the first change of a session. */
   from_status: string | null;
   to_status: string;
   cause: string;
-  /** The user's own, as it was then; null where nobody said. */
+  /** The user's last activity at that time; null if it is not known. */
   last_activity: Date | null;
 }
 

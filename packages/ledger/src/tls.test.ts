@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from './connection.ts';
 import { Ledger } from './ledger.ts';
 
-/** What the ledger says of a database in a process with this environment: 'it is there' or the error's message. */
+/** A script that prints how the ledger's first use of a database ends: 'it is there' or the error's message. */
 const ASKED = `
   const { Ledger } = await import(process.argv[1]);
   const ledger = new Ledger(process.argv[2]);
@@ -37,7 +37,7 @@ function missing(kind: DatabaseKind): string | null {
   return opensslFound() ? missingForTlsDatabase(kind) : 'install openssl';
 }
 
-/** The parameters that make a connection verify the server's certificate, and how each names whom it trusts. */
+/** The parameters that make a connection verify the server's certificate. */
 const VERIFYING: Record<DatabaseKind, string[]> = {
   postgres: ['sslmode=verify-full', 'sslmode=verify-ca', 'sslmode=require'],
   mysql: ['ssl={"verifyIdentity":true}', 'ssl={}'],

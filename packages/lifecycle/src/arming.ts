@@ -9,7 +9,7 @@ import {
   type SessionStore,
 } from '@sandman/core';
 
-/** What arms the alarms that a commit drew. */
+/** Arms the alarms for which a commit drew a number. */
 export class Arming {
   readonly #store: SessionStore;
   readonly #clock: AlarmClock;
@@ -20,11 +20,11 @@ export class Arming {
   }
 
   /**
-   * Adds the jobs that the record's alarm number stands for, takes its mark away, and removes those of `older`.
-   * Adding twice is harmless; dying in between leaves the mark, and whoever watches the marks comes here again.
+   * Adds the jobs that the record needs under its alarm number, removes its mark, and removes the jobs of `older`. Adding a
+   * job twice is harmless. If the process dies in between, the mark remains, and the upkeep of any worker arms again.
    *
    * @param older the record before the number was drawn
-   * @param ringing the alarm that rings just now: its job ends by itself
+   * @param ringing the alarm that rings now: its job ends by itself, so it is not removed
    */
   async arm({ record, now }: LiveReading, older: SessionRecord | null = null, ringing?: AlarmName): Promise<void> {
     const { uuid, n } = record;
@@ -32,12 +32,12 @@ export class Arming {
     await this.#clock.arm(uuid, n, alarms);
     const old = older && older.n !== n ? { n: older.n, names: alarmNamesOf(older).filter((name) => name !== ringing) } : null;
     const [valid] = await Promise.all([this.#store.unmark(uuid, n), old && this.#clock.disarm(uuid, old.n, old.names)]);
-    // Somebody drew a newer number while we armed, and looked for these jobs before they were there.
+    // Another process drew a newer number meanwhile, and may have removed these jobs before they were added.
     const names = alarms.map(({ name }) => name);
     if (!valid) await this.#clock.disarm(uuid, n, names);
   }
 
-  /** Moves out the alarms whose deadlines a touch moved by more than the slack. */
+  /** Moves the alarms whose deadlines a touch moved later by more than the slack. Arms them where one is missing. */
   async follow({ record, now }: LiveReading, moved: { readonly sleep: boolean; readonly delete: boolean }): Promise<void> {
     if (!moved.sleep && !moved.delete) return;
     const { uuid, n } = record;
@@ -47,15 +47,15 @@ export class Arming {
   }
 
   /**
-   * Finishes what a crash between commit and arm left.
+   * Arms the sessions whose marks remained, because a process died between a commit and its arming.
    *
-   * @param age of a mark, in ms
-   * @param failed told of a session that could not be armed; its mark stays, and the others are armed all the same
-   * @returns how many there were
+   * @param age the least age of a mark, in ms
+   * @param failed called for each session that could not be armed; its mark stays, and the others are armed all the same
+   * @returns the number of marks
    */
   async finish(age: number, failed: (error: unknown) => void): Promise<number> {
     const marks = await this.#store.marked(age);
-    for (const { uuid } of marks) await this.#finish(uuid).catch(failed);
+    for (const uuid of marks) await this.#finish(uuid).catch(failed);
     return marks.length;
   }
 

@@ -4,7 +4,7 @@ import { only, session, settled, storeThat, T0 } from './lifecycle.fixture.ts';
 import { unchanging } from './policies-in-use.ts';
 import { SessionService } from './session-service.ts';
 
-/** A service on a store in which a look by user finds these sessions, each of `ada`. */
+/** Returns a service on a store that finds these sessions by user, all of them `ada`'s. */
 function serviceOn(uuids: readonly string[], does: Partial<SessionStore>): SessionService {
   async function* ofUsers(): AsyncGenerator<readonly OwnedSession[]> {
     yield uuids.map((uuid) => ({ uuid, userId: 'ada' }));
@@ -26,7 +26,7 @@ it('a session that was deleted or changed its user since it was found is left ou
   const found: Record<string, Awaited<ReturnType<SessionStore['touch']>>> = {
     mine: touched('mine'),
     given: touched('given', { userId: 'eve' }),
-    // No commit is expected: the store fails where it is asked for one.
+    // No commit is expected: the store throws on one.
     asleep: { kind: 'dormant', ...reading('asleep', { userId: 'eve', wanted: 'asleep', pod: 'asleep' }) },
     leaving: { kind: 'dormant', ...reading('leaving', { wanted: 'gone' }) },
     forgotten: { kind: 'dormant', record: null, now: T0 },

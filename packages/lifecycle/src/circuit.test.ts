@@ -10,7 +10,7 @@ const FAILED: Outcome = { kind: 'transient', sent: true, error: 'HTTP 500' };
 let time: VirtualTime;
 let circuit: Circuit;
 let said: (Trouble | null)[];
-/** What probes answer, and which sessions each of them was to leave out. */
+/** What probes return, and which sessions each probe was to leave out. */
 let answers: boolean;
 let probes: string[][];
 
@@ -29,12 +29,12 @@ beforeEach(() => {
   });
 });
 
-/** Calls for so many different sessions end like this, one after the other. */
+/** Records this outcome for `count` different sessions, one after the other. */
 function each(count: number, outcome: Outcome, name = 's'): Outcome[] {
   return Array.from({ length: count }, (_, i) => circuit.judge(`${name}${i}`, outcome));
 }
 
-/** Five sessions fail, and no other is answered for. */
+/** Opens the circuit: the calls of five sessions fail, and the probe is not answered. */
 async function open(): Promise<void> {
   each(5, FAILED);
   await settled();
@@ -139,7 +139,7 @@ describe('an open circuit', () => {
     let asked = 0;
     const hanging = new Circuit({
       surroundings: time,
-      // The first one opens it; none of the others is ever answered.
+      // The first probe opens the circuit. The others hang.
       probe: () => (++asked === 1 ? Promise.resolve(false) : new Promise(() => {})),
       changed: () => {},
     });

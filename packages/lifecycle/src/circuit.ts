@@ -1,42 +1,44 @@
 import type { Action, Outcome } from '@sandman/core';
 import type { Surroundings } from './surroundings.ts';
 
-/** So many different sessions in a row, with nothing going well in between, raise the question whether anything does. */
+/** After failed calls for this many different sessions, with no success in between, a probe checks the session-manager. */
 const FAILING_SESSIONS = 5;
-/** What lies further back than this does not count any more, in ms. */
+/** How long a failure counts, in ms. */
 const MEMORY_MS = 60_000;
-/** From one probe to the next while it is open, in ms: at first, and at most. */
+/** The time between probes while the circuit is open, in ms: it begins at the first value and doubles up to the second. */
 const FIRST_OPEN_MS = 1_000;
 const LONGEST_OPEN_MS = 5_000;
-/** Over how long the work that waited is spread out, in ms. */
+/** Over how long the calls that wait are spread out, in ms. */
 const SPREAD_MS = { wake: 200, other: 5_000 } as const;
-/** After this long, in ms, also the wake of a session whose own calls did not fail may be what is tried. */
+/** How long the circuit must be open before the trial call may also be the wake of a session whose calls did not fail, in ms. */
 const LAST_RESORT_MS = 60_000;
 
-/** What is wrong with the session-manager: calls fail, and the circuit is open, or it answers 404 for all of our sessions. */
+/** What is wrong: the session-manager's calls fail and the circuit is open, or it answers 404 for all of Sandman's sessions. */
 export type Trouble = 'failing' | 'not-found';
 
 export interface CircuitOptions {
   readonly surroundings: Surroundings;
-  /** Asks the session-manager for sessions other than these: whether it answers. Never rejects. */
+  /** Reads the status of sessions other than these, and returns whether the session-manager answers. Never rejects. */
   readonly probe: (failing: { has(uuid: string): boolean }) => Promise<boolean>;
-  /** Told what is wrong; null: nothing is any more. */
+  /** Called when a trouble begins, or when it is over (null). */
   readonly changed: (trouble: Trouble | null) => void;
 }
 
 /**
- * Stops a process from calling a session-manager that serves nobody.
+ * The circuit breaker: stops a process from calling a session-manager that answers no calls.
  *
- * Broken pods fail on a session-manager that is well, and for a while nothing else may be called. So when calls for five
- * different sessions have failed in a row, a probe reads the statuses of sessions whose calls do not fail. The circuit opens
- * only if none of them is answered. While it is open, probes go on, and the first answer closes it.
+ * Broken pods can make calls fail although the session-manager works, and for a while they may be the only ones called. So
+ * when calls for five different sessions have failed without a success in between, a probe reads the status of sessions
+ * whose calls do not fail. The circuit opens only if none of them is answered. While it is open, probes go on, and the first
+ * answer closes it.
  *
- * After each probe one waiting call may be made as well, in case the session-manager answers no statuses. It is not a wake,
- * unless the calls of its own session fail: a wake that fails has to wait for its back-off when all is well again.
+ * With each probe, one waiting call may be made too, in case the session-manager answers no status reads. It may be a wake
+ * only if its own session's calls fail already: a wake that fails has to wait for its backoff after the session-manager has
+ * recovered.
  *
- * A session-manager that answers 404 for one known session after the other may be one at a wrong address: from the fifth
- * on, and until a call succeeds, such an answer is a failure and ends no session. It holds up no other call, because the
- * sessions may as well be dead, and others live.
+ * If the session-manager answers 404 for one known session after the other, its address may be wrong. From the fifth
+ * session on, and until a call succeeds, a 404 counts as a failure and ends no session. It stops no other call, because
+ * those sessions may really be gone while others live.
  */
 export class Circuit {
   readonly #on: CircuitOptions;
@@ -45,7 +47,7 @@ export class Circuit {
   #round = 0;
   #openedAt = 0;
   #tryAt = 0;
-  /** Whether one call may try. */
+  /** Whether one trial call may be made. */
   #trial = false;
   #isProbing = false;
   #isDoubted = false;
@@ -58,7 +60,7 @@ export class Circuit {
     return this.#openFor > 0;
   }
 
-  /** How long a call must wait, in ms; 0: it may try to enter. */
+  /** Returns how long a call must wait, in ms; 0: it may call {@link enter}. */
   wait(action: Action, uuid: string): number {
     const { surroundings } = this.#on;
     if (!this.isOpen || (this.#trial && this.#mayTry(action, uuid))) return 0;
@@ -66,7 +68,7 @@ export class Circuit {
     return Math.max(1, Math.ceil(left + surroundings.chance() * SPREAD_MS[action === 'wake' ? 'wake' : 'other']));
   }
 
-  /** Whether a call may be made now. Of an open circuit, one call may try after each probe. */
+  /** Returns whether a call may be made now. While the circuit is open, one call may be made after each probe begins. */
   enter(action: Action, uuid: string): boolean {
     if (!this.isOpen) return true;
     if (!this.#trial || !this.#mayTry(action, uuid)) return false;
@@ -79,7 +81,7 @@ export class Circuit {
     return action !== 'wake' || this.#since.failing.has(uuid) || isLong;
   }
 
-  /** Learns from the end of a call, and says what to believe of it. */
+  /** Records the outcome of a call, and returns the outcome to use: a 404 that is not believed becomes a failure. */
   judge(uuid: string, outcome: Outcome): Outcome {
     if (outcome.kind === 'done') {
       if (this.#isDoubted && !this.isOpen) this.#on.changed(null);
@@ -93,27 +95,27 @@ export class Circuit {
     return outcome;
   }
 
-  /** Finds out whether only these sessions fail. */
+  /** Probes whether only the recorded sessions fail, and opens the circuit if no other is answered. */
   async #suspect(): Promise<void> {
     this.#isProbing = true;
     const answers = await this.#on.probe(this.#since.failing);
     this.#isProbing = false;
     if (answers) this.#since.failing.clear();
-    // Something may have gone well meanwhile.
+    // A call may have succeeded meanwhile.
     if (this.#since.failing.size < FAILING_SESSIONS || this.isOpen) return;
     this.#openedAt = this.#on.surroundings.elapsed();
     this.#open(FIRST_OPEN_MS);
     this.#on.changed('failing');
   }
 
-  /** Each probe has its time, whether the one before it was answered or hangs. */
+  /** Opens the circuit for `ms`, then probes. The next probe is timed before this one is answered, because it may hang. */
   async #open(ms: number): Promise<void> {
     const { surroundings, probe } = this.#on;
     this.#openFor = ms;
     this.#tryAt = surroundings.elapsed() + ms;
     const round = ++this.#round;
     await surroundings.pause(ms);
-    // It was closed meanwhile.
+    // The circuit was closed meanwhile.
     if (round !== this.#round) return;
     this.#trial = true;
     this.#open(Math.min(LONGEST_OPEN_MS, ms * 2));
@@ -139,7 +141,8 @@ export class Circuit {
     const now = this.#on.surroundings.elapsed();
     const sessions = this.#since[trouble];
     sessions.set(uuid, now);
-    // Of a session-manager in trouble nothing is forgotten: few tries must not end with a wrong address being believed after all.
+    // During a trouble no failure is forgotten. Few calls are made then, and the count must not fall so low that a 404 from a
+    // wrong address is believed.
     if (!this.isOpen && !this.#isDoubted) for (const [other, at] of sessions) if (now - at > MEMORY_MS) sessions.delete(other);
     return sessions.size;
   }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { FanOut, type Lane } from './fan-out.ts';
 import { settled } from './lifecycle.fixture.ts';
 
-/** Parts that a test ends one by one, in the order in which they began. */
+/** Returns parts that a test ends one by one, in the order in which they began. */
 function parts() {
   const began: string[] = [];
   const ends: ((error?: Error) => void)[] = [];
@@ -51,7 +51,7 @@ it('a heavy part waits until it fits, and lighter ones that came later do not ov
   expect(began.slice(2)).toEqual(['heavy']);
   await end();
   expect(began.slice(3)).toEqual(['late']);
-  // One that is heavier than all that may run at once runs alone.
+  // A part that is heavier than the limit runs alone.
   void add(lanes[0]!, 'huge', 9);
   await end();
   expect(began).not.toContain('huge');

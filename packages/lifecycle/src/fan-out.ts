@@ -1,7 +1,8 @@
 /**
- * How much of Redis' time the parts of all calls may take at once, and those of one call, counted in touches. A touch takes
- * 15 µs, and 80 where it moves both alarms: a ping that comes meanwhile waits 3 to 16 ms, far less than the time-out of a
- * command (800 ms). With half of that, batches by uuid reach a quarter fewer events per second: Redis would wait for the API.
+ * How much work of all calls together, and of one call, may be at Redis at once, counted in touches. A touch takes 15 µs of
+ * Redis' time, or 80 µs if it moves both alarms. A ping that arrives meanwhile waits 3 to 16 ms, far less than the time-out
+ * of a command (800 ms). With half of these limits, batches by uuid reach a quarter fewer events per second, because Redis
+ * then waits for the API.
  */
 const MOST = 200;
 const MOST_OF_ONE = 100;
@@ -9,9 +10,9 @@ const MOST_OF_ONE = 100;
 /** Runs the parts of one call. */
 export interface Lane {
   /**
-   * Runs a part of the call when it has its turn.
+   * Runs a part of the call when its turn comes.
    *
-   * @param weight how many touches Redis could serve in the same time, from 1
+   * @param weight how many touches would take Redis as long as this part, from 1
    */
   run<T>(weight: number, part: () => Promise<T>): Promise<T>;
 }
@@ -27,14 +28,13 @@ interface Call {
 }
 
 /**
- * Bounds the work of calls that expand to many touches: those by user, and batches. Their parts take turns, one of each
- * call, so that a large call delays a small one no longer than another small one would. What is one touch from the start
- * does not come here.
+ * Bounds the work of calls that become many touches: calls by user, and batches. The calls take turns, part by part, so that
+ * a large call delays a small one no longer than another small one would. Calls that are a single touch do not use this.
  */
 export class FanOut {
   readonly #most: number;
   readonly #mostOfOne: number;
-  /** Calls with parts that wait, in the order of their turns. */
+  /** Calls with waiting parts, in the order of their turns. */
   readonly #calls = new Set<Call>();
   #held = 0;
 
@@ -43,7 +43,7 @@ export class FanOut {
     this.#mostOfOne = mostOfOne;
   }
 
-  /** A lane for the parts of one call. */
+  /** Returns a lane for the parts of one call. */
   lane(): Lane {
     const call: Call = { waiting: [], held: 0 };
     return { run: (weight, part) => this.#run(call, weight, part) };
@@ -60,7 +60,7 @@ export class FanOut {
   #grant(): void {
     for (let call = this.#next(); call; call = this.#next()) {
       const { weight, begin } = call.waiting.shift()!;
-      // To the end of the line.
+      // Moves the call to the end of the queue.
       this.#calls.delete(call);
       if (call.waiting.length > 0) this.#calls.add(call);
       this.#hold(call, weight);
@@ -76,12 +76,12 @@ export class FanOut {
     call.held += weight;
   }
 
-  /** The call whose next part may begin; null: none. */
+  /** Returns the call whose next part may begin; null: none. */
   #next(): Call | null {
     for (const call of this.#calls) {
       const { weight } = call.waiting[0]!;
       if (call.held > 0 && call.held + weight > this.#mostOfOne) continue;
-      // It waits until its part fits: lighter ones of others must not keep it out for ever.
+      // If the part does not fit yet, all calls wait, so that lighter parts of others cannot delay it forever.
       return this.#held === 0 || this.#held + weight <= this.#most ? call : null;
     }
     return null;

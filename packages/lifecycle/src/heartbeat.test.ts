@@ -7,7 +7,7 @@ const WELL: Beat = { now: T0, gap: 0, rewound: false };
 
 let time: VirtualTime;
 let open: boolean;
-/** What each shard answers to each of its beats: in turn, and from then on that all is well. */
+/** What each shard answers to its heartbeats, one after the other; after the last one it answers that all is well. */
 let answers: (Beat | Error)[][];
 let beats: string[];
 let told: unknown[];
@@ -90,7 +90,7 @@ it('a shard that hangs is beaten once, while the other one goes on, and its end 
 });
 
 describe('where alarms are due', () => {
-  /** When beats come, ms, if these alarms stand there, each until 10 ms before it is due, when it rings. */
+  /** Returns the times of the heartbeats, in ms, with these alarms set. Each alarm rings 10 ms before it is due. */
   async function beatsFor(dues: readonly number[], pass: number, due?: AlarmClock['due']): Promise<number[]> {
     const at: number[] = [];
     const stop = startHeartbeat({
@@ -114,14 +114,14 @@ describe('where alarms are due', () => {
   }
 
   it('a beat comes right after each, also after those that have rung before it was seen', async () => {
-    // 205 has rung before the beat at 200, and 458 before the one after 450.
+    // The alarm of 205 has rung before the heartbeat at 200, and that of 458 before the heartbeat after 450.
     const dues = [40, 55, 205, 450, 458];
     const beats = await beatsFor(dues, 600);
     for (const due of dues) {
       const next = beats.find((ms) => ms >= due)!;
       expect(next - due, `after ${due} of ${beats}`).toBeLessThanOrEqual(6);
     }
-    // And between them no more than there need be.
+    // Between the alarms, heartbeats come every 100 ms.
     expect(beats.filter((ms) => ms > 240 && ms < 440)).toEqual([300, 400]);
   });
 

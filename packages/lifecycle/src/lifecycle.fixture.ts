@@ -1,10 +1,10 @@
 import { birth, PolicyBook, type SessionRecord, type SessionStore } from '@sandman/core';
 import type { Surroundings } from './surroundings.ts';
 
-/** When tests begin, in ms of Redis' clock. */
+/** The time at which tests begin, in ms of Redis' clock. */
 export const T0 = 1_800_000_000_000;
 
-/** Lets every promise that can settle do so. */
+/** Resolves after every promise that can settle has done so. */
 export const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 interface Timer {
@@ -13,9 +13,9 @@ interface Timer {
   readonly run: () => void;
 }
 
-/** Surroundings whose time passes only when a test says so. */
+/** A clock whose time passes only when a test calls {@link pass}, with random numbers and ids that the test determines. */
 export class VirtualTime implements Surroundings {
-  /** What chance answers. */
+  /** The random number that `chance` returns. */
   luck = 0;
   #now = 0;
   #ids = 0;
@@ -30,7 +30,7 @@ export class VirtualTime implements Surroundings {
       this.#start(ms, null, resolve);
     });
 
-  /** Rings every timer of the next `ms`, each at its time, and lets what it began go on as far as it can. */
+  /** Runs every timer of the next `ms`, each at its time, and lets its promises settle as far as they can. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
     await settled();
@@ -53,7 +53,7 @@ export class VirtualTime implements Surroundings {
   }
 }
 
-/** A store, or an alarm clock, that does what the test says, and fails where it is asked for anything else. */
+/** Returns a port that has only the members which the test gives, and throws on any other. */
 export function only<T extends object>(does: Partial<T>): T {
   return new Proxy(does, {
     get(target, name) {
@@ -63,7 +63,7 @@ export function only<T extends object>(does: Partial<T>): T {
   }) as T;
 }
 
-/** An active session of the balanced policy (15 minutes), last heard of at `T0`, whose alarm number is 42. */
+/** Returns an active session of the balanced policy (15 minutes), last active at `T0`, with alarm number 42. */
 export function session(change: Partial<SessionRecord> = {}): SessionRecord {
   const policy = new PolicyBook().resolve('balanced');
   return {
@@ -71,13 +71,13 @@ export function session(change: Partial<SessionRecord> = {}): SessionRecord {
     uuid: 'a',
     rev: 7,
     n: 42,
-    // An API that is there, whenever one looks.
+    // The last heartbeat is always recent.
     ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: 0 },
     ...change,
   } as SessionRecord;
 }
 
-/** Rounds that a test ends one by one: how many began, and how many ran at once. */
+/** Rounds that a test ends one by one. Counts how many began, and how many ran at once. */
 export class Rounds {
   began = 0;
   atOnce = 0;
@@ -90,12 +90,12 @@ export class Rounds {
       this.atOnce = Math.max(this.atOnce, this.#ends.length);
     });
 
-  /** Ends the oldest one that runs. */
+  /** Ends the oldest running round. */
   async end(error?: Error): Promise<void> {
     this.#ends.shift()?.(error);
     await settled();
   }
 }
 
-/** A store of one shard of which only this is asked. */
+/** Returns a store of one shard that has only the given methods. */
 export const storeThat = (does: Partial<SessionStore>) => only<SessionStore>({ shards: 1, ...does });

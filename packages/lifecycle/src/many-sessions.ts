@@ -1,23 +1,23 @@
 import { type ErrorCode, SandmanError, type SessionStore, shardOf } from '@sandman/core';
 import { FanOut, type Lane } from './fan-out.ts';
 
-/** Users whose sessions are looked for at once, and how many of them cost Redis as much as one touch. */
+/** Users whose sessions are searched for in one part, and how many of them cost Redis as much as one touch. */
 const USERS_AT_ONCE = 250;
 const USERS_PER_TOUCH = 2.5;
-/** Sessions of a batch that take a turn together: as many touches as travel together to Redis. */
+/** Sessions of a batch in one part: as many touches as travel together to Redis. */
 const NAMED_AT_ONCE = 50;
-/** Shards in which one call looks for sessions at once. */
+/** Shards in which one call searches for sessions at once. */
 const SHARDS_AT_ONCE = 16;
 
 type Store = Pick<SessionStore, 'shards' | 'ofUsers'>;
 
-/** The code of an error that says that a session is not there, or not any more. @throws any other error */
+/** Returns the code of an error that says that a session does not exist or is deleted. @throws any other error */
 export function absence(error: unknown): ErrorCode {
   if (error instanceof SandmanError && error.code.startsWith('session-')) return error.code;
   throw error;
 }
 
-/** Makes calls that reach many sessions: those of users, and those that a batch names. All such calls take turns. */
+/** Makes calls that change many sessions: all of a user's, or those that a batch names. All such calls take turns. */
 export class ManySessions {
   readonly #store: Store;
   readonly #fanOut = new FanOut();
@@ -30,7 +30,7 @@ export class ManySessions {
     return new CallOnMany(this.#store, this.#fanOut.lane());
   }
 
-  /** Changes every live session of a user. @throws what Redis says of a shard, once all others are done */
+  /** Changes every live session of a user. @throws the error of a shard, once all other shards are done */
   async eachOfUser<T>(userId: string, change: (uuid: string) => Promise<T>): Promise<T[]> {
     const call = this.begin();
     const changed = await call.eachOfUsers([userId], change);
@@ -39,7 +39,7 @@ export class ManySessions {
   }
 }
 
-/** One call. Where a shard fails, nothing more is tried there, and the other shards are served nevertheless. */
+/** One call on many sessions. After a fault in a shard, the call does nothing more there, but continues in the others. */
 export class CallOnMany {
   readonly #store: Store;
   readonly #lane: Lane;
@@ -50,7 +50,7 @@ export class CallOnMany {
     this.#lane = lane;
   }
 
-  /** Changes sessions that are known by name. */
+  /** Changes sessions that are given by uuid. */
   async each<Named extends { readonly uuid: string }>(all: readonly Named[], change: (one: Named) => Promise<void>): Promise<void> {
     const { shards } = this.#store;
     const parts = Array.from({ length: Math.ceil(all.length / NAMED_AT_ONCE) }, (_, part) => {
@@ -64,7 +64,7 @@ export class CallOnMany {
   /**
    * Changes every live session of these users, shard by shard.
    *
-   * @returns what became of each; a session that was deleted or changed its user since it was found is left out
+   * @returns what `change` returned for each; a session that was deleted or changed its user since it was found is left out
    */
   async eachOfUsers<T>(userIds: readonly string[], change: (uuid: string, userId: string) => Promise<T>): Promise<T[]> {
     const changed: T[][] = [];
@@ -76,7 +76,7 @@ export class CallOnMany {
     return changed.flat();
   }
 
-  /** Ends the call. @throws the first fault, where there was one */
+  /** Ends the call. @throws the first fault, if there was one */
   end(): void {
     for (const fault of this.#faults.values()) throw fault;
   }
@@ -108,7 +108,7 @@ export class CallOnMany {
     return changed;
   }
 
-  /** Does something in a shard, unless something failed there before. @returns null where it failed, now or before */
+  /** Does some work in a shard, unless work failed there before. @returns null where it failed, now or before */
   async #attempt<T>(shard: number, work: () => Promise<T>): Promise<{ readonly value: T } | null> {
     if (this.#faults.has(shard)) return null;
     try {

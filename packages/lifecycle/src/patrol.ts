@@ -15,45 +15,48 @@ import { repeat, type Surroundings } from './surroundings.ts';
 
 /** The least time between two reads of one session's status, in ms. */
 const LEAST_MS = 15_000;
-/** How long to wait at most before it is looked again whose turn it is, in ms: sessions may have come. */
+/** The longest wait before the patrol asks again for a turn, in ms, because new sessions may have come. */
 const LONGEST_PAUSE_MS = 1_000;
-/** Reads under way at once in a process. */
+/** Status reads under way at once in a process. */
 const AT_ONCE = 10;
-/** How soon it is tried again while so many are under way, in ms. */
+/** How soon the patrol tries again while that many are under way, in ms. */
 const FULL_MS = 50;
 
 export interface PatrolOptions {
   readonly store: SessionStore;
   readonly pods: PodControl;
-  /** The reads per second of all workers together. */
+  /** Limits the status reads per second of all workers together. */
   readonly pace: Pace;
-  /** Takes a place among the calls that are bounded per second if no other call would wait for it, else says for how long to wait, in ms; null: nothing is bounded. */
+  /**
+   * Takes a place in the rate limiter of calls and returns 0, if no other call would have to wait for it; otherwise returns
+   * how long to wait, in ms. Null: calls have no rate limit.
+   */
   readonly spare: (() => Promise<number>) | null;
   readonly circuit: Circuit;
   readonly arming: Arming;
   readonly surroundings: Surroundings;
-  /** @param recorded what the record says of the pod */
+  /** Called with what a status read found. @param recorded the pod as its record has it */
   readonly found: (found: PatrolFinding, uuid: string, recorded: Pod) => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** Whether something else is at it: a call, or a status read that is due. */
+/** Returns whether nothing else deals with the pod now: no call in flight or due, no status read to come, no delete. */
 function isSettled({ action, verifyAt, pod, wanted }: SessionRecord): boolean {
   return action === '' && verifyAt === 0 && wanted !== 'gone' && (pod === 'awake' || pod === 'asleep');
 }
 
 /**
- * Reads the status of one session's pod after the other: others may scale or delete pods. It takes no lock and no permit,
- * and writes only where the pod is not as its record has it: then a worker reads the status again, under the session's lock,
- * and does what the record wants.
+ * Starts the patrol: reads the status of all pods in turn, because others may scale or delete pods. The patrol takes no lock
+ * and no permit. It writes only where a pod is not as its record has it: then a worker reads the status again, under the
+ * session's lock, and does what the record wants.
  *
- * @returns what ends it, after the turn that is taken; reads that are under way are not waited for
+ * @returns a function that ends the patrol after the current turn; it does not wait for reads under way
  */
 export function startPatrol(options: PatrolOptions): () => Promise<void> {
   const { store, pods, pace, spare, circuit, arming, surroundings, found, failed } = options;
   let shard = 0;
   let reading = 0;
-  /** Until when the session-manager asked to be left alone. */
+  /** The end of the session-manager's last `Retry-After`. */
   let quietUntil = Number.NEGATIVE_INFINITY;
 
   const take = async (): Promise<number> => {
@@ -83,18 +86,18 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
     const connection = await pods.open();
     if (!connection) return;
     const answer = await connection.call('status', uuid, surroundings.id());
-    // That statuses cannot be read says nothing of the other calls: it must not hold them up.
+    // A failed status read says nothing about other calls, so it must not open the circuit.
     const outcome = answer.kind === 'done' || answer.kind === 'gone' ? circuit.judge(uuid, answer) : answer;
     if (outcome.kind === 'transient' && outcome.retryAfter)
       quietUntil = surroundings.elapsed() + Math.min(outcome.retryAfter, LONGEST_RETRY_AFTER_MS);
     const seen = seenIn(outcome);
     if (seen === 'unread' || seen === record.pod) return found(seen === 'unread' ? seen : 'as-recorded', uuid, record.pod);
     const { record: current, now } = await store.read(uuid);
-    // Somebody has called meanwhile.
+    // Another call has changed the record meanwhile.
     if (!current || !isSettled(current) || current.pod !== record.pod) return;
     found(seen, uuid, record.pod);
     const asked = await store.commit(uuid, current, verify(current, now));
-    // Where somebody wrote in between, the next turn finds what is still so.
+    // If another process wrote in between, the next turn finds the pod if it still differs.
     if (asked.kind === 'committed') await arming.arm(asked, current);
   };
 

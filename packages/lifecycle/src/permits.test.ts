@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { settled } from './lifecycle.fixture.ts';
 import { Permits, type Purpose } from './permits.ts';
 
-/** Without a pace nobody pauses. */
+/** Without a rate limiter there are no pauses. */
 const never = { pause: () => Promise.reject(new Error('nobody should pause here')) };
 
 it('bounds what runs at once, and keeps a place for wakes', async () => {
@@ -48,7 +48,7 @@ it('gives half of the places at most to retries, which do not stand in line', as
   let others = 0;
   for (let i = 0; i < 12; i++) permits.acquire('other').then(() => others++);
   await settled();
-  // A tenth is for wakes alone.
+  // A tenth of the permits is for wakes only.
   expect(others).toBe(4);
   retries[0]?.();
   await settled();

@@ -1,17 +1,18 @@
 import type { Pace } from '@sandman/core';
 import type { Surroundings } from './surroundings.ts';
 
-/** A permit to call the session-manager. */
+/** Gives back a permit to call the session-manager. */
 export type Release = () => void;
 
-/** What a call is for: a user who waits, anything else, or a session whose calls fail again and again. */
+/** What a call is for: `wake`, a user who waits; `retry`, a session whose calls keep failing; `other`, anything else. */
 export type Purpose = 'wake' | 'other' | 'retry';
 
 /**
- * Bounds the calls in flight in this process and, where there is a pace, those of all workers per second. Wakes come
- * first, and a tenth of the permits (at least one, of two or more) is theirs alone, so that sleeps which hang never
- * keep a user waiting. Sessions whose calls fail again and again hold at most half of the permits, and do not stand in line
- * for them: those that hang delay only each other.
+ * The call limiter: bounds the calls in flight in this process and, with a rate limiter, the calls per second of all workers.
+ *
+ * Wakes come first. A tenth of the permits (at least one, if there are two or more) is for wakes only, so that sleep calls
+ * that hang never make a user wait. Sessions whose calls keep failing hold at most half of the permits, and do not queue for
+ * more, so that those whose calls hang delay only each other.
  */
 export class Permits {
   readonly #limit: number;
@@ -20,7 +21,7 @@ export class Permits {
   readonly #surroundings: Pick<Surroundings, 'pause'>;
   readonly #lines: Readonly<Record<Purpose, ((release: Release) => void)[]>> = { wake: [], other: [], retry: [] };
   readonly #held: Record<Purpose, number> = { wake: 0, other: 0, retry: 0 };
-  /** Who comes first when both could: they take turns. */
+  /** The order of the two purposes without priority: they take turns. */
   #turn: readonly Purpose[] = ['other', 'retry'];
   #granting = false;
 
@@ -33,7 +34,7 @@ export class Permits {
     this.#surroundings = surroundings;
   }
 
-  /** @returns null for a retry when half of the permits are held by retries; the caller tries again later */
+  /** @returns null for a retry while retries hold half of the permits, or wait for them; the caller tries again later */
   acquire(purpose: Purpose): Promise<Release | null> {
     const isFull = this.#held.retry + this.#lines.retry.length >= this.#limits.retry;
     if (purpose === 'retry' && isFull) return Promise.resolve(null);
@@ -43,7 +44,7 @@ export class Permits {
     });
   }
 
-  /** Grants while somebody may have one; who that is shows when a place is free, for a wake may have come meanwhile. */
+  /** Grants permits while a waiting call may have one. Chooses the call once the rate limiter lets one pass: a wake may have come. */
   async #grant(): Promise<void> {
     if (this.#granting) return;
     this.#granting = true;
@@ -55,7 +56,7 @@ export class Permits {
     this.#granting = false;
   }
 
-  /** A pace that cannot be asked bounds nothing: Redis is away, and without it no call is committed. */
+  /** Waits for a place in the rate limiter. An error counts as a place: without Redis, no call is committed anyway. */
   async #place(pace: Pace): Promise<void> {
     for (;;) {
       const ms = await pace.take().catch(() => 0);
@@ -64,7 +65,7 @@ export class Permits {
     }
   }
 
-  /** Whose line is served next; null: nobody's. */
+  /** Returns the purpose whose queue is served next; null: none may be. */
   #next(): Purpose | null {
     const { wake, other, retry } = this.#held;
     if (wake + other + retry >= this.#limit) return null;

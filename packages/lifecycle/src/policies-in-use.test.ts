@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { settled, VirtualTime } from './lifecycle.fixture.ts';
 import { PoliciesInUse } from './policies-in-use.ts';
 
-/** One process, and what the others have agreed on. */
+/** Returns the policies of one process; the test says what the others have agreed on. */
 function inUse(
   further: Record<string, unknown>,
   version = 0,
@@ -59,7 +59,7 @@ it('follows what is in force, and goes on with it when nothing is heard any more
   await agree(held(2, SLOW));
   expect([house(), changed, overruled]).toEqual([7_200_000, [2], [2]]);
   expect(policies.successor({ policy: before, policyRank: 0 })).toEqual(policies.book.get('house'));
-  // Redis was emptied: what was heard last is announced again, and stays.
+  // Redis was emptied: the policies last received are announced again, and stay in use.
   await agree(nothing);
   await agree(nothing);
   expect(heard.at(-1)).toEqual({ version: 2, edition: 1, text: JSON.stringify({ house: SLOW }) });

@@ -11,50 +11,56 @@ import {
 } from '@sandman/core';
 import { repeat, type Surroundings } from './surroundings.ts';
 
-/** How often a process announces what it was told, and hears what is in force, in ms: so long may two versions be in use at once. */
+/**
+ * How often a process announces its policies and receives those in force, in ms. For that long, two versions may be in use
+ * at once.
+ */
 const AGREE_EVERY_MS = 1_000;
-/** How soon it tries again while it has never been heard, in ms: a connection takes a moment. */
+/** How soon a process tries again before its first success, in ms, because a connection takes a moment. */
 const FIRST_MS = 50;
-/** How often, until that is worth telling. */
+/** How many of these tries may fail before the failure is reported. */
 const FIRST_TRIES = 20;
 
-/** Where a session gets its policy from. */
+/** Says which policy a session has. */
 export interface Policies {
-  /** The policy of whoever names none. */
+  /** The policy of a new session for which the caller names none. */
   readonly default: Policy;
-  /** Of the policies in force, as far as this process has heard of them ({@link rankOf}); 0: of none. */
+  /** Rank ({@link rankOf}) of the policies in force that this process last received; 0: none. */
   readonly rank: number;
-  /** What a session's policy has become; null: it is as it was, or was taken from newer policies than this process has heard of. */
+  /**
+   * Returns the policy that replaces a session's; null where its values are the same, or where it was taken from policies
+   * that are as new as those which this process has received, or newer.
+   */
   successor(session: Pick<SessionRecord, 'policy' | 'policyRank'>): Policy | null;
 }
 
-/** For whoever does something by hand: sessions keep the policies that they have. */
+/** Returns policies under which sessions keep the policies that they have, for changes by hand. */
 export function unchanging(standard: Policy): Policies {
   return { default: standard, rank: 0, successor: () => null };
 }
 
 export interface PoliciesInUseOptions {
-  /** What this process was told: `POLICIES` and `DEFAULT_POLICY`. */
+  /** The policies of this process's environment: `POLICIES` and `DEFAULT_POLICY`. */
   readonly own: PolicyBook;
-  /** Whether others are to hear of it. */
+  /** Whether to announce these policies to other processes. */
   readonly says: boolean;
   /** `POLICIES_VERSION` */
   readonly version: number;
-  /** `SHADOW_POLICIES`; none for those who are not told of it. */
+  /** `SHADOW_POLICIES`; empty in a process that does not read it. */
   readonly shadows: readonly string[];
   readonly agreement: PolicyAgreement;
   readonly surroundings: Surroundings;
-  /** Told when other policies are in use from now on, and of what version. */
+  /** Called when other policies are in use from now on, with their version. */
   readonly changed: (version: number) => void;
-  /** Told when this process was told other policies than those in force, of this version: it must be exceeded for them to be used. */
+  /** Called when the policies in force differ from this process's own, which need a higher version than this to be used. */
   readonly overruled: (version: number) => void;
-  /** Told once of each time that nothing is heard, and of policies that cannot be read. */
+  /** Called once for each period without an answer, and for policies that cannot be parsed. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * The policies in force, as all processes have agreed. Until they are heard, and where no process announced any, sessions
- * keep the policies that they have, and new ones get this process's own.
+ * Holds the policies in force, on which all processes have agreed. Until they are received, and where no process announced
+ * any, sessions keep the policies that they have, and new ones get this process's own.
  */
 export class PoliciesInUse implements Policies {
   readonly #on: PoliciesInUseOptions;
@@ -63,20 +69,20 @@ export class PoliciesInUse implements Policies {
   #book: PolicyBook;
   #text: string | null;
   #shadows: readonly Policy[] = [];
-  /** Of two that were told different things under one version, the one that was started last is right. */
+  /** Whether to replace other policies of the same version: in a process's first announcement, so the latest started wins. */
   #claims = true;
   #answered = false;
   #inForce: PoliciesInForce | null = null;
-  /** Whether what is in force could be read. What cannot changes no session, and new ones get what was in use before. */
+  /** Whether the policies in force could be parsed. If not, they change no session, and new sessions get those in use before. */
   #isReadable = false;
-  /** In a row. */
+  /** Failed announcements in a row. */
   #failures = 0;
 
   constructor(options: PoliciesInUseOptions) {
     const { own, says, version, surroundings, failed } = options;
     this.#on = options;
     const text = JSON.stringify(own.further);
-    // Whoever was told nothing has nothing to say.
+    // A process without `POLICIES` and `POLICIES_VERSION` announces nothing and follows the others.
     this.#told = !says || (version === 0 && text === '{}') ? null : { version, text };
     this.#book = own;
     this.#text = this.#told && text;
@@ -99,12 +105,12 @@ export class PoliciesInUse implements Policies {
     return policyRank < this.rank ? this.#book.successor(policy) : null;
   }
 
-  /** Those that are tried beside the real ones. */
+  /** The shadow policies. */
   get shadows(): readonly Policy[] {
     return this.#shadows;
   }
 
-  /** The names of the policies in force, as sessions and shadows may have them. */
+  /** The names that sessions' policies may have, and those of the shadow policies. */
   get named(): { readonly names: readonly string[]; readonly shadows: readonly string[] } {
     return { names: this.#book.names(), shadows: this.#shadows.map(({ name }) => name) };
   }
@@ -145,7 +151,7 @@ export class PoliciesInUse implements Policies {
     }
   }
 
-  /** Others' policies; where they do not know this process's default, it stays what it is here. */
+  /** Reads policies that another process announced. If they lack this process's default policy, that is added. */
   #bookOf(text: string): PolicyBook {
     const { name, ...standard } = describePolicy(this.#on.own.default);
     const theirs = JSON.parse(text) as Record<string, unknown>;

@@ -4,12 +4,12 @@ import { session, storeThat, VirtualTime } from './lifecycle.fixture.ts';
 import { Probe } from './probe.ts';
 
 const NONE = new Set<string>();
-/** A sleep whose call is in flight, one that waits for its call, and one whose call failed. */
+/** Sessions to put to sleep: the call is in flight, has not begun, or has failed. */
 const calling = { wanted: 'asleep', action: 'sleep' } as const;
 const due = { wanted: 'asleep' } as const;
 const failed = { wanted: 'asleep', failures: 1 } as const;
 
-/** A probe of these sessions, and the uuids that it asks the session-manager for. All but `sound` fail. */
+/** Returns a probe of these sessions, and the uuids that it asks the session-manager for. Only calls for `sound` succeed. */
 function probeOf(sessions: Record<string, Partial<SessionRecord>>) {
   const asked: string[] = [];
   const pods: PodControl = {

@@ -1,19 +1,19 @@
 import { type Outcome, type Pace, type PodControl, type SessionRecord, type SessionStore, statusOf } from '@sandman/core';
 import type { Surroundings } from './surroundings.ts';
 
-/** How many sessions are looked for whose calls do not fail, and how many of them are asked for. */
+/** How many sessions are read to find some whose calls do not fail, and for how many of these the status is asked. */
 const SAMPLED = 20;
 const ASKED = 3;
 
 export interface ProbeOptions {
   readonly store: Pick<SessionStore, 'sample'>;
   readonly pods: PodControl;
-  /** Bounds the calls per second of all workers together; null: nothing does. */
+  /** Limits the calls per second of all workers together; null: no limit. */
   readonly pace: Pace | null;
   readonly surroundings: Pick<Surroundings, 'id' | 'pause'>;
 }
 
-/** Reads the statuses of some sessions, to find out what a failure of others means. Never throws. */
+/** Reads the status of a few sessions, to find out what the failed calls of others mean. Never throws. */
 export class Probe {
   readonly #on: ProbeOptions;
 
@@ -22,9 +22,10 @@ export class Probe {
   }
 
   /**
-   * Whether the session-manager answers at all, also that it does not know a session, or that we may not ask. Sessions whose
-   * calls do not fail are asked for, where there are any: what fails may be only the others. Those that need no call now come
-   * first: when many broken pods are put to sleep at once, the first call of some of them is yet to fail.
+   * Returns whether the session-manager answers at all. A 404 and a refusal are answers too.
+   *
+   * Asks for sessions whose calls do not fail, if there are any, because perhaps only the others fail. Sessions that need no
+   * call now come first: when many broken pods are put to sleep at once, the first calls of some of them have not failed yet.
    *
    * @param failing sessions whose calls failed just now
    */
@@ -33,7 +34,7 @@ export class Probe {
     return this.#some(sound.length > 0 ? sound : all, ({ kind }) => kind === 'done' || kind === 'gone' || kind === 'permanent');
   }
 
-  /** Whether the session-manager knows others than this session; true where there is none whose calls do not fail. */
+  /** Returns whether the session-manager knows a session other than this; true where there is none whose calls do not fail. */
   async findsOthers(uuid: string): Promise<boolean> {
     const { sound } = await this.#sample((other) => other === uuid);
     return sound.length === 0 || this.#some(sound, ({ kind }) => kind === 'done');
@@ -45,7 +46,7 @@ export class Probe {
     return { all, sound: [...sound.filter(isSettled), ...sound.filter((record) => !isSettled(record))] };
   }
 
-  /** Answers as soon as one is as wanted. */
+  /** Returns true as soon as one outcome is as wanted, and false when none is. */
   async #some(records: readonly SessionRecord[], isWanted: (outcome: Outcome) => boolean): Promise<boolean> {
     const asked: Promise<void>[] = [];
     for (const { uuid } of records.slice(0, ASKED)) {
@@ -58,7 +59,7 @@ export class Probe {
     );
   }
 
-  /** A pace that cannot be asked bounds nothing: Redis is away. */
+  /** Waits for a place in the rate limiter. An error counts as a place, because Redis cannot be reached then. */
   async #place(): Promise<void> {
     const { pace, surroundings } = this.#on;
     for (;;) {
@@ -74,7 +75,7 @@ export class Probe {
   }
 }
 
-/** Whether the pod is as wanted, and no call for it is in flight. */
+/** Returns whether the pod is as wanted, and no call for it is in flight. */
 function isSettled(record: SessionRecord): boolean {
   const status = statusOf(record);
   return (status === 'active' || status === 'sleeping') && record.action === '';

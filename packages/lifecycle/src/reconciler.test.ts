@@ -9,19 +9,22 @@ import { type Observer, Reconciler } from './reconciler.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
-/** Pods of which every call ends like this. */
+/** Returns a pod control on which every call has this outcome. */
 function podsThat(kind: 'done' | 'gone'): PodControl {
   return { open: async () => ({ call: async () => ({ kind }), release: () => {} }) };
 }
 
-/** What is told of decisions when `record` is looked at `idle` ms after T0 and its commit ends like this; the pod turns out to be gone. */
+/**
+ * Returns the decisions that are reported when an alarm of `record` rings `idle` ms after T0 and its commit has this result.
+ * The pod is found to be gone.
+ */
 async function decisions(record: SessionRecord, idle: number, kind: CommitResult['kind'] = 'committed'): Promise<unknown[]> {
   const surroundings = new VirtualTime();
   const told: unknown[] = [];
   const store = storeThat({
-    // The 404 that comes is the second one.
+    // The 404 that the call gets is the second one.
     read: async () => ({ record: { ...record, missingSince: T0 }, now: T0 + idle }),
-    // Who comes before has found out that the pod is gone; so does whoever calls.
+    // In a conflict, the process that wrote in between has found that the pod is gone.
     commit: async (_, base, { patch }) => ({
       kind,
       record: { ...base!, ...(kind === 'conflict' ? { pod: 'gone' } : patch) },
@@ -58,7 +61,7 @@ it('tells of no decision that somebody came before, nor of a doubt', async () =>
 });
 
 describe('a sleep that went through', () => {
-  /** The alarms that its commits drew, and those that were set, where the alarm that rings has number `n`. */
+  /** Returns whether each commit drew alarms, and how often alarms were set, if the alarm that rings has number `n`. */
   async function settling(n: number): Promise<{ drawn: boolean[]; set: number }> {
     const surroundings = new VirtualTime();
     let current = session();

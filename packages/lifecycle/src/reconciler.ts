@@ -38,18 +38,21 @@ import type { Surroundings } from './surroundings.ts';
 /** A call's lease and how often it is renewed while the call runs, in ms. */
 const LEASE_MS = 8_000;
 const RENEW_MS = 2_500;
-/** A call that was not sent this long after its commit is decided anew, in ms: its process was paused meanwhile. */
+/** If a commit took longer than this, its call is not sent and is decided again, in ms: the process was paused meanwhile. */
 const STALE_MS = 1_000;
-/** How soon an alarm rings again whose handling failed, in ms. */
+/** How soon an alarm rings again after its handling failed, in ms. */
 const AFTER_ERROR_MS = 1_000;
-/** What is due so soon is waited for, in ms: a few times, so that nobody who pings all the while keeps an alarm running. */
+/**
+ * If the next step is due within this time, in ms, the handler waits for it. It waits a few times only, so that a session with
+ * constant pings does not keep its alarm running.
+ */
 const SHORT_MS = 20;
 const SHORT_WAITS = 4;
-/** From how many failures in a row on a call counts as a retry, which must not hold up others; of a wake, and else. */
+/** The number of failures in a row from which a call counts as a retry, which must not delay others; for wakes and for others. */
 const RETRIES = { wake: 5, other: 2 };
-/** How soon a retry comes again where too many are under way, on average, in ms. */
+/** How soon, on average, a retry tries again when too many are under way, in ms. */
 const CROWDED_MS = 500;
-/** A decision that has stood in line for longer is made again, in ms. */
+/** A decision that waited longer than this for a permit or a connection is made again, in ms. */
 const FRESH_MS = 100;
 
 const COMPLETED: AlarmEnd = { kind: 'completed' };
@@ -60,37 +63,37 @@ const NOT_BELIEVED: Outcome = {
   error: 'HTTP 404, as for other sessions: is this the right session-manager?',
 };
 
-/** A reading, when it was asked for and when it came, as `surroundings.elapsed()` has it. */
+/** A reading, with the times of its request and its answer by `surroundings.elapsed()`. */
 interface Seen extends Reading {
   readonly askedAt: number;
   readonly at: number;
 }
 
-/** What is a commit and no call. */
+/** A decision that is carried out by a commit alone. */
 type Step = Exclude<Decision, { kind: 'over' | 'rest' | 'act' }>;
 
-/** What asks for a call, at once or after a commit. */
+/** A decision that leads to a call, at once or after a commit. */
 type Pursuit = Extract<Decision, { kind: 'want' | 'act' }>;
 
-/** The call that a decision comes to; null where it comes to none at once. */
+/** Returns the call that a decision leads to now; null where it leads to none now. */
 function callOf(record: SessionRecord, decision: Decision, now: number): Action | null {
   const then = decision.kind === 'want' ? look({ ...record, ...decision.patch }, now) : decision;
   return then.kind === 'act' ? then.action : null;
 }
 
-/** What a permit is for. */
+/** Returns what the permit for a call is for. */
 function purposeOf(action: Action, record: SessionRecord): Purpose {
   const purpose = action === 'wake' || (action === 'status' && isAwaited(record)) ? 'wake' : 'other';
   return record.failures >= RETRIES[purpose] ? 'retry' : purpose;
 }
 
-/** What is worth counting, and telling. */
+/** Receives what is counted and logged. */
 export interface Observer {
-  /** Something else is wanted from now on, because nobody came. */
+  /** A deadline has passed without activity, and the session is to sleep or to be deleted. */
   decided(action: 'sleep' | 'delete', uuid: string, cause: Cause): void;
-  /** @param cause why that is wanted which the call is for */
+  /** A call ended. @param cause the record's cause when the call began */
   acted(action: Action, outcome: Outcome, seconds: number, uuid: string, cause: Cause): void;
-  /** What was decided on a deadline was done this many ms after it. */
+  /** A sleep or delete because of a deadline was done this many ms after the deadline. */
   late(alarm: AlarmName, ms: number): void;
   /** An alarm rang before there was anything to do. */
   early(alarm: AlarmName): void;
@@ -100,22 +103,22 @@ export interface Observer {
 export interface ReconcilerOptions {
   readonly store: SessionStore;
   readonly policies: Pick<Policies, 'successor' | 'rank'>;
-  /** Where nothing may be done; null: everything is. */
+  /** The dry run, in which no call may change a pod; null: there is none. */
   readonly rehearsal: Rehearsal | null;
   readonly arming: Arming;
   readonly pods: PodControl;
   readonly permits: Permits;
   readonly circuit: Circuit;
-  /** Whether the session-manager knows other sessions than this one, as far as there are any. Never rejects. */
+  /** Returns whether the session-manager knows other sessions than this one; true where there is none. Never rejects. */
   readonly othersAreFound: (uuid: string) => Promise<boolean>;
   readonly bounds: Bounds;
   readonly observer: Observer;
-  /** Sees to it that somebody is told that the session will fall asleep at `sleepAt` (ms), unless somebody comes first. */
+  /** Queues the warning that the session will sleep at `sleepAt` (ms) if no activity arrives. */
   readonly warn: (record: SessionRecord, sleepAt: number) => Promise<void>;
   readonly surroundings: Surroundings;
 }
 
-/** The handler of an alarm: looks, takes one step after the other, and leaves no record without its alarm. */
+/** Handles alarms: reads the record, decides, and does one step after the other. Leaves no record without its alarm. */
 export class Reconciler {
   readonly #on: ReconcilerOptions;
 
@@ -123,7 +126,7 @@ export class Reconciler {
     this.#on = options;
   }
 
-  /** Never throws: whatever fails, the alarm rings again. */
+  /** Handles one alarm. Never throws: on any failure the alarm rings again. */
   async handle(alarm: AlarmRef): Promise<AlarmEnd> {
     try {
       return await this.#handle(alarm);
@@ -140,16 +143,16 @@ export class Reconciler {
     let warned = false;
     for (let waits = 0; ; ) {
       const { record } = seen;
-      // An older number is void: whoever drew the newer one has armed it, or its mark will be found.
+      // An older number is void: the newer alarms are armed already, or their mark makes a worker arm them.
       if (!record || n < record.n) return COMPLETED;
       const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record);
       if (successor && this.#on.rehearsal) {
-        // As if it were written.
+        // A dry run writes nothing, so it goes on as if the new policy had been written.
         seen = { ...seen, record: { ...record, policy: successor, policyRank: this.#on.policies.rank } };
         continue;
       }
       if (successor) {
-        // Its new alarms take over from this one.
+        // The new alarms replace this one.
         const renewed = await this.#commit(record, changePolicy(successor, this.#on.policies.rank, this.#now(seen)));
         if (renewed.kind === 'committed') await this.#on.arming.arm(renewed, record, name);
         seen = renewed;
@@ -165,7 +168,7 @@ export class Reconciler {
           seen = await this.#read(uuid);
           continue;
         }
-        // What only waits for a heartbeat rang in time.
+        // An alarm that only waits for a heartbeat did not ring early.
         if (record.action === '' && !warned && decision.until > now + BEAT_MS) observer.early(name);
         return { kind: 'again', ms: restingPlace(record, name, decision.until, now) - now };
       }
@@ -173,7 +176,7 @@ export class Reconciler {
       if (this.#on.rehearsal && (decision.kind === 'want' || (call !== null && call !== 'status'))) {
         return { kind: 'again', ms: await this.#on.rehearsal.stop(record, decision, call, now) };
       }
-      // Before it is written down that it was done: told twice is better than not at all.
+      // The warning is queued before the commit that records it: a second warning is better than none.
       if (decision.kind === 'warn') {
         await this.#on.warn(record, decision.sleepAt);
         warned = true;
@@ -199,12 +202,12 @@ export class Reconciler {
     return { ...(await store.commit(base.uuid, base, commit)), askedAt, at: surroundings.elapsed() };
   }
 
-  /** Redis' clock, never ahead of it. */
+  /** Returns the time of Redis' clock, in ms, never ahead of it. */
   #now({ now, at }: Seen): number {
     return now + Math.floor(this.#on.surroundings.elapsed() - at);
   }
 
-  /** Redis' clock, never behind it: what has happened by now has happened by then. */
+  /** Returns the time of Redis' clock, in ms, never behind it: events of the past lie before it. */
   #lateNow({ now, askedAt }: Seen): number {
     return now + Math.ceil(this.#on.surroundings.elapsed() - askedAt);
   }
@@ -234,16 +237,19 @@ export class Reconciler {
   }
 
   /**
-   * One call to the session-manager, under the record's lock from its commit to its result; what is decided anew is
-   * written in that same commit. Answers how long to wait, in ms, where the circuit is open.
+   * Makes one call to the session-manager, and holds the record's lock (its token) from the call's commit to its result. A
+   * decision to want something else is written in that same commit.
+   *
+   * @returns the record after the last commit or read, or in how many ms to try again: the circuit is open, too many retries
+   * are under way, or the process is stopping
    */
   async #pursue(seen: Seen & LiveReading, decision: Pursuit, ringing: AlarmRef): Promise<Seen | number> {
     const { permits, circuit } = this.#on;
     const action = callOf(seen.record, decision, this.#now(seen));
     const wait = action === null ? 0 : circuit.wait(action, seen.record.uuid);
-    // What is wanted can be seen, though the call must wait.
+    // If the call must wait, the decision is still written, so that callers see the new status.
     if (action === null || wait > 0) return decision.kind === 'want' ? this.#decide(seen.record, decision, this.#now(seen)) : wait;
-    // A permit and a connection before the commit: a call that waits for them after it would be stale.
+    // Gets a permit and a connection before the commit, because a call that waited for them after its commit would be stale.
     const release = await permits.acquire(purposeOf(action, seen.record));
     if (!release) return CROWDED_MS * (0.5 + this.#on.surroundings.chance());
     const connection = await this.#on.pods.open();
@@ -254,7 +260,8 @@ export class Reconciler {
     try {
       let { record } = seen;
       if (this.#now(seen) - seen.now > FRESH_MS) {
-        // It stood in line: what was decided then may be wrong now. Whoever finds it right has not stood there for nothing.
+        // The decision waited for over 100 ms and may be wrong by now, so decide again on a fresh record. If the result is the
+        // same, the call is made with the permit at hand.
         const fresh = await this.#read(record.uuid);
         const again = fresh.record && look(fresh.record, this.#now(fresh));
         if (!fresh.record || again?.kind !== decision.kind || callOf(fresh.record, again, this.#now(fresh)) !== action) return fresh;
@@ -275,7 +282,7 @@ export class Reconciler {
     const token = surroundings.id();
     const wanted = decision.kind === 'want' ? decision.patch : {};
     const begun = await this.#commit(record, { patch: { ...wanted, ...begin(action, token) }, alarms: false, lease: LEASE_MS });
-    // A conflict that shows our own token is our own commit, sent again after a reconnect.
+    // A conflict that shows this call's token was caused by this commit itself, sent again after a reconnect.
     if (begun.record?.token !== token) return begun;
     const seen = { ...begun, record: begun.record };
     const committedAt = begun.askedAt;
@@ -286,14 +293,15 @@ export class Reconciler {
     const outcome = circuit.judge(uuid, await this.#send(connection, seen.record, action));
     if (outcome.kind === 'done') this.#observeLateness({ ...record, ...wanted }, action, this.#now(seen));
     const chance = surroundings.chance();
-    // How long a pod sleeps and a doubt lasts counts from when that has surely begun; a status is no newer than it surely is.
+    // The time asleep and a doubt count from a time that is not before their real beginning. A status read is dated no later
+    // than it really was.
     const clock = action === 'status' ? this.#now : this.#lateNow;
     return await this.#settle(seen, ringing, (current) =>
       end(current.record, { action, outcome, sentAt: begun.now, podBefore, chance }, clock.call(this, current), bounds),
     );
   }
 
-  /** Of what was decided because nobody came: how long after its deadline it was done. */
+  /** Reports how late an idle sleep or a delete at its deadline was carried out, in ms after the deadline. */
   #observeLateness(record: SessionRecord, action: Action, now: number): void {
     const { sleepAt, deleteAt } = deadlines({ ...record, wanted: record.pod === 'asleep' ? 'asleep' : 'awake' });
     if (action === 'sleep' && record.cause === 'idle' && sleepAt !== null) this.#on.observer.late('sleep', now - sleepAt);
@@ -308,7 +316,7 @@ export class Reconciler {
     });
     try {
       const answer = await connection.call(action, uuid, token);
-      // The one that would end the session: an address that answers 404 for all of them is a wrong one.
+      // A second 404 would end the session. If the session-manager knows no other session either, its address may be wrong.
       const isBelieved = answer.kind !== 'gone' || missingSince === 0 || (await this.#on.othersAreFound(uuid));
       const outcome: Outcome = isBelieved ? answer : NOT_BELIEVED;
       observer.acted(action, outcome, (surroundings.elapsed() - sentAt) / 1_000, uuid, cause);
@@ -319,15 +327,15 @@ export class Reconciler {
   }
 
   /**
-   * Applies a result to the record as it is now, however often somebody touches it meanwhile, and arms what it needs:
-   * nothing where what stands will do.
+   * Applies a result to the record as it is now, and tries again when another process writes in between. Arms the record's
+   * alarms, unless those that are set suffice.
    */
   async #settle(begun: Seen & LiveReading, ringing: AlarmRef, patchOf: (current: Seen & LiveReading) => Patch): Promise<Seen> {
     const { arming } = this.#on;
     const { token } = begun.record;
     for (let current: Seen = begun; ; ) {
       const { record } = current;
-      // Taken over, or already applied by our own commit that was sent twice: either way no longer ours.
+      // Another worker has taken over, or this commit was sent twice and is applied already. Nothing is left to do here.
       if (record?.token !== token) return current;
       const patch = patchOf({ ...current, record });
       const alarms = ringing.n !== record.n || !isServed({ ...record, ...patch }, ringing.name, this.#now(current));

@@ -34,7 +34,7 @@ import { absence, ManySessions } from './many-sessions.ts';
 import type { Policies } from './policies-in-use.ts';
 import { SessionWatch } from './session-watch.ts';
 
-/** What callers ask for that changes what is wanted, or for how long, and why they do. */
+/** A request of a caller that changes what is wanted, or for how long, and its cause. */
 export interface Asked {
   readonly action: 'create' | 'adopt' | 'wake' | 'sleep' | 'hold' | 'end-hold' | 'policy' | 'delete';
   readonly cause: Cause;
@@ -44,9 +44,9 @@ export interface SessionServiceOptions {
   readonly store: SessionStore;
   readonly alarms: AlarmClock;
   readonly policies: Policies;
-  /** Told when an acknowledged change could not be armed at once; its mark stands, and a worker will arm it. */
+  /** Called when an acknowledged change could not be armed at once; its mark remains, and a worker will arm it. */
   readonly unarmed: (error: unknown) => void;
-  /** Told of what was asked for, once it is written. */
+  /** Called with each request after it was written. */
   readonly asked?: (uuid: string, asked: Asked) => void;
 }
 
@@ -58,22 +58,22 @@ export type Signal = { readonly kind: ActivityKind; readonly at: number | null }
   | { readonly userId: string }
 );
 
-/** @throws SandmanError `session-not-found` where the session is of another user by now */
+/** @throws SandmanError `session-not-found` where the session belongs to another user now */
 function assertOwned({ record }: Reading, uuid: string, userId: string): void {
   if (record && record.userId !== userId) throw new SandmanError('session-not-found', `User ${userId} has no session ${uuid}`);
 }
 
-/** Activity that was taken in. */
+/** The result of recording activity. */
 export type Taken = LiveReading & {
-  /** Whether it was this one that woke the session. */
+  /** Whether this activity woke the session. */
   readonly woke: boolean;
-  /** Settles when its alarms are set, or left to a worker; until then they ring too early, which harms nobody. Never rejects. */
+  /** Settles when the alarms are set, or left to a worker. Until then they ring too early, which is harmless. Never rejects. */
   readonly armed: Promise<void>;
 };
 
 /**
- * What callers ask of sessions. Every method rejects with SandmanError `session-not-found` or `session-deleted` where
- * the session's state refuses it, and with Redis' own error where Redis cannot be reached.
+ * Carries out what callers ask of sessions. Every method rejects with SandmanError `session-not-found` or `session-deleted`
+ * where the session's state does not allow it, and with Redis' own error where Redis cannot be reached.
  */
 export class SessionService {
   readonly #store: SessionStore;
@@ -104,12 +104,12 @@ export class SessionService {
     return this.#store.list(filter, limit, cursor);
   }
 
-  /** Tracks the pod that the session-manager just made. */
+  /** Tracks a pod that the session-manager has just created. */
   async track(uuid: string, session: { userId: string; workspaceUrl: string; policy: Policy }): Promise<LiveReading> {
     return (await this.#start(uuid, session, 'created')).reading;
   }
 
-  /** Tracks a pod that somebody else made; of a tracked one it is activity, and keeps what is left out. */
+  /** Tracks a pod that another service created. For a session that is tracked already it is activity; omitted fields stay. */
   adopt(
     uuid: string,
     session: { userId: string; workspaceUrl?: string; policy?: Policy },
@@ -131,7 +131,7 @@ export class SessionService {
       }
       const again = tracked && record ? activity(record, 'user', now, now) : null;
       const renewed = record && this.#renewed(record, now);
-      // Somebody vouches for the pod anew; whether it is awake is asked.
+      // The caller says that the pod exists, not that it is awake, so its status is read.
       const confirmed = (again && record && checkAwake({ ...record, ...again.patch }, now)?.patch) || {};
       const patch = again
         ? {
@@ -159,25 +159,26 @@ export class SessionService {
     }
   }
 
-  /** @param at ms; null is now, and the future counts as now */
+  /** Records activity, and waits until its alarms are set. @param at ms; null is now, and the future counts as now */
   async activity(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
     const taken = await this.activityAhead(uuid, kind, at);
     await taken.armed;
     return taken;
   }
 
-  /** Activity of somebody who has more to wait for: `armed` is left to the caller. */
+  /** Records activity for a caller that waits for `armed` itself, after other work. */
   activityAhead(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
     return this.#activity(uuid, kind, at, 'activity');
   }
 
-  /** @param owner where the session was found by its user: the activity of another user's session is none of this one's */
+  /** @param owner the user by whom the session was found; a session that belongs to another user now is refused */
   async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause, owner?: string): Promise<Taken> {
     for (;;) {
       const touched = await this.#store.touch(uuid, kind, at);
       if (owner !== undefined) assertOwned(touched, uuid, owner);
       if (touched.kind === 'touched') {
-        // Its pod may sleep for all that Redis knows, and the sweep may be long in coming: whoever is here must not wait for it.
+        // Redis came back with older data, so the pod may sleep although the record says awake. Wake it now, so that the user
+        // need not wait for the sweep.
         const woke = kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record);
         const renewed = this.#renewed(touched.record, touched.now);
         const confirmed = cause === 'manual' ? confirmAwake(touched.record, touched.now) : {};
@@ -197,7 +198,7 @@ export class SessionService {
       const change = activity({ ...record, ...renewed?.patch }, kind, at ?? now, now, cause);
       if (!change) return { record, now, woke: false, armed: Promise.resolve() };
       const alarms = change.alarms || renewed !== null;
-      // It fell asleep only by its record yet.
+      // If the sleep call has not begun, the record still has the pod as awake. A wake by hand does not rely on that.
       const confirmed = cause === 'manual' ? confirmAwake({ ...record, ...change.patch }, now) : {};
       const result = await this.#store.commit(uuid, record, { patch: { ...renewed?.patch, ...change.patch, ...confirmed }, alarms });
       if (result.kind === 'committed') {
@@ -206,20 +207,21 @@ export class SessionService {
         const armed = alarms ? this.#arm(result, record) : Promise.resolve();
         return { ...result, woke, armed };
       }
-      // Of many who come at once the first one wakes it; for the others a touch will do.
+      // Another process wrote first. If that was activity that woke the session, a touch is enough now.
     }
   }
 
-  /** What a change of the policies in use makes of a record; null: nothing. */
+  /** Returns what a change of the policies in force changes in a record; null: nothing. */
   #renewed(record: SessionRecord, now: number): Change | null {
     const successor = this.#policies.successor(record);
     return successor && changePolicy(successor, this.#policies.rank, now);
   }
 
   /**
-   * Records activity on every live session of the user, each on its own.
+   * Records activity of every live session of the user, each on its own.
    *
-   * @param answer what to make of each, at once: of thousands together it would hold up the process
+   * @param answer called for each session as soon as it is done; converting thousands together would block the process
+   * @returns what `answer` returned
    */
   activityOfUser<T>(userId: string, kind: ActivityKind, at: number | null, answer: (taken: Taken) => T): Promise<T[]> {
     return this.#manySessions.eachOfUser(userId, async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
@@ -234,8 +236,8 @@ export class SessionService {
   /**
    * Records many signals, each on its own.
    *
-   * @param taken told of each session's activity
-   * @returns for each signal the code of what refuses it, or null; a user without sessions refuses nothing
+   * @param taken called with each session's activity
+   * @returns for each signal the code of the error that refused it, or null; a user without sessions is no error
    */
   async activities(signals: readonly Signal[], taken: (kind: ActivityKind, activity: Taken) => void): Promise<(ErrorCode | null)[]> {
     const call = this.#manySessions.begin();
@@ -265,14 +267,14 @@ export class SessionService {
     return this.#change(uuid, sleepByHand, { action: 'sleep', cause: 'manual' });
   }
 
-  /** Wakes it. Of a session that is taken to be awake, the pod's status is read: somebody else may have put it to sleep. */
+  /** Wakes the session. If its record says that the pod is awake, the pod's status is read, because others may have scaled it. */
   async wake(uuid: string): Promise<LiveReading> {
     const taken = await this.#activity(uuid, 'user', null, 'manual');
     await taken.armed;
     return taken;
   }
 
-  /** Until a time (ms of Redis' clock) or for a time (ms). */
+  /** Holds the session for a duration (ms) or until a time (ms of Redis' clock). */
   hold(uuid: string, span: { readonly for: number } | { readonly until: number }): Promise<LiveReading> {
     const decide: Decide = (record, now) =>
       'for' in span ? hold(record, now + span.for, now, 'for') : hold(record, span.until, now, 'until');
@@ -294,7 +296,7 @@ export class SessionService {
   /**
    * Deletes every live session of the user.
    *
-   * @param answer what to make of each that was alive, as in {@link activityOfUser}
+   * @param answer called for each session that was alive, as in {@link activityOfUser}
    */
   logout<T>(userId: string, answer: (deleted: LiveReading) => T): Promise<T[]> {
     return this.#manySessions.eachOfUser(userId, async (uuid) => {
@@ -308,23 +310,23 @@ export class SessionService {
   }
 
   /**
-   * Has the pod's status read, because a call of the user's did not find it, and waits for that. A worker reads it, so that
-   * one answer from a wrong address is nobody's end.
+   * Has the pod's status read after a call for the user got 404, and waits for the result. A worker reads it, so that a
+   * single 404 from a wrong address ends no session.
    *
    * @param timeout ms
-   * @throws SandmanError `session-deleted` when it is gone indeed
+   * @throws SandmanError `session-deleted` when the pod is really gone
    */
   async verify(uuid: string, timeout: number): Promise<void> {
     await this.#change(uuid, verify, null);
     await this.#watch.until(uuid, ({ verifyAt, missingSince }) => verifyAt === 0 || missingSince > 0, { timeout });
   }
 
-  /** The session-manager answered a call of the user's for the session: it knows it. */
+  /** Notes that the session-manager knows the session, because it answered a call for the user. */
   async found(uuid: string): Promise<void> {
     await this.#change(uuid, found, null);
   }
 
-  /** Has the pod's status read soon, because it did not answer a call of the user's as an awake one does. */
+  /** Has the pod's status read soon, because it did not answer a call for the user as an awake pod does. */
   async check(uuid: string): Promise<void> {
     await this.#change(uuid, checkAwake, null);
   }
@@ -332,19 +334,19 @@ export class SessionService {
   /**
    * Waits until the pod is awake.
    *
-   * @param wait `timeout` in ms; `signal` ends the wait when its caller has gone
-   * @param since it must have been found awake, or woken, since this instant, in ms of Redis' clock
-   * @returns null when it was not within `timeout`, or `signal` came first
+   * @param wait `timeout` in ms; `signal` ends the wait when its caller has left
+   * @param since if over 0, an open doubt must have ended or the pod must have been woken since this time, in ms of Redis' clock
+   * @returns null when the pod was not awake within `timeout`, or `signal` came first
    */
   untilAwake(uuid: string, wait: { readonly timeout: number; readonly signal?: AbortSignal }, since = 0): Promise<LiveReading | null> {
     return this.#watch.until(uuid, (record) => (since > 0 ? isAwakeSince(record, since) : statusOf(record) === 'active'), wait);
   }
 
-  /** Decides on the record as it is and writes that, again and again until nobody came in between. */
+  /** Decides on the record and commits the result, and tries again each time another process wrote in between. */
   async #change(uuid: string, decide: Decide, asked: Asked | null): Promise<LiveReading> {
     let { record, now } = await this.#store.read(uuid);
     for (;;) {
-      // Whoever asks for its delete need not be told that somebody did before.
+      // A delete of a session that is being deleted already is not an error.
       assertLive(record, uuid, now, asked?.action === 'delete');
       const change = decide(record, now);
       if (!change) return { record, now };
@@ -358,7 +360,7 @@ export class SessionService {
     }
   }
 
-  /** The change is written and will be acknowledged: that arming failed is no reason to say it was not. */
+  /** Arms alarms without failing: the change is written, so the caller gets a success even if arming fails. */
   async #arm(reading: LiveReading, older: SessionRecord | null): Promise<void> {
     await this.#arming.arm(reading, older).catch(this.#unarmed);
   }

@@ -7,7 +7,7 @@ let record: SessionRecord | null;
 let answer: () => Promise<Reading>;
 let watch: SessionWatch;
 
-/** As much of a record as is looked at. */
+/** Returns a record with only the fields that are read. */
 const session = (wanted: 'awake' | 'asleep', pod: 'awake' | 'asleep' | 'unknown') =>
   ({ uuid: 'a', wanted, pod, deletedAt: 0 }) as SessionRecord;
 const isAwake = ({ pod }: SessionRecord) => pod === 'awake';
@@ -29,7 +29,7 @@ test('a session is read once for all who wait for it, and no more when the last 
   const waits = Array.from({ length: 500 }, () => watch.until('a', isAwake, { timeout: 60_000, signal: gone.signal }));
   const [first, ...others] = waits;
   await vi.waitFor(() => expect(reads.length).toBeGreaterThanOrEqual(3));
-  // One read every 50 ms, however many wait.
+  // One read every 50 ms, however many callers wait.
   expect(reads.length).toBeLessThan(100);
   gone.abort();
   expect(await first).toBeNull();

@@ -1,13 +1,13 @@
 import { assertLive, type LiveReading, type SessionRecord, type SessionStore } from '@sandman/core';
 
-/** How often a session is read for those who wait for it, in ms: while few sessions are, and for each of them where many are. */
+/** The time between two reads of a session, in ms: at least the first, and at least the second times the number of sessions. */
 const POLL_MS = 50;
 const POLL_MS_EACH = 0.5;
-/** Timers take no more, and fire at once beyond it. */
+/** The longest time that a timer takes, in ms; a longer one would fire at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 interface Waiter {
-  /** Readings up to this one began before the waiter came: they may be older than what it did. */
+  /** Reads up to this number began before the waiter came, so they may miss what its caller wrote. */
   readonly after: number;
   readonly isSo: (record: SessionRecord) => boolean;
   readonly resolve: (reading: LiveReading | null) => void;
@@ -16,15 +16,15 @@ interface Waiter {
 
 interface Watched {
   readonly waiters: Set<Waiter>;
-  /** How many readings have begun. */
+  /** How many reads have begun. */
   readings: number;
-  /** Ends the pause before the next reading, if there is one. */
+  /** Ends the pause before the next read, if there is one. */
   readOn: () => void;
 }
 
 /**
- * Reads sessions again and again for callers who wait for a change: each session once for all of its callers, and at most
- * 2,000 times a second in all.
+ * Polls sessions for callers that wait for a change: one read of a session serves all of its callers, and there are at most
+ * 2,000 reads a second in all.
  */
 export class SessionWatch {
   readonly #store: Pick<SessionStore, 'read'>;
@@ -35,13 +35,13 @@ export class SessionWatch {
   }
 
   /**
-   * Waits until a session's record is as wanted. It is read at once, or when it is read for those who wait already, and then
-   * until the last of them has gone.
+   * Waits until `isSo` holds for a session's record. The record is read at once, or with the next read for other callers of
+   * the session; reads go on until the last caller has left.
    *
    * @param timeout ms
-   * @param signal ends the wait, when its caller has gone
-   * @returns null when it was not within `timeout`, or `signal` came first
-   * @throws SandmanError `session-not-found`, `session-deleted`; what Redis says
+   * @param signal ends the wait when its caller has left
+   * @returns null when `isSo` did not hold within `timeout`, or `signal` came first
+   * @throws SandmanError `session-not-found`, `session-deleted`; Redis' own error
    */
   until(
     uuid: string,
@@ -55,7 +55,7 @@ export class SessionWatch {
     const leave = () => resolve(null);
     const timer = setTimeout(leave, Math.min(timeout, LONGEST_TIMER_MS));
     signal?.addEventListener('abort', leave);
-    // The last caller has left, and the pause before the next reading was meant for that one.
+    // All earlier callers have left, so the pause that runs need not delay this one.
     if (watched.waiters.size === 0) watched.readOn();
     watched.waiters.add(waiter);
     return promise.finally(() => {
@@ -73,7 +73,7 @@ export class SessionWatch {
   }
 
   async #read(uuid: string, watched: Watched): Promise<void> {
-    // The first waiter is added in the same turn.
+    // The caller adds its waiter in the same turn of the event loop.
     await null;
     while (watched.waiters.size > 0) {
       watched.readings += 1;
@@ -92,7 +92,7 @@ export class SessionWatch {
       } catch (error) {
         for (const { reject } of present()) reject(error);
       }
-      // Those who were told leave before that.
+      // Waiters that were answered leave before the next line.
       await null;
       if (watched.waiters.size > 0) await this.#pause(watched);
     }

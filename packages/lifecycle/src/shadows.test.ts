@@ -30,7 +30,7 @@ function lived(at: number, change: Partial<SessionRecord> = {}): SessionRecord {
 
 type Signal = readonly [at: number, kind: ActivityKind];
 
-/** What a shadow policy counts of these signals, by a session that is awake all the while. */
+/** Returns what a shadow policy counts for these signals, in a session that is always awake. */
 async function shadowOf(signals: readonly Signal[], policy: Policy): Promise<Spell | undefined> {
   const sums = new Map<string, ShadowSums>();
   const notes = new Map<string, number>();
@@ -61,7 +61,7 @@ async function shadowOf(signals: readonly Signal[], policy: Policy): Promise<Spe
   return sums.get(policy.name)?.would;
 }
 
-/** The same by the core itself, up to the user's last activity. */
+/** Returns the same totals from a simulation with the decisions of `core`, up to the user's last activity. */
 function simulated(signals: readonly Signal[], policy: Policy) {
   const end = signals.findLast(([, kind]) => kind === 'user')![0];
   const builder = new TraceBuilder();
@@ -86,7 +86,7 @@ it('what a shadow policy counts is what the simulator finds for the same signals
   const spans = fc.array(fc.tuple(minutes(30), kinds), { minLength: 1, maxLength: 20 });
   await fc.assert(
     fc.asyncProperty(somePolicy, spans, fc.array(fc.nat(), { maxLength: 3 }), async (policy, gaps, exact) => {
-      // Some come at the very instant of a deadline.
+      // Some signals come exactly at a deadline.
       for (const place of exact) gaps[place % gaps.length]![0] = policy.sleepAfter ?? policy.deleteAfter ?? 1;
       const signals: Signal[] = [[START, 'user']];
       for (const [gap, kind] of [...gaps, [1, 'user'] as const]) signals.push([signals.at(-1)![0] + gap, kind]);
@@ -100,7 +100,7 @@ it('what a shadow policy counts is what the simulator finds for the same signals
     }),
     { numRuns: 800 },
   );
-  // It was not about nothing.
+  // Every item must have occurred often enough for the comparison to mean something.
   expect(Math.min(...Object.values(sums))).toBeGreaterThan(50);
 });
 

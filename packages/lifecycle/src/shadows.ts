@@ -1,28 +1,28 @@
 import { idleUntil, type Policy, type SessionRecord, SPELL_ITEMS, type Spell, spellEnd, tryPolicy } from '@sandman/core';
 import { repeat, type Surroundings } from './surroundings.ts';
 
-/** How often sums are handed over, in ms: so much is lost when a process is killed. */
+/** How often sums are written, in ms. A process that is killed loses the sums of up to this time. */
 const FLUSH_MS = 5_000;
 
-/** What a policy would have done, and beside it what the sessions' own have, of the same time. */
+/** Totals of the same idle periods: under a shadow policy (`would`), and under the sessions' own policies (`was`). */
 export interface ShadowSums {
   readonly would: Spell;
   readonly was: Spell;
 }
 
-/** A session's time since `lastActivity` (ms) under a policy. */
+/** An idle period of a session since `lastActivity` (ms), under a policy. */
 export interface ShadowTime {
   readonly policy: string;
   readonly uuid: string;
   readonly lastActivity: number;
 }
 
-/** Where what all processes count comes together. */
+/** Stores the sums of all processes. */
 interface ShadowBooks {
   add(sums: ReadonlyMap<string, ShadowSums>): Promise<void>;
-  /** The last background signal (ms) before the policy's pod would have slept, unless that is known already. */
+  /** Keeps the time (ms) of the last background signal before the policy would have put the pod to sleep; the first call counts. */
   deaf(time: ShadowTime, lastBackground: number): Promise<void>;
-  /** Of each: that signal; null where none came later. */
+  /** Returns that time for each idle period; null where no background signal came after the policy's sleep. */
   heard(times: readonly ShadowTime[]): Promise<(number | null)[]>;
 }
 
@@ -46,12 +46,12 @@ function plus(sum: Spell | undefined, spell: Spell): Spell {
   return sum ? (Object.fromEntries(SPELL_ITEMS.map((item) => [item, sum[item] + spell[item]])) as Record<keyof Spell, number>) : spell;
 }
 
-/** Counts what shadow policies would have done with the sessions that this process writes. Nothing acts on it. */
+/** Counts what shadow policies would have done with the sessions that this process writes. Nothing acts on the counts. */
 export class Shadows {
   readonly #on: ShadowsOptions;
   readonly #stop: () => Promise<void>;
   #sums = new Map<string, ShadowSums>();
-  /** Times that ended, in which there were background signals: for some policies the later ones may not count. */
+  /** Idle periods that ended and had background signals. For some policies, the later signals may not count. */
   #signalled: Ended[] = [];
 
   constructor(options: ShadowsOptions) {
@@ -59,7 +59,7 @@ export class Shadows {
     this.#stop = repeat(options.surroundings, FLUSH_MS, () => this.#flush(), options.failed);
   }
 
-  /** On a ping's way: no more than sums. */
+  /** Notes a write of a record. Runs with every ping, so it only adds sums. */
   written(former: () => SessionRecord, after: SessionRecord, now: number): void {
     const policies = this.#on.policies();
     if (policies.length === 0) return;
@@ -77,7 +77,7 @@ export class Shadows {
     this.#on.books.deaf(timeOf(policy, before), before.lastBackground).catch(this.#on.failed);
   }
 
-  /** @param heard as it would stand under the policy */
+  /** @param heard the record as it would be under the policy */
   #count(policy: Policy, before: SessionRecord, heard: SessionRecord, { until, came }: Ended['end']): void {
     const sums = this.#sums.get(policy.name);
     const would = plus(sums?.would, tryPolicy(heard, policy, until, came));
@@ -86,7 +86,7 @@ export class Shadows {
 
   async #flush(): Promise<void> {
     const policies = this.#on.policies();
-    // Taken out first: where something fails it is lost, as added twice it would be worse.
+    // The periods are taken out first: if a write fails they are lost, which is better than counting them twice.
     const signalled = this.#signalled.splice(0).flatMap(({ before, end }) => policies.map((policy) => ({ policy, before, end })));
     const heard = signalled.length === 0 ? [] : await this.#on.books.heard(signalled.map(({ policy, before }) => timeOf(policy, before)));
     signalled.forEach(({ policy, before, end }, i) => {
@@ -98,7 +98,7 @@ export class Shadows {
     await this.#on.books.add(sums);
   }
 
-  /** Hands over what is left. */
+  /** Writes the remaining sums. */
   async close(): Promise<void> {
     await this.#stop();
     await this.#flush().catch(this.#on.failed);

@@ -1,22 +1,22 @@
-/** A clock and a source of chance, so that a simulation can have its own. */
+/** A clock, random numbers and ids. A simulation has its own. */
 export interface Surroundings {
   /** Monotonic ms. */
   readonly elapsed: () => number;
-  /** Calls `run` every `ms`; what it answers ends that. */
+  /** Calls `run` every `ms`; returns a function that ends this. */
   readonly every: (ms: number, run: () => void) => () => void;
   readonly pause: (ms: number) => Promise<void>;
-  /** 0 to 1. */
+  /** Returns a random number from 0 to 1. */
   readonly chance: () => number;
-  /** An id that never repeats. */
+  /** Returns an id that never repeats. */
   readonly id: () => string;
 }
 
 /**
- * Repeats a round every `ms`, at once for the first time; a slow one is not overtaken by the next.
+ * Runs a round now and then every `ms`. No round begins while one runs.
  *
- * @param round if it answers a number, that is in how many ms the next one should come, where that is sooner
- * @param failed told of what a round throws; the next one comes all the same
- * @returns what ends it, after the round that runs
+ * @param round if it resolves to a number below `ms`, the next round begins after that many ms
+ * @param failed called with what a round throws; the rounds go on
+ * @returns a function that ends the rounds, and waits for one that runs
  */
 export function repeat(
   { every, elapsed }: Surroundings,

@@ -6,14 +6,14 @@ import { unchanging } from './policies-in-use.ts';
 import { type Fault, Sweep } from './sweep.ts';
 
 const MINUTE = 60_000;
-/** When the example falls asleep, and when it is deleted. */
+/** The deadlines of the test's session. */
 const SLEEP_AT = T0 + 15 * MINUTE;
 const DELETE_AT = SLEEP_AT + 24 * 60 * MINUTE;
 
 let time: VirtualTime;
 let records: Map<string, SessionRecord>;
 let marks: Set<string>;
-/** When each alarm rings. */
+/** The time at which each alarm rings. */
 let alarms: Map<string, number>;
 let repaired: [Fault, string][];
 let walks: [number, number][];
@@ -47,7 +47,7 @@ beforeEach(() => {
       return [...records.values()].map((record) => ({ record, now: now() }));
     },
     read: async (uuid) => ({ record: records.get(uuid) ?? null, now: now() }),
-    marked: async (age) => (age === 0 ? [...marks].map((uuid) => ({ uuid, shard: 0 })) : []),
+    marked: async (age) => (age === 0 ? [...marks] : []),
     async commit(uuid, base, { patch, alarms: draw }) {
       beforeCommit();
       const before = records.get(uuid) ?? null;
@@ -81,7 +81,7 @@ beforeEach(() => {
   });
 });
 
-/** A visit, and what happens between its first and its second look. */
+/** Makes a visit, and calls `between` between its first read and the one that confirms a fault. */
 async function visit(between: () => void = () => {}): Promise<void> {
   const over = sweep.visit(0);
   await settled();
@@ -168,7 +168,7 @@ describe('a session without an alarm', () => {
 });
 
 describe('an alarm that rings after what is due', () => {
-  // Overdue, and waiting for a circuit: what counts is how long from now.
+  // An overdue alarm that waits for the circuit breaker: its delay counts from now.
   const overdue = { wanted: 'asleep', pod: 'awake', cause: 'idle' } as const;
 
   it('may do so by 20 s', async () => {

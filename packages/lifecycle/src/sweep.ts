@@ -13,14 +13,14 @@ import type { Arming } from './arming.ts';
 import type { Policies } from './policies-in-use.ts';
 import type { Surroundings } from './surroundings.ts';
 
-/** Sessions a visit looks at, and how often a shard is visited: 200 sessions per second and shard. */
+/** Sessions that a visit reads at most. With a visit every 5 s that makes 200 sessions per second and shard. */
 const VISITED = 1_000;
-/** So many at once, for alarms that ring meanwhile must not wait: a thousand keep a worker busy for 100 ms. */
+/** Sessions that are read at once. A thousand would keep a worker busy for 100 ms, and alarms that ring meanwhile would wait. */
 const PAGE = 50;
 export const SWEEP_EVERY_MS = 5_000;
-/** How long a fault must last to be one, in ms: what is being armed just now is not missing. */
+/** How long a fault must last to be repaired, in ms. An alarm that is being armed just now is not missing. */
 const CONFIRM_MS = 5_000;
-/** How much later than due an alarm may stand, in ms: work that waits for a circuit is not forgotten. */
+/** How much later than due an alarm may ring, in ms. Alarms that wait for the circuit breaker are not lost. */
 const TOLERANCE_MS = 20_000;
 
 /** What a visit repairs. */
@@ -29,20 +29,20 @@ export type Fault = Exclude<RepairKind, 'unarmed'>;
 export interface SweepOptions {
   readonly store: SessionStore;
   readonly policies: Pick<Policies, 'successor' | 'rank'>;
-  /** Where nothing may be done, what is due stands still, and is no fault. */
+  /** Whether this is a dry run: then due alarms stay due, which is no fault. */
   readonly rehearses: boolean;
   readonly clock: AlarmClock;
   readonly arming: Arming;
   readonly surroundings: Surroundings;
   readonly repaired: (fault: Fault, uuid: string) => void;
-  /** Shown all that it reads, page by page; it is not waited for. */
+  /** Called with each page of records that the sweep reads; the sweep does not wait for it. */
   readonly visited?: (readings: readonly LiveReading[]) => void;
 }
 
-/** Walks all records, steadily, and arms anew what has lost its alarm. It should never find one. */
+/** Reads all records in turn, and arms anew where an alarm is missing or late. In normal operation it finds none. */
 export class Sweep {
   readonly #on: SweepOptions;
-  /** End the waits of the visits that run. */
+  /** Functions that end the waits of running visits. */
   readonly #waits = new Set<() => void>();
   #isStopped = false;
 
@@ -50,7 +50,7 @@ export class Sweep {
     this.#on = options;
   }
 
-  /** Ends visits that wait for their second look: a process that is told to stop must not stay for them. */
+  /** Ends visits that wait to confirm a fault, so that the process need not wait for them when it stops. */
   stop(): void {
     this.#isStopped = true;
     for (const end of this.#waits) end();
@@ -68,7 +68,7 @@ export class Sweep {
     });
   }
 
-  /** One visit to a shard. Takes 5 s where something seems wrong, for a second look. */
+  /** Visits a shard once. Where a fault is suspected, the visit takes 5 s longer, to confirm it. */
   async visit(shard: number): Promise<void> {
     const { store, visited } = this.#on;
     const suspects: LiveReading[] = [];
@@ -82,23 +82,23 @@ export class Sweep {
     }
     if (suspects.length === 0) return;
     if (!this.#isStopped) await this.#wait();
-    // A later visit looks again.
+    // A later visit will find the fault again.
     if (this.#isStopped) return;
-    // What a mark stands for is being armed, however long Redis or a pause may hold that up.
-    const marked = new Set((await store.marked(0)).map(({ uuid }) => uuid));
+    // A session with a mark is still being armed, however long Redis or a paused process delays that.
+    const marked = new Set(await store.marked(0));
     for (const { record: before } of suspects) {
       const { record, now } = await store.read(before.uuid);
-      // Somebody has written since: whoever did sees to its alarms.
+      // If the record was written since, its writer arms it.
       if (record?.rev === before.rev && !marked.has(record.uuid)) await this.#repair({ record, now });
     }
   }
 
-  /** A change of the policies in use, where nobody has come since and no alarm rung. */
+  /** Applies a change of the policies in force to a session that no activity and no alarm has reached since the change. */
   async #renew({ record, now }: LiveReading): Promise<void> {
     const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record);
     if (!successor) return;
     const renewed = await this.#on.store.commit(record.uuid, record, changePolicy(successor, this.#on.policies.rank, now));
-    // Whoever came in between has taken it up.
+    // In a conflict, the process that wrote in between applies it, or a later visit does.
     if (renewed.kind === 'committed') await this.#on.arming.arm(renewed, record);
   }
 
@@ -114,12 +114,12 @@ export class Sweep {
   }
 
   async #faultOf({ record, now }: LiveReading): Promise<Fault | null> {
-    // A warning that comes late, or not at all, is no fault: alarms that were set before warnings were wanted stand past it.
+    // A late or missing warning is no fault: alarms that were set before warnings were switched on ring after it.
     const needed = alarmsOf({ ...record, ingest: { ...record.ingest, warning: 0 } }, now);
     if (needed.length === 0) return null;
     const { uuid, n } = record;
-    // A handler does whatever the record needs: any alarm of this number will do, but for the delete that stands behind
-    // the others. Activity moves that out again and again.
+    // A handler does whatever the record needs, so any alarm of this number suffices, except a `delete` that rings after the
+    // others: activity keeps moving it later.
     const names: readonly AlarmName[] = needed.every(({ name }) => name === 'delete')
       ? ALARM_NAMES
       : ALARM_NAMES.filter((name) => name !== 'delete');

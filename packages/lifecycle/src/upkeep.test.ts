@@ -1,18 +1,18 @@
-import type { AlarmClock, Mark, Reading } from '@sandman/core';
+import type { AlarmClock, Reading } from '@sandman/core';
 import { beforeEach, expect, it } from 'vitest';
 import { Arming } from './arming.ts';
 import { only, Rounds, session, settled, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
 import { startUpkeep } from './upkeep.ts';
 
 let time: VirtualTime;
-let marks: Mark[];
+let marks: string[];
 let armed: string[];
 let buried: number;
 let repaired: number[];
 let failures: unknown[];
 
-/** Stands in for what the store does by itself. */
-let marked: (age: number) => Promise<Mark[]>;
+/** Methods of the store, which each test replaces. */
+let marked: (age: number) => Promise<string[]>;
 let read: (uuid: string) => Promise<Reading>;
 
 beforeEach(() => {
@@ -31,7 +31,7 @@ function start(): () => Promise<void> {
     marked: (age) => marked(age),
     read: (uuid) => read(uuid),
     async unmark(uuid) {
-      marks = marks.filter((mark) => mark.uuid !== uuid);
+      marks = marks.filter((mark) => mark !== uuid);
       return true;
     },
     async bury() {
@@ -53,8 +53,6 @@ function start(): () => Promise<void> {
   });
 }
 
-const mark = (uuid: string): Mark => ({ uuid, shard: 0 });
-
 it('each second it arms what a crash has left for 2 s, takes the marks away and says how many there were', async () => {
   const ages: number[] = [];
   marked = async (age) => {
@@ -63,7 +61,7 @@ it('each second it arms what a crash has left for 2 s, takes the marks away and 
   };
   const stop = start();
   await settled();
-  marks = [mark('a'), mark('b')];
+  marks = ['a', 'b'];
   await time.pass(2_000);
   expect(armed).toEqual(['a 42: sleep,delete', 'b 42: sleep,delete']);
   expect(marks).toEqual([]);
@@ -73,7 +71,7 @@ it('each second it arms what a crash has left for 2 s, takes the marks away and 
 });
 
 it('the mark of a session that is no more just goes', async () => {
-  marks = [mark('a')];
+  marks = ['a'];
   read = async () => ({ record: null, now: T0 });
   const stop = start();
   await settled();
@@ -82,7 +80,7 @@ it('the mark of a session that is no more just goes', async () => {
 });
 
 it('a session that cannot be armed keeps its mark for the next round, and stands in nobody’s way', async () => {
-  marks = [mark('a'), mark('b')];
+  marks = ['a', 'b'];
   const well = read;
   read = async () => {
     read = well;
@@ -104,7 +102,7 @@ it('a round that fails is reported, and the next one comes all the same; tombsto
     marked = well;
     throw new Error('Redis is away');
   };
-  marks = [mark('a')];
+  marks = ['a'];
   const stop = start();
   await settled();
   expect([failures, armed, buried]).toEqual([[new Error('Redis is away')], [], 1]);

@@ -2,7 +2,7 @@ import type { SessionStore } from '@sandman/core';
 import type { Arming } from './arming.ts';
 import { repeat, type Surroundings } from './surroundings.ts';
 
-/** How old a mark is before somebody else finishes the arming, in ms. */
+/** How old a mark must be before any worker arms it, in ms. */
 const MARK_AGE_MS = 2_000;
 const MARKS_EVERY_MS = 1_000;
 const BURY_EVERY_MS = 60_000;
@@ -11,15 +11,16 @@ export interface UpkeepOptions {
   readonly store: SessionStore;
   readonly arming: Arming;
   readonly surroundings: Surroundings;
-  /** Told how many sessions a crash had left without alarms. */
+  /** Called with the number of marks that a crash had left. */
   readonly repaired: (marks: number) => void;
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * What every worker does beside its alarms: finishes interrupted arming each second, forgets old tombstones.
+ * Starts the upkeep, which every worker runs beside its alarms: finishes interrupted arming each second, and removes old
+ * tombstones each minute.
  *
- * @returns what ends it, after the round that runs
+ * @returns a function that ends the upkeep, after the round that runs
  */
 export function startUpkeep({ store, arming, surroundings, repaired, failed }: UpkeepOptions): () => Promise<void> {
   const finish = async () => {

@@ -4,20 +4,20 @@ import type { Cluster, Redis } from 'ioredis';
 import { jobId, parseJobId } from './names.ts';
 import { KEPT_EVENTS, LEAD_MS } from './options.ts';
 
-/** BullMQ's answers to `changeDelay`, as its script has them. */
+/** Error codes of BullMQ's `changeDelay`, from its script. */
 const NO_SUCH_JOB = -1;
 const NOT_DELAYED = -3;
 
-/** A delayed job's score: its time in ms, and twelve bits below that keep the order of addition. */
+/** The factor of ms in a delayed job's score: the twelve bits below the time keep the order of addition. */
 const SCORE_PER_MS = 0x1000;
 
-/** An alarm that is due carries the trace it was set in; one for later carries none, and begins its own when it rings. */
+/** Adds alarms. One that is due now carries the trace in which it was set; one for later begins its own trace when it rings. */
 class AlarmQueue extends Queue {
-  /** @param delay in ms; what is due has none, or less */
+  /** @param delay ms; 0 or less: the alarm is due now */
   async arm(name: AlarmName, jobId: string, delay: number): Promise<void> {
     if (delay > 0) {
-      // Without BullMQ's telemetry, which would keep the trace in the job for as long as it stands, and without the id
-      // among its options, where it would take 40 bytes more.
+      // Avoids BullMQ's telemetry, which would keep the trace in the job until it rings, and leaves the id out of the job's
+      // options, where it would take 40 bytes more.
       await this.backend.addJob(new Job(this, name, {}, { delay }, jobId).asJSON(), jobId);
     } else {
       await this.add(name, {}, { jobId });
@@ -25,12 +25,12 @@ class AlarmQueue extends Queue {
   }
 }
 
-/** Alarms as delayed BullMQ jobs. A job carries nothing but its id: the record is the truth. */
+/** Sets alarms as delayed BullMQ jobs. A job carries nothing but its id: the record is the truth. */
 export class AlarmQueues implements AlarmClock {
   readonly #redis: Redis | Cluster;
   readonly #shards: readonly Record<AlarmName, AlarmQueue>[];
 
-  /** @param onError told of BullMQ's connection errors, which its queues would otherwise throw */
+  /** @param onError called with BullMQ's connection errors, which its queues would otherwise throw */
   constructor(connection: Redis | Cluster, prefix: string, shards: number, onError: (error: Error) => void, telemetry?: Telemetry) {
     this.#redis = connection;
     this.#shards = Array.from({ length: shards }, (_, shard) => {
@@ -40,7 +40,7 @@ export class AlarmQueues implements AlarmClock {
     });
   }
 
-  /** The three queues of each shard, for those who look at jobs rather than set alarms. */
+  /** The three queues of each shard, for code that reads jobs and sets no alarms. */
   get byShard(): readonly Readonly<Record<AlarmName, Queue>>[] {
     return this.#shards;
   }
@@ -54,17 +54,18 @@ export class AlarmQueues implements AlarmClock {
   }
 
   async move(ref: AlarmRef, at: number): Promise<boolean> {
-    // BullMQ counts it from this machine's clock in the same tick, so that the job stands where it should: neither the
-    // difference of that clock from Redis' nor the time since somebody read Redis' goes into it.
+    // BullMQ adds the delay to this machine's clock in the same tick, so the job's time is exact: neither the difference to
+    // Redis' clock nor the time since that clock was read matters.
     const delay = at - LEAD_MS - Date.now();
-    // BullMQ takes NaN for "now", and an alarm is never moved in: what is due already needs no moving.
+    // An alarm is never moved to an earlier time, and one that is due need not be moved. The form of the condition also stops
+    // NaN, which BullMQ takes for "now".
     if (!(delay > 0)) return true;
     try {
       await this.#queue(ref.uuid, ref.name).backend.changeDelay(jobId(ref), delay);
     } catch (error) {
       const code = (error as { code?: number }).code;
       if (code === NO_SUCH_JOB) return false;
-      // It waits or runs: its handler looks at the record, and moves itself.
+      // The job waits or runs. Its handler reads the record and moves the alarm itself.
       if (code !== NOT_DELAYED) throw error;
     }
     return true;
@@ -83,7 +84,7 @@ export class AlarmQueues implements AlarmClock {
 
   async rings(ref: AlarmRef): Promise<number | null> {
     const queue = this.#queue(ref.uuid, ref.name);
-    // `job.delay` counts from a timestamp that `changeDelay` does not move: only the set of delayed jobs knows.
+    // `job.delay` counts from a timestamp that `changeDelay` does not change, so only the set of delayed jobs has the time.
     const score = await this.#redis.zscore(queue.toKey('delayed'), jobId(ref));
     if (score !== null) return Math.floor(Number(score) / SCORE_PER_MS) + LEAD_MS;
     const state = await queue.getJobState(jobId(ref));
@@ -91,8 +92,8 @@ export class AlarmQueues implements AlarmClock {
   }
 
   /**
-   * The alarms of one name that ring next, soonest first. They may ring earlier than what they are about is due: only the
-   * record knows that.
+   * Returns the alarms of one name that ring next, soonest first. An alarm may ring before its deadline, which only the
+   * record has.
    *
    * @param limit 1 or more
    */
@@ -105,7 +106,7 @@ export class AlarmQueues implements AlarmClock {
     return all.flatMap(({ ref }) => ref ?? []).slice(0, limit);
   }
 
-  /** Per queue, over all shards: jobs that are due and not finished, also those that no worker is there to take up. */
+  /** Counts, per queue and over all shards, jobs that are due and not finished, also those that no worker has taken yet. */
   async backlog(): Promise<Record<AlarmName, number>> {
     const counts = { sleep: 0, delete: 0, wake: 0 };
     for (const shard of this.#shards) {
@@ -123,8 +124,9 @@ export class AlarmQueues implements AlarmClock {
   }
 
   /**
-   * How long ago the oldest alarm was due that nobody has taken up, in ms; 0 where there is none. Of those that wait in
-   * line already only wakes are known by their age: others were moved since they were added.
+   * Returns, per queue, how long ago the oldest alarm was due that no worker has taken, in ms; 0 where there is none. Of jobs
+   * that are in BullMQ's waiting list already, only wakes are counted: the age of others is unknown, because they were moved
+   * after they were added.
    */
   async late(): Promise<Record<AlarmName, number>> {
     const late = { sleep: 0, delete: 0, wake: 0 };
@@ -143,7 +145,7 @@ export class AlarmQueues implements AlarmClock {
     return late;
   }
 
-  /** The clock of a shard's Redis, in ms: jobs are due by that, whatever this machine's clock shows. */
+  /** Returns the clock of a shard's Redis, in ms. Lateness is measured by it, because this machine's clock may differ. */
   async #clock({ sleep }: Record<AlarmName, AlarmQueue>): Promise<number> {
     const [seconds, micros] = (await this.#redis.eval("return redis.call('TIME')", 1, sleep.toKey('delayed'))) as [string, string];
     return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);

@@ -5,13 +5,13 @@ import type { Cluster, Redis } from 'ioredis';
 import { parseJobId } from './names.ts';
 import { LEAD_MS, RETRY_MS, WORKER_OPTIONS } from './options.ts';
 
-/** Never throws: an error is a back-off in the record. */
+/** Handles an alarm. Never throws: an error becomes a backoff, or the alarm rings again. */
 export type AlarmHandler = (alarm: AlarmRef) => Promise<AlarmEnd>;
 
-/** BullMQ's answers that mean the job is no longer ours: it was removed, or stalled and another worker has it. */
+/** BullMQ's error codes for a job that this worker no longer has: it was removed, or it stalled and another worker took it. */
 const NOT_OURS = new Set([-1, -2, -3, -6]);
 
-/** Moves a running job to its next ring. Any error that left the processor would fail the job, and end the alarm. */
+/** Moves a running job to its next time. Retries on errors, because an error in the processor would fail the job and end the alarm. */
 async function ringAgain(job: Job, token: string | undefined, ms: number, onError: (error: Error) => void): Promise<void> {
   const at = Date.now() + (ms > LEAD_MS ? ms - LEAD_MS : ms);
   for (;;) {
@@ -29,14 +29,14 @@ export interface AlarmWorkersOptions {
   readonly connection: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
-  /** Jobs at once, per queue. */
+  /** Jobs that run at once, per queue. */
   readonly concurrency: number;
   readonly handle: AlarmHandler;
   readonly onError: (error: Error) => void;
   readonly telemetry?: Telemetry | undefined;
 }
 
-/** One BullMQ worker per queue and shard: wakes have their own, so they are never behind sleeps in a line. */
+/** Runs one BullMQ worker per queue and shard. Wakes have their own queue, so they never wait behind sleeps. */
 export class AlarmWorkers {
   readonly #workers: readonly Worker[];
 
@@ -67,12 +67,12 @@ export class AlarmWorkers {
     return this.#workers.every((worker) => worker.isRunning());
   }
 
-  /** Takes no more jobs for now, or takes them again. Jobs that run go on. */
+  /** Stops taking jobs for now, or takes them again. Running jobs go on. */
   async setPaused(paused: boolean): Promise<void> {
     await Promise.all(this.#workers.map((worker) => (paused ? worker.pause(true) : worker.resume())));
   }
 
-  /** Takes no more jobs and waits for those that run. Bound it: BullMQ waits without end. */
+  /** Stops taking jobs and waits for those that run. The caller must bound this, because BullMQ waits without a limit. */
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }

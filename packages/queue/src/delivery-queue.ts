@@ -4,7 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { KEPT_EVENTS, WORKER_OPTIONS } from './options.ts';
 
 const QUEUE = 'webhook';
-/** Tries between which the wait grows, in ms; then one an hour, for a day in all. */
+/** The wait between tries grows from the first value to the second; tries end after the third. In ms. */
 const FIRST_BACKOFF_MS = 5_000;
 const LONGEST_BACKOFF_MS = 3_600_000;
 const GIVE_UP_MS = 24 * 3_600_000;
@@ -13,32 +13,32 @@ const GIVE_UP_MS = 24 * 3_600_000;
 export interface DeliveryQueueOptions<Delivery extends object> {
   readonly connection: Redis | Cluster;
   readonly prefix: string;
-  /** Deliveries at once. */
+  /** Deliveries that run at once. */
   readonly concurrency: number;
   /**
-   * Delivers; what it throws is tried again later.
+   * Tries a delivery once. If it throws, it is called again later.
    *
-   * @param id the same each time
+   * @param id the same in each try
    */
   readonly deliver: (id: string, delivery: Delivery) => Promise<void>;
-  /** Told of one that was tried for a day. */
+  /** Called when a delivery is given up after a day of tries. */
   readonly gaveUp: (id: string, delivery: Delivery) => void;
   readonly onError: (error: Error) => void;
 }
 
-/** @param attempts so far, from 1 */
+/** @param attempts tries so far, from 1 */
 function backoff(attempts: number): number {
   const wait = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(attempts - 1, 20));
   return Math.round(wait * (1 - Math.random() / 4));
 }
 
-/** Deliveries as BullMQ jobs: each is tried until it succeeds, for a day. They have nothing to do with the alarms. */
+/** Makes deliveries as BullMQ jobs: each is tried until it succeeds, for a day. This queue is independent of the alarms. */
 export class DeliveryQueue<Delivery extends object> {
   readonly #queue: Queue;
   readonly #worker: Worker;
 
   constructor({ connection, prefix, concurrency, deliver, gaveUp, onError }: DeliveryQueueOptions<Delivery>) {
-    // One queue for all shards: what is told is in no script's way.
+    // One queue serves all shards, because no Lua script has to write deliveries together with a record.
     const tag = shardTag(prefix, 0);
     this.#queue = new Queue(QUEUE, { connection, prefix: tag, streams: { events: { maxLen: KEPT_EVENTS } } });
     this.#queue.on('error', onError);
@@ -61,10 +61,10 @@ export class DeliveryQueue<Delivery extends object> {
   }
 
   /**
-   * Adding an id that still waits does nothing.
+   * Adds a delivery. Does nothing if a delivery with this id still waits.
    *
-   * @param id of A-Z a-z 0-9 _ -
-   * @param name what it is, for people who look at jobs
+   * @param id characters A-Z a-z 0-9 _ -
+   * @param name the kind of delivery, for people who look at jobs
    */
   async add(id: string, name: string, delivery: Delivery): Promise<void> {
     await this.#queue.add(name, delivery, {
@@ -76,12 +76,12 @@ export class DeliveryQueue<Delivery extends object> {
     });
   }
 
-  /** How many are not delivered yet. */
+  /** Counts the deliveries that are not done yet. */
   size(): Promise<number> {
     return this.#queue.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized');
   }
 
-  /** Takes no more and waits for those that run. */
+  /** Stops taking deliveries and waits for those that run. */
   async close(): Promise<void> {
     await this.#worker.close();
     await this.#queue.close();

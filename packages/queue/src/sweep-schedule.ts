@@ -4,20 +4,20 @@ import type { Cluster, Redis } from 'ioredis';
 import { KEPT_EVENTS, WORKER_OPTIONS } from './options.ts';
 
 const QUEUE = 'sweep';
-/** How often it is made sure that the schedule is still there, in ms: a Redis that lost its data has lost it too. */
+/** How often the schedule is written again, in ms, because a Redis that lost its data has lost the schedule too. */
 const SCHEDULE_EVERY_MS = 30_000;
 
 export interface SweepScheduleOptions {
   readonly connection: Redis | Cluster;
   readonly prefix: string;
   readonly shards: number;
-  /** From one visit to a shard to the next, in ms. */
+  /** The time from one visit to a shard to the next, in ms. */
   readonly every: number;
   readonly visit: (shard: number) => Promise<void>;
   readonly onError: (error: Error) => void;
 }
 
-/** Visits each shard again and again, whichever worker has the time: one BullMQ job scheduler a shard. */
+/** Schedules visits to each shard, one BullMQ job scheduler per shard. Any worker may make a visit. */
 export class SweepSchedule {
   readonly #queues: readonly Queue[];
   readonly #workers: readonly Worker[];
@@ -34,7 +34,7 @@ export class SweepSchedule {
     schedule();
     this.#timer = setInterval(schedule, SCHEDULE_EVERY_MS);
     this.#workers = tags.map((tag, shard) =>
-      // A visit that fails is made up for by the next.
+      // A failed visit is not retried: the next one does its work.
       new Worker(QUEUE, () => visit(shard).catch(onError), { connection, prefix: tag, concurrency: 1, ...WORKER_OPTIONS }).on(
         'error',
         onError,
@@ -42,12 +42,12 @@ export class SweepSchedule {
     );
   }
 
-  /** Takes no more visits for now, or takes them again. One that runs goes on. */
+  /** Stops taking visits for now, or takes them again. A running visit goes on. */
   async setPaused(paused: boolean): Promise<void> {
     await Promise.all(this.#workers.map((worker) => (paused ? worker.pause(true) : worker.resume())));
   }
 
-  /** Takes no more visits and waits for those that run. */
+  /** Stops taking visits and waits for those that run. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#workers.map((worker) => worker.close()));

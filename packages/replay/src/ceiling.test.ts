@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { policyOf, run, type Step } from './example.fixture.ts';
 
-/** The minute at which a pod falls asleep, or is deleted, whose user came at minute 0 and never again. */
+/** The minute at which a pod falls asleep or is deleted if its user came at minute 0 and never again. */
 function endOf(signals: readonly number[], after: number, cap: number): number {
   let end = after;
   for (const at of signals.toSorted((a, b) => a - b)) if (at <= end) end = Math.max(end, Math.min(at + after, cap));

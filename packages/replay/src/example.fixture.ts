@@ -6,10 +6,10 @@ import { type Trace, TraceBuilder } from './trace.ts';
 export const MINUTE = 60_000;
 export const T0 = Date.parse('2026-11-24T08:00:00Z');
 
-/** What one session does: at which minute, and what (a user's activity, by default). */
+/** An event of one session: its minute, and its kind (a user's activity by default). */
 export type Step = number | readonly [minute: number, event: TraceEvent['event']];
 
-/** A trace of these sessions, named a, b, … */
+/** Builds a trace of these sessions, named a, b, … */
 export function traceOf(...sessions: Step[][]): Trace {
   const builder = new TraceBuilder();
   sessions.forEach((steps, i) => {
@@ -25,7 +25,7 @@ export function policyOf(sleepAfter: string, deleteAfter: string, backgroundCap 
   return new PolicyBook().resolve({ sleepAfter, deleteAfter, backgroundCap });
 }
 
-/** Runs one session until a minute, and says what it came to in minutes. */
+/** Simulates one session until a minute. @returns the totals in minutes, and the counts */
 export function run(steps: Step[], until: number, policy: ReturnType<typeof policyOf>, conditions: Partial<Conditions> = {}) {
   const result = simulate(traceOf(steps), policy, { until: T0 + until * MINUTE, wakeTime: 0, ...conditions });
   const { awakeSeconds, asleepSeconds, alwaysOnSeconds, sleeps, wakes, deletes, recreations, regrets } = result;

@@ -17,28 +17,28 @@ import {
 } from '@sandman/core';
 import { eventOf, timeOf } from './trace.ts';
 
-/** What would have been called at the session-manager. */
+/** A call that would have been made to the session-manager. */
 export type PodCall = Exclude<Action, 'status'> | 'create';
 
-/** Who is told what happens, in the order of time; `at` in ms of the epoch. */
+/** Receives what happens, in the order of time; `at` in ms since 1970. */
 export interface Observer {
   booked(bookings: readonly Booking[], at: number): void;
   called(call: PodCall, at: number): void;
 }
 
-/** How a simulated call always ends; its bounds are for those that do not. */
+/** The result of every simulated call, and the bound on a doubt, which never arises. */
 const DONE = { outcome: { kind: 'done' }, podBefore: 'unknown', chance: 0 } as const;
 const NO_DOUBT = { doubt: 0 };
 
-/** A token for the calls in flight: there is never but one. */
+/** The token of the call in flight; there is never more than one. */
 const TOKEN = 'simulated';
 
-/** No gap, no warning, and an API that is always there. */
+/** An intake without gaps and warnings, with an API that is always there. */
 const INGEST = { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: 0 };
 
 /**
- * The one record of a life, changed in place: of a million lives, copying it for each commit took more time than all else.
- * Built with the same fields in the same order each time, so that the engine finds every field where it found the last one's.
+ * The record of a {@link Life}, changed in place: with a million sessions, a copy for each commit took more time than all else.
+ * It always has the same fields in the same order, so that the JavaScript engine keeps one layout for it.
  */
 type Draft = { -readonly [Field in keyof SessionRecord]: SessionRecord[Field] };
 
@@ -52,12 +52,12 @@ function bookedOf({ policy, pod, wanted, action, cause, sleptAt }: SessionRecord
 }
 
 /**
- * Lives sessions one after the other, each with however many pods: the production core, with calls that always succeed and
- * a clock that jumps.
+ * Simulates sessions one after the other with the decisions of `core`, calls that always succeed, and a clock that jumps. A session
+ * may have several pods, one after another.
  */
 export class Life {
   readonly #record: Draft;
-  /** No look before this instant decides anything. Like a real alarm it may ring early, never late. */
+  /** When to decide next, ms; nothing is due before. Like a real alarm it may ring early, never late. */
   #alarm = 0;
   readonly #policy: Policy;
   readonly #wakeTime: number;
@@ -72,8 +72,7 @@ export class Life {
   }
 
   /**
-   * Runs one session from its first event to `until` (ms of the epoch), which includes what falls on that instant; what
-   * comes later is left out.
+   * Simulates one session from its first event to `until` (ms since 1970), inclusive. Later events are left out.
    *
    * @param events packed, in the order of time
    */
@@ -87,7 +86,7 @@ export class Life {
     this.#advance(until, true);
   }
 
-  /** Something happens; whatever is due before that instant has happened. */
+  /** Does what is due before `now`, then applies the event. */
   #happen(event: ActivityKind | 'logout', now: number): void {
     this.#advance(now, false);
     if (this.#record.pod === 'gone') {
@@ -95,7 +94,7 @@ export class Life {
       return;
     }
     if (event === 'logout') {
-      // Nobody waits for it any more.
+      // The wake in flight is ended first, because no caller waits for it any more.
       if (this.#record.action === 'wake') this.#end('wake', now);
       this.#change(remove(this.#record, 'logout'), now);
     } else {
@@ -117,7 +116,7 @@ export class Life {
       this.#alarm = now;
       this.#advance(now, true);
     } else if (change) {
-      // The greater part of all events: it only moves deadlines out, and no book is kept of it.
+      // Most events only postpone deadlines, which adds nothing to the usage.
       Object.assign(this.#record, change.patch);
     }
   }

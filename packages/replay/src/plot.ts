@@ -9,11 +9,11 @@ use([LineChart, ScatterChart, GridComponent, LegendComponent, TitleComponent, SV
 
 const INK = '#111827';
 const BLUE = '#2563eb';
-/** Of the policies, each in the legend: where two come to the same, labels would stand on one another. */
+/** The colours of the marked policies. They are named in the legend, because labels of equal results would cover each other. */
 const SHADES = ['#d97706', '#059669', '#7c3aed', '#dc2626', '#0891b2', '#92400e'];
 const LABEL = { fontSize: 12, color: INK };
 const TITLE = 'What sleeping sooner saves, and how often it is regretted';
-/** Labels of the sweep that leave one another room. */
+/** The points of the sweep that have a label, far enough apart for the text. */
 const LABELLED = new Set(['1m', '2m', '3m', '5m', '10m', '15m', '30m', '1h', '2h', '4h']);
 
 function axis(name: string, gap: number) {
@@ -22,7 +22,7 @@ function axis(name: string, gap: number) {
   return { ...common, axisLabel: { ...LABEL, formatter: (value: number) => value.toLocaleString('en') } };
 }
 
-/** Where a result stands: regrets of a thousand sleeps, percent saved. */
+/** The coordinates of a result: regrets per 1,000 sleeps, and percent saved. */
 const place = (result: Result) => [1_000 * regretShare(result), 100 * result.savedFraction];
 
 function onTheLine(result: Result) {
@@ -31,15 +31,17 @@ function onTheLine(result: Result) {
   return { value: place(result), label };
 }
 
-/** A policy beside the line. */
+/** The series of one policy beside the line of the sweep. */
 function mark(result: Result, i: number) {
   const name = `${result.name} (${result.policy.sleepAfter}, ${result.policy.deleteAfter})`;
   return { type: 'scatter', name, color: SHADES[i % SHADES.length], symbol: 'diamond', symbolSize: 14, z: 3, data: [place(result)] };
 }
 
 /**
+ * Draws a parameter sweep as a chart.
+ *
  * @param points of a sweep of `sleepAfter`
- * @param marked policies that are shown beside it
+ * @param marked results of other policies that are shown beside it
  * @returns an SVG, the same for the same results
  */
 export function drawSweep(points: readonly Point[], marked: readonly Result[]): string {
@@ -52,10 +54,10 @@ export function drawSweep(points: readonly Point[], marked: readonly Result[]): 
       animation: false,
       title: { text: TITLE, left: 12, top: 10, textStyle: { fontSize: 16, color: INK } },
       legend: { left: 12, top: 40, width: 720, itemGap: 44, textStyle: LABEL },
-      // Below two lines of the legend, whose gap between lines is the one between names.
+      // Below two lines of the legend; `itemGap` is also the gap between its lines.
       grid: { left: 72, right: 72, top: 142, bottom: 60, outerBoundsMode: 'none' },
       xAxis: axis('regrets per 1,000 sleeps', 36),
-      // Nothing saves more than all.
+      // Ends at 100 %, because nothing saves more.
       yAxis: { ...axis('saved, % of pods that run all the time', 48), max: ({ max }: { max: number }) => (max > 95 ? 100 : null) },
       series: [
         {
@@ -68,9 +70,9 @@ export function drawSweep(points: readonly Point[], marked: readonly Result[]): 
         ...marked.map(mark),
       ],
     });
-    // ECharts numbers charts, and the styles that answer a pointer, through the whole process; a picture needs neither.
+    // Removes ids and hover styles, which ECharts numbers over the whole process: equal results must give equal text.
     const svg = chart.renderToSVGString().replace(/<style.*?<\/style>| (class|pointer-events|ecmeta_\w+)="[^"]*"/gs, '');
-    // For whoever is read to.
+    // For screen readers.
     const named = svg.replace('>', `><title>${TITLE}</title>`);
     return `${named.replace(/\bzr\d+-/g, 'zr-').trimEnd()}\n`;
   } finally {

@@ -4,7 +4,7 @@ import { eventOf, timeOf } from './trace.ts';
 
 const AT = '2026-11-24T08:00:00.000Z';
 
-/** In chunks that cut lines, and characters, anywhere. */
+/** Yields a text in chunks that may end within a line or a character. */
 async function* inChunks(text: string, size: number) {
   const bytes = new TextEncoder().encode(text);
   for (let from = 0; from < bytes.length; from += size) yield bytes.subarray(from, from + size);

@@ -1,21 +1,21 @@
 import { BadLine, parseLine } from './line.ts';
 import { type Trace, TraceBuilder } from './trace.ts';
 
-/** Longer than any event; what is longer is no trace, and must not fill the memory. Characters. */
+/** The longest line that is read, in characters. It is longer than any event; a file without line ends must not fill the memory. */
 const LONGEST_LINE = 65_536;
 
 /**
- * Reads a trace as it comes, without ever holding its text. Lines without anything are none.
+ * Reads a trace chunk by chunk, without holding all of its text in memory. Skips empty lines.
  *
- * @param told is told now and then how many lines have been read
- * @throws BadLine at the first line that is wrong, and where there is none at all
+ * @param told called after each chunk with how many events have been read
+ * @throws BadLine at the first wrong line, and if there is no line at all
  */
 export async function readTrace(chunks: AsyncIterable<Uint8Array>, told: (lines: number) => void = () => {}): Promise<Trace> {
   const builder = new TraceBuilder();
   const decoder = new TextDecoder();
   let number = 0;
   let rest = '';
-  // Not only of what is still to end: whether a line will do must not hang on where chunks end.
+  // Complete lines are checked as well, so that the result does not depend on where chunks end.
   const bound = (line: string, at: number) => {
     if (line.length > LONGEST_LINE) throw new BadLine(`line ${at}: is longer than ${LONGEST_LINE} characters`);
   };

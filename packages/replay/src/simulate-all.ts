@@ -5,19 +5,19 @@ import { type Conditions, simulate } from './simulate.ts';
 import type { Result } from './tally.ts';
 import type { Trace } from './trace.ts';
 
-/** With fewer lines a thread takes longer to start than it saves. */
+/** The least lines for which threads are used: with fewer, a thread takes longer to start than it saves. */
 const WORTH_A_THREAD = 100_000;
 
-/** What a thread is given when it starts. */
+/** What a thread receives when it starts. */
 export interface ThreadData {
   readonly buffers: Trace['buffers'];
   readonly conditions: Conditions;
 }
 
 /**
- * What the trace would have cost under each of the policies: several at once, where there are cores and it is long.
+ * Simulates the trace under each of the policies, in several threads if the trace is long and there are cores.
  *
- * @param ended told how many are done, after each
+ * @param ended called after each policy with how many are done
  */
 export async function simulateAll(
   trace: Trace,
@@ -40,7 +40,7 @@ export async function simulateAll(
   return results;
 }
 
-/** The events are shared with the thread, not copied. */
+/** Runs `work` with a thread. The events are shared with it, not copied. */
 async function inThread(workerData: ThreadData, work: (run: (policy: Policy) => Promise<Result>) => Promise<void>): Promise<void> {
   const thread = new Worker(new URL('./simulate-thread.ts', import.meta.url), { workerData });
   try {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MINUTE, policyOf, run, type Step, T0, traceOf } from './example.fixture.ts';
 import { countSessions, simulate } from './simulate.ts';
 
-/** Asleep after 10 minutes, deleted after another 30. */
+/** Sleeps after 10 idle minutes, and is deleted after another 30. */
 const SHORT = policyOf('10m', '30m');
 const NO_COUNTS = { sleeps: 0, wakes: 0, deletes: 0, recreations: 0, regrets: 0 };
 

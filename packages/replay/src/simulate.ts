@@ -3,15 +3,15 @@ import { Life } from './life.ts';
 import { type Result, Tally } from './tally.ts';
 import { type Trace, timeOf } from './trace.ts';
 
-/** What is asked of a trace beside the policies. */
+/** The conditions of a simulation besides its policy. */
 export interface Conditions {
-  /** The end, ms of the epoch: pods that run still then have run until then. What the trace holds later is left out. */
+  /** The end, ms since 1970. Pods that still run are counted until then; later events of the trace are left out. */
   readonly until: number;
   /** How long a wake takes, in ms. */
   readonly wakeTime: number;
 }
 
-/** What the trace would have cost under a policy. */
+/** Simulates the trace under a policy. */
 export function simulate(trace: Trace, policy: Policy, { until, wakeTime }: Conditions): Result {
   const tally = new Tally(until);
   const life = new Life(policy, wakeTime, tally);
@@ -22,7 +22,7 @@ export function simulate(trace: Trace, policy: Policy, { until, wakeTime }: Cond
   return tally.result(policy);
 }
 
-/** How many sessions begin by then. */
+/** Counts the sessions whose first event is at or before `until` (ms since 1970). */
 export function countSessions(trace: Trace, until: number): number {
   let sessions = 0;
   for (let session = 0; session < trace.sessions; session++) if (timeOf(trace.eventsOf(session)[0]!) <= until) sessions++;

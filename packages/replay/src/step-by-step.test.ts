@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { simulate } from './simulate.ts';
 import { EVENTS, TraceBuilder } from './trace.ts';
 
-/** Everything happens on multiples of this, so that much falls on one instant; a tenth of what is a regret. ms. */
+/** All times are multiples of this, in ms, so that many events coincide. It is a tenth of the time within which a wake is a regret. */
 const UNIT = parseDuration('30s', 'unit');
 const LAST = 80;
 
@@ -13,7 +13,7 @@ interface Happening {
   readonly event: (typeof EVENTS)[number];
 }
 
-/** The contract's sentences, one instant after the other, with nothing of the core's. All in units. */
+/** Applies the rules of the API contract unit by unit, without any code of `core`. All times are in units. */
 function stepByStep(events: readonly Happening[], policy: Policy, until: number) {
   const units = (ms: number | null) => (ms === null ? Number.POSITIVE_INFINITY : ms / UNIT);
   const [sleepAfter, deleteAfter, cap] = [units(policy.sleepAfter), units(policy.deleteAfter), units(policy.backgroundCap)];
@@ -65,7 +65,7 @@ const traces = fc.array(fc.record({ at: fc.nat(LAST), event: fc.constantFrom(...
   maxLength: 14,
 });
 
-/** What never sleeps cannot have slept: so that a step-by-step run of nothing is no proof. */
+/** Sums over all runs, to show that the runs had sleeps, wakes and so on at all. */
 const seen = { sleeps: 0, wakes: 0, deletes: 0, recreations: 0, regrets: 0 };
 
 it('what jumps from deadline to deadline comes to what the contract says step by step', () => {
@@ -75,7 +75,7 @@ it('what jumps from deadline to deadline comes to what the contract says step by
       const policy = { name: 'custom', sleepAfter: ms(sleepAfter), deleteAfter: ms(deleteAfter), backgroundCap: cap * UNIT };
       const expected = stepByStep(events, policy, until);
       const builder = new TraceBuilder();
-      // Away from 1970, whose instants a record takes for none.
+      // Later than 1970, because 0 means "none" in a record.
       const start = 1_000 * UNIT;
       for (const { at, event } of events) builder.add({ uuid: 'a', at: start + at * UNIT, event });
 

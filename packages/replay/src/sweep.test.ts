@@ -4,7 +4,7 @@ import { drawSweep } from './plot.ts';
 import { simulate } from './simulate.ts';
 import { type Point, recommend, regretShare, sweepOf } from './sweep.ts';
 
-/** Comes back 8 minutes after, often; and after a night. */
+/** Users who often come back after 8 minutes, and then after a long pause. */
 const TRACE = traceOf([0, 8, 16, 24, 32, 600], [0, 600], [100, 108, 700]);
 const CONDITIONS = { until: T0 + 800 * MINUTE, wakeTime: 0 };
 
@@ -15,13 +15,13 @@ function points(): Point[] {
 it('a sweep says what each further minute costs and brings', () => {
   const { sweep } = recommend(points(), 1);
   const [one, two] = sweep;
-  // 11 comings, of which each is awake for a minute; a coming 8 minutes later regrets a sleep that is at most 5 minutes old.
+  // 11 visits, each awake for a minute. A visit 8 minutes later regrets a sleep only if that is at most 5 minutes old.
   expect(one).toMatchObject({ sleepAfter: '1m', awakeSeconds: 660, sleeps: 11, regrets: 0, perMinute: null });
   expect(two).toMatchObject({ sleepAfter: '2m', awakeSeconds: 1_320, perMinute: { awakeSeconds: 660, regretsAvoided: 0 } });
   const three = sweep.find(({ sleepAfter }) => sleepAfter === '3m');
   expect(three).toMatchObject({ regrets: 5, regretShare: 5 / 11, perMinute: { regretsAvoided: -5 } });
   const ten = sweep.find(({ sleepAfter }) => sleepAfter === '10m');
-  // From 7 to 10 minutes: all of 5 regrets gone, for 5 gaps of one minute and 6 ends of three.
+  // From 7 to 10 minutes: all 5 regrets are avoided, for one more minute in each of 5 gaps and three more at each of 6 ends.
   expect(ten).toMatchObject({ sleeps: 6, regrets: 0, perMinute: { awakeSeconds: 460, regretsAvoided: 5 / 3 } });
 });
 

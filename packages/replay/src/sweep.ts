@@ -1,26 +1,26 @@
 import type { Policy } from '@sandman/core';
 import type { Result } from './tally.ts';
 
-/** From 1 minute to 4 hours, denser where it matters. */
+/** The values of `sleepAfter` in a parameter sweep: 1 minute to 4 hours, denser at the short end. */
 const MINUTES = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240];
 
-/** Policies that differ in `sleepAfter` alone, the shortest first. */
+/** Makes policies that differ only in `sleepAfter`, the shortest first. */
 export function sweepOf({ deleteAfter, backgroundCap }: Pick<Policy, 'deleteAfter' | 'backgroundCap'>): Policy[] {
   return MINUTES.map((minutes) => ({ name: 'custom', sleepAfter: minutes * 60_000, deleteAfter, backgroundCap }));
 }
 
-/** A policy of a sweep, and what came of it. */
+/** A policy of a parameter sweep, and its result. */
 export interface Point {
   readonly policy: Policy;
   readonly result: Result;
 }
 
-/** Regrets ÷ sleeps; without any sleep there is nothing to regret. */
+/** Regrets ÷ sleeps; 0 if there are no sleeps. */
 export function regretShare({ regrets, sleeps }: Pick<Result, 'regrets' | 'sleeps'>): number {
   return sleeps > 0 ? regrets / sleeps : 0;
 }
 
-/** A point of the sweep as a person weighs it: what each minute more than at the point before it costs, and brings. */
+/** A point of the sweep, with what each additional minute since the point before it costs and brings. */
 export interface Step {
   readonly sleepAfter: string;
   readonly awakeSeconds: number;
@@ -28,16 +28,16 @@ export interface Step {
   readonly sleeps: number;
   readonly regrets: number;
   readonly regretShare: number;
-  /** Null at the first. */
+  /** Null at the first point. */
   readonly perMinute: { readonly awakeSeconds: number; readonly regretsAvoided: number } | null;
 }
 
 export interface Recommendation {
-  /** The share of regrets that was asked for, 0 to 1. */
+  /** The greatest share of regrets that the caller accepts, 0 to 1. */
   readonly atMost: number;
-  /** The cheapest of the sweep with no more regrets than that; null where there is none. */
+  /** The cheapest policy of the sweep with at most that share of regrets; null if there is none. */
   readonly policy: Result['policy'] | null;
-  /** From where on further minutes cost more, for what they bring, than those before. */
+  /** The policy after which further minutes cost more, for what they bring, than those before. */
   readonly knee: Result['policy'];
   readonly sweep: readonly Step[];
 }
@@ -56,7 +56,7 @@ function steps(points: readonly Point[]): Step[] {
   });
 }
 
-/** The point farthest below the straight line from the sweep's one end to the other, both scales taken as equally long. */
+/** Finds the point farthest below the straight line between the two ends of the sweep, with both axes scaled to the same length. */
 function kneeOf(points: readonly Point[]): Point {
   const [first, last] = [points[0]!.result, points.at(-1)!.result];
   const part = (value: number, from: number, to: number) => (to === from ? 0 : (value - from) / (to - from));
@@ -66,10 +66,10 @@ function kneeOf(points: readonly Point[]): Point {
 }
 
 /**
- * Weighs what sleeping sooner saves against how often it is regretted.
+ * Recommends a policy: weighs what a shorter `sleepAfter` saves against the regrets that it causes.
  *
  * @param points of a sweep, the shortest `sleepAfter` first
- * @param atMost the share of sleeps that may be regretted, 0 to 1
+ * @param atMost the greatest share of sleeps that may be regretted, 0 to 1
  */
 export function recommend(points: readonly Point[], atMost: number): Recommendation {
   const good = points.filter(({ result }) => regretShare(result) <= atMost);

@@ -1,7 +1,7 @@
 import { type Booking, type CLOCKS, describePolicy, type Policy, REGRET_MS } from '@sandman/core';
 import type { Observer, PodCall } from './life.ts';
 
-/** What a policy would have cost and saved, as the contract shows it. */
+/** What a policy would have cost and saved, in the form of the API's `/v1/savings`. */
 export interface Result {
   readonly name: string;
   readonly policy: ReturnType<typeof describePolicy>;
@@ -18,7 +18,7 @@ export interface Result {
 
 type Clock = (typeof CLOCKS)[number];
 
-/** Keeps one policy's books up to `end` (ms of the epoch): what runs still then has run until then. */
+/** Sums up the usage of one policy up to `end` (ms since 1970): pods that still run then are counted until then. */
 export class Tally implements Observer {
   readonly #end: number;
   readonly #ms: Record<Clock, number> = { awake: 0, asleep: 0, alwaysOn: 0 };

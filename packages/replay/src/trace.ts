@@ -2,15 +2,15 @@ import type { TraceEvent } from './line.ts';
 import { UuidIndex } from './uuid-index.ts';
 
 /**
- * What happened at one instant, in this order: activity at the very instant of a deadline or a logout comes first, and the
+ * The events in the order in which those of the same ms are applied: activity comes before a logout, and before a deadline. The
  * order of a trace's lines means nothing.
  */
 export const EVENTS = ['user', 'background', 'logout'] as const;
 
-/** An event in one number, so that numeric order is the order in time; exact for all times that there are. */
+/** Events are packed into one number, time × `SLOTS` + event, so that numeric order is the order in time. It is exact for every `Date`. */
 const SLOTS = 4;
 
-/** @returns ms of the epoch */
+/** @returns ms since 1970 */
 export function timeOf(packed: number): number {
   return Math.floor(packed / SLOTS);
 }
@@ -19,10 +19,10 @@ export function eventOf(packed: number): TraceEvent['event'] {
   return EVENTS[packed % SLOTS]!;
 }
 
-/** Lines to a block. Blocks are never moved: doubling one array would hold everything twice. */
+/** Lines in a block. Blocks are never moved: to double one array, everything would be in memory twice. */
 const BLOCK = 1 << 18;
 
-/** Who did what when, in 12 bytes a line, until all lines are there. */
+/** Collects the lines of a trace, in 12 bytes each, until all have been read. */
 export class TraceBuilder {
   #sessions = new UuidIndex();
   #counts = new Uint32Array(1_024);
@@ -76,10 +76,10 @@ export class TraceBuilder {
 /** The events of every session, in the order of time; sessions are numbered in the order of their first lines. */
 export class Trace {
   readonly sessions: number;
-  /** Of the first line and of the last one, ms of the epoch. */
+  /** The times of the earliest and of the latest event, ms since 1970. */
   readonly from: number;
   readonly to: number;
-  /** For a thread that reads the same trace. */
+  /** Shared memory, from which a thread can build the same trace. */
   readonly buffers: { readonly starts: Uint32Array; readonly events: Float64Array };
 
   constructor(buffers: Trace['buffers']) {
@@ -99,7 +99,7 @@ export class Trace {
     return this.buffers.events.length;
   }
 
-  /** Of one session, packed; {@link timeOf} and {@link eventOf} unpack. */
+  /** @returns the events of one session, packed; {@link timeOf} and {@link eventOf} unpack them */
   eventsOf(session: number): Float64Array {
     const { starts, events } = this.buffers;
     return events.subarray(starts[session], starts[session + 1]);

@@ -24,7 +24,7 @@ it('numbers uuids as a Map would, in the order in which they first come', () => 
 
 it('grows through many blocks, and still knows all', () => {
   const index = new UuidIndex();
-  // 61 bytes each: some blocks, none filled to its very end.
+  // 61 bytes each, in several blocks, none of which is filled to its last byte.
   const uuidOf = (i: number) => `${i}`.padStart(60, '0');
   for (let i = 0; i < 80_000; i++) if (index.numberOf(uuidOf(i)) !== i) throw new Error(`${i} is another`);
   for (let i = 79_999; i >= 0; i--) if (index.numberOf(uuidOf(i)) !== i) throw new Error(`${i} was forgotten`);
@@ -32,7 +32,7 @@ it('grows through many blocks, and still knows all', () => {
 });
 
 it('tells two uuids of one hash apart', () => {
-  // The best-known pair of FNV-1a with 32 bits.
+  // The best-known collision of 32-bit FNV-1a.
   const index = new UuidIndex();
   expect([index.numberOf('costarring'), index.numberOf('liquid'), index.numberOf('costarring')]).toEqual([0, 1, 0]);
 });

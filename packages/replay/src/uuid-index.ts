@@ -1,4 +1,4 @@
-/** Bytes to a block of text. Blocks are never moved: doubling one buffer would hold everything twice. */
+/** Bytes in a block of text. Blocks are never moved: to double one buffer, everything would be in memory twice. */
 const BLOCK = 1 << 20;
 
 /** FNV-1a, mixed so that its lowest bits depend on all. */
@@ -9,14 +9,14 @@ function hashOf(uuid: string): number {
 }
 
 /**
- * Numbers uuids from 0 on, in the order in which they first come. A Map takes 1.2 GB for ten million of
- * them, and ends at 16.7 million; this is a table of open addressing over the uuids' own bytes, a length before each.
+ * Numbers uuids from 0 on, in the order in which they first come. It is a hash table with open addressing; the uuids are stored
+ * as bytes, each after its length. A Map takes 1.2 GB for ten million uuids, and its limit is 16.7 million.
  */
 export class UuidIndex {
   #count = 0;
-  /** A power of two of them, at most two thirds in use: a uuid's number + 1, or 0. */
+  /** The slots of the table: the number of a uuid + 1, or 0. Their count is a power of two; at most two thirds are in use. */
   #slots = new Uint32Array(1_024);
-  /** By number. */
+  /** The hash of each uuid, by its number. */
   #hashes = new Uint32Array(512);
   #places = new Uint32Array(512);
   readonly #blocks: Uint8Array[] = [];
@@ -52,7 +52,7 @@ export class UuidIndex {
     return true;
   }
 
-  /** None lies across two blocks. */
+  /** Stores a uuid; none lies across two blocks. @returns its place, in bytes over all blocks */
   #append(uuid: string): number {
     if (this.#end + 1 + uuid.length > this.#blocks.length * BLOCK) {
       this.#end = this.#blocks.length * BLOCK;

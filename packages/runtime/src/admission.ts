@@ -1,25 +1,25 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { InvalidInput } from '@sandman/core';
 
-/** How long a start waits for it, in ms: a process with wrong settings should end before it serves, and Redis may be away. */
+/** How long a start waits for the check, in ms: a process with wrong settings should end before it serves. Redis may be away. */
 const SOON_MS = 1_000;
-/** How soon it is tried again where Redis is away, in ms. */
+/** How soon the check is tried again where Redis is away, in ms. */
 const AGAIN_MS = 250;
-/** How often it is checked again later, in ms: Redis may have lost its data, and another process have come first. */
+/** How often the check is repeated later, in ms: Redis may have lost its data, and another process may have announced first. */
 const EVERY_MS = 3_000;
 
 export interface AdmissionOptions {
-  /** Throws InvalidInput where the settings do not fit the data, and anything else where that cannot be told. */
+  /** Throws InvalidInput where the settings do not fit the data, and any other error where it could not check. */
   readonly check: () => Promise<void>;
   /** Ends the process. */
   readonly fail: (error: unknown) => void;
-  /** Told why it cannot be told; once, until it can. */
+  /** Called with the error where the first check failed for another reason than the settings; once, before it first succeeds. */
   readonly unknown: (error: unknown) => void;
 }
 
 /**
- * Whether this process may touch the data in Redis: only after its settings were found to fit the data. Where Redis is away
- * that is found out when it is back; where they do not fit, the process ends.
+ * Lets a process use the data in Redis only after a check that its settings fit the data. While Redis is away the check is
+ * repeated. If the settings do not fit, the process ends.
  */
 export class Admission {
   readonly #on: AdmissionOptions;
@@ -37,17 +37,17 @@ export class Admission {
     return this.#isGiven;
   }
 
-  /** Settles once it may; never where it may not. */
+  /** Resolves once the check has succeeded; never if it does not. */
   get given(): Promise<void> {
     return this.#given;
   }
 
-  /** @throws Error until it may */
+  /** @throws Error until the check has succeeded */
   assertGiven(): void {
     if (!this.#isGiven) throw new Error('it is not known yet whether the settings of this process fit the data in Redis');
   }
 
-  /** Waits until it is given, for a second at most. */
+  /** Waits until the check has succeeded, for 1 s at most. */
   async soon(): Promise<void> {
     await Promise.race([this.#given, pause(SOON_MS)]);
   }
@@ -61,7 +61,7 @@ export class Admission {
     this.#isGiven = true;
   }
 
-  /** @param told whether operators know already that it cannot be told */
+  /** @param told whether `unknown` is not to be called, because operators know already, or because this is a later check */
   async #check(told = true): Promise<boolean> {
     const { check, fail, unknown } = this.#on;
     try {

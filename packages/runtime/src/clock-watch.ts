@@ -4,7 +4,7 @@ import { RedisClock } from './redis-clock.ts';
 
 /** How often the clocks are compared, in ms. */
 const EVERY_MS = 1_000;
-/** A difference that is logged, in ms. */
+/** A larger difference is logged, in ms. */
 const LOGGED_MS = 1_000;
 
 export interface ClockWatchOptions {
@@ -16,7 +16,7 @@ export interface ClockWatchOptions {
   readonly logger: Logger;
 }
 
-/** Compares this machine's clock with Redis' each second, and tells operators. */
+/** Compares this machine's clock with Redis' each second, sets the metric, and logs a large difference. */
 export class ClockWatch {
   readonly #clock: RedisClock;
   readonly #on: ClockWatchOptions;

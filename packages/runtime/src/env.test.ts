@@ -126,7 +126,7 @@ it('reads what is well formed', () => {
     API_KEYS: ['0123456789abcdef', 'fedcba9876543210'],
     SESSION_MANAGER_URL: 'https://sm.example/base',
     LATE_EFFECT_BOUND: 1_500,
-    // 24.8 days: a timer of Node runs no longer.
+    // 24.8 days, the longest time of a Node timer.
     KEEP_ALIVE_TIMEOUT: 2_147_482_647,
     TRUST_PROXY: ['127.0.0.1', '10.0.0.0/8', '2001:db8::/32'],
   });

@@ -1,7 +1,7 @@
 import type { Variable } from './variable-forms.ts';
 import { type Reader, VARIABLES } from './variables.ts';
 
-/** A variable that is missing or malformed. Its message names it and what is expected, never what was given. */
+/** A variable is missing or malformed. The message has the variable's name and what is expected, never its value. */
 export class EnvError extends Error {
   override readonly name = 'EnvError';
 }
@@ -10,7 +10,7 @@ export type VariableName = keyof typeof VARIABLES;
 export type Env<Name extends VariableName> = { readonly [N in Name]: ReturnType<(typeof VARIABLES)[N]['parse']> };
 
 /**
- * Reads the variables a process needs, and no others. An empty one counts as missing.
+ * Reads these variables, and no others. An empty variable counts as missing.
  *
  * @throws EnvError for the first that is missing or malformed
  */
@@ -32,7 +32,7 @@ type NameReadBy<R extends Reader> = {
   [N in VariableName]: R extends (typeof VARIABLES)[N]['readBy'][number] ? N : never;
 }[VariableName];
 
-/** The names of the variables that a process reads. */
+/** Returns the names of the variables that a process reads. */
 export function namesReadBy<R extends Reader>(reader: R): NameReadBy<R>[] {
   const names = Object.keys(VARIABLES) as VariableName[];
   return names.filter((name): name is NameReadBy<R> => (VARIABLES[name].readBy as readonly Reader[]).includes(reader));

@@ -2,26 +2,26 @@ import type { AlarmName, LiveStatus, Spell } from '@sandman/core';
 import type { Metrics } from './metrics.ts';
 import { shared } from './shared.ts';
 
-/** How old the fleet's figures may be, in ms: they are read once for all scrapes. */
+/** How old the fleet's figures may be, in ms: scrapes within this time share one reading. */
 const FLEET_MS = 1_000;
 const STATES = ['awake', 'asleep'] as const;
 const SIDES = ['would', 'was'] as const;
 const NOTHING = { awake: 0, asleep: 0, gone: 0, regrets: 0 };
 
-/** What describes the fleet as a whole. It stands in Redis and reads the same from every process. */
+/** Reads the figures of the whole fleet from Redis; every process reads the same. */
 export interface Fleet {
   readonly sessions: () => Promise<Record<LiveStatus, number>>;
-  /** Alarms due and not done, by queue. */
+  /** Alarms that are due and not done, by queue. */
   readonly backlog: () => Promise<Record<AlarmName, number>>;
-  /** Pod time in ms, and regrets, by policy. */
+  /** Usage by policy: pod time in ms, and regrets. */
   readonly books: () => Promise<ReadonlyMap<string, { readonly awake: number; readonly asleep: number; readonly regrets: number }>>;
-  /** What shadow policies would have made of it, and what was made of it, in ms and counts. */
+  /** Totals by shadow policy: under it (`would`), and under the sessions' own policies (`was`); times in ms. */
   readonly shadows: () => Promise<ReadonlyMap<string, { readonly would: Spell; readonly was: Spell }>>;
-  /** The names of the policies and of the shadow policies in force: each has its series from the start. */
+  /** The names of the policies and of the shadow policies in force. Each has its series from the start. */
   readonly policies: () => { readonly names: readonly string[]; readonly shadows: readonly string[] };
 }
 
-/** Makes what refreshes the metrics that describe the fleet, for a scrape: Redis is read once a second at most. */
+/** Returns a function that refreshes the metrics of the fleet for a scrape. It reads Redis once a second at most. */
 export function refreshFleet(metrics: Metrics, fleet: Fleet): () => Promise<void> {
   const { sessions, dueBacklog, podSeconds, regrets, shadowPodSeconds, shadowRegrets } = metrics;
   return shared(FLEET_MS, async () => {
@@ -29,7 +29,7 @@ export function refreshFleet(metrics: Metrics, fleet: Fleet): () => Promise<void
     const inForce = fleet.policies();
     for (const [status, count] of Object.entries(byStatus)) sessions.set({ status }, count);
     for (const [queue, count] of Object.entries(due)) dueBacklog.set({ queue }, count);
-    // Counted in Redis: here they are only shown.
+    // These are counted in Redis, so each refresh replaces their values.
     for (const metric of [podSeconds, regrets, shadowPodSeconds, shadowRegrets]) metric.reset();
     for (const policy of new Set([...inForce.names, ...books.keys()])) {
       const book = books.get(policy) ?? NOTHING;

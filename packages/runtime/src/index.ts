@@ -10,6 +10,7 @@ export { type OpsServer, type OpsServerOptions, startOpsServer } from './ops-ser
 export { Places, type Release, whenOver } from './places.ts';
 export { type Running, runProcess } from './process.ts';
 export { answers, connectRedis } from './redis.ts';
+export { redisTrouble } from './redis-errors.ts';
 export { scraper } from './scrape.ts';
 export { counter, histogram } from './series.ts';
 export { shared } from './shared.ts';

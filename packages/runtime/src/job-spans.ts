@@ -1,7 +1,7 @@
 import { context, INVALID_SPAN_CONTEXT, isSpanContextValid, SpanKind, trace } from '@opentelemetry/api';
 import { BullMQOTelSpan, BullMQOtel } from 'bullmq-otel';
 
-/** BullMQ's `telemetry`, without the spans it makes of each of its polls: nobody's trace is in them. */
+/** Makes BullMQ's `telemetry`, without the spans of BullMQ's polls, which belong to no trace. */
 export function traceJobs(): BullMQOtel {
   const telemetry = new BullMQOtel();
   const { tracer } = telemetry;

@@ -3,7 +3,7 @@ import { type Logger, pino } from 'pino';
 
 export type { Logger };
 
-/** What may be known of an error: ioredis' carry their commands, and that of a refused login the password, at any depth. */
+/** Picks the fields of an error that may be logged. Errors of ioredis, at any depth, contain the command, and so a password. */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
   const { name, message, stack, cause, code, lastNodeError } = error as Error & { code?: unknown; lastNodeError?: unknown };
@@ -17,13 +17,13 @@ function describe(error: unknown): unknown {
   };
 }
 
-/** Where a line belongs, if it is written inside a trace. */
+/** Returns the id of the trace in which a line is logged, if there is one. */
 function ofTrace(): { traceId?: string } {
   const span = trace.getActiveSpan()?.spanContext();
   return span && isSpanContextValid(span) ? { traceId: span.traceId } : {};
 }
 
-/** JSON lines on standard output. Neither headers that carry keys nor what was sent to Redis reaches them. */
+/** Makes a logger that writes JSON lines to standard output, without keys in headers and without commands sent to Redis. */
 export function createLogger(level: string, name: string): Logger {
   const secrets = ['x-api-key', 'authorization', 'cookie'].map((header) => `*.headers["${header}"]`);
   const headers = [...secrets, ...secrets.map((path) => path.slice(2))];

@@ -14,14 +14,14 @@ import { counter, histogram } from './series.ts';
 
 const CALL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** The calls to the session-manager that each process makes. The API deletes a pod that it could not track. */
+/** The calls to the session-manager that each process makes. The API makes `delete` for a pod that it created and cannot track. */
 const CALLS_OF: Readonly<Record<'api' | 'worker', readonly Call[]>> = { api: ['create', 'chat', 'delete'], worker: ACTIONS };
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /**
- * Creates the metrics of one process. What it counts has its series from the start; what describes the fleet has them from
- * the first reading of Redis on ({@link refreshFleet}), because a 0 before a large sum would look like a jump.
+ * Creates the metrics of one process. Metrics that the process counts have their series from the start. Metrics of the fleet
+ * have them after the first reading of Redis ({@link refreshFleet}), because a 0 before a large sum would look like a jump.
  */
 export function createMetrics(process: 'api' | 'worker') {
   const registry = new Registry();
@@ -76,7 +76,7 @@ export function createMetrics(process: 'api' | 'worker') {
     }),
     circuitOpen: new Gauge({
       name: 'sandman_circuit_open',
-      help: '1 while this process calls the session-manager only to find out whether it is back',
+      help: '1 while calls to the session-manager wait because it fails, or while it answers 404 for session after session',
       registers,
     }),
     patrol: counter(registry, {

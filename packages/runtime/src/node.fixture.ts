@@ -6,7 +6,7 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs `code`, an ES module, in a Node of its own; `./` is this folder. */
+/** Runs `code`, an ES module, in a Node process of its own; `./` in imports is this folder. */
 export function runNode(code: string): { readonly child: ChildProcess; readonly stdout: () => string; readonly ended: Promise<Ended> } {
   const args = ['--input-type=module', '--eval', code];
   const child = spawn(process.execPath, args, { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'pipe'] });

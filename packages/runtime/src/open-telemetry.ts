@@ -6,20 +6,20 @@ import { traceJobs } from './job-spans.ts';
 import type { Logger } from './logger.ts';
 import { type RequestSpans, traceRequests } from './request-spans.ts';
 
-/** What a process hands to those whose work is traced. */
+/** The parts of tracing that a process gives to its server and its queues. */
 export interface Tracing {
-  /** A Fastify plugin that makes a span of each request; null where nothing is traced. */
+  /** A Fastify plugin that makes a span for each request; null where tracing is off. */
   readonly requests: RequestSpans | null;
-  /** BullMQ's `telemetry`; undefined where nothing is traced. */
+  /** BullMQ's `telemetry`; undefined where tracing is off. */
   readonly jobs: BullMQOtel | undefined;
-  /** Sends what is not sent yet, for at most 2 s. */
+  /** Sends the remaining spans, for at most 2 s. */
   close(): Promise<void>;
 }
 
-/** How long a process that is told to stop waits for whoever collects its traces, in ms. */
+/** How long a stopping process waits for the trace collector, in ms. */
 const FLUSH_MS = 2_000;
 
-/** It writes an error as JSON of all its parts; its stack begins with what it is. */
+/** Shortens a message of OpenTelemetry. It writes an error as JSON of all its fields; the first line of the stack names the error. */
 function headline(complaint: string): string {
   try {
     return (JSON.parse(complaint) as { stack: string }).stack.split('\n')[0]!;
@@ -28,7 +28,10 @@ function headline(complaint: string): string {
   }
 }
 
-/** OpenTelemetry's own complaints as lines of our log, and as nobody's trace: what sends spans runs in that of the last one. */
+/**
+ * Writes OpenTelemetry's warnings and errors to the log, outside any trace: the code that sends spans runs in the context of
+ * the last one, and the line would get that trace's id.
+ */
 function complainTo(logger: Logger): void {
   const complain = (complaint: string) => context.with(ROOT_CONTEXT, () => logger.warn({ reason: headline(complaint) }, 'tracing'));
   const ignore = () => {};
@@ -36,13 +39,13 @@ function complainTo(logger: Logger): void {
   diag.setLogger(log, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
 }
 
-/** Starts the SDK as `OTEL_*` has it, for traces alone: figures are Prometheus' business and lines pino's. */
+/** Starts the SDK as `OTEL_*` configures it, for traces only: Prometheus has the metrics, and pino the logs. */
 export function startSdk(name: string, logger: Logger): Tracing {
   const requests = traceRequests();
   const sdk = new NodeSDK({
-    // Not its `serviceName`, which would win over the environment.
+    // The option `serviceName` would override the environment.
     resource: resources.defaultResource().merge(resources.resourceFromAttributes({ 'service.name': name })),
-    // Neither of them may be left out: what is undefined the SDK sends by itself.
+    // Both must be set: the SDK has exporters of its own where they are undefined.
     metricReaders: [],
     logRecordProcessors: [],
     instrumentations: [requests.instrumentation, new UndiciInstrumentation({ requireParentforSpans: true })],

@@ -3,12 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 
 export interface OpsServerOptions {
-  /** Empty: all addresses, IPv6 and IPv4. */
+  /** Address to listen on; empty: all, IPv6 and IPv4. */
   readonly host: string;
-  /** 0: any free one. */
+  /** Port to listen on; 0: any free one. */
   readonly port: number;
   readonly ready: () => Promise<boolean>;
-  /** Answers the text of `/metrics`. */
+  /** Returns the text of `/metrics`. */
   readonly scrape: () => Promise<string>;
 }
 
@@ -17,7 +17,7 @@ export interface OpsServer {
   close(): Promise<void>;
 }
 
-/** `/healthz`, `/readyz` and `/metrics` for a process that serves nothing else. */
+/** Serves `/healthz`, `/readyz` and `/metrics` for a process that has no other server. */
 export async function startOpsServer({ host, port, ready, scrape }: OpsServerOptions): Promise<OpsServer> {
   const answer = (response: ServerResponse, status: number, type: string, body: string) => {
     response.writeHead(status, { 'content-type': type }).end(body);

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http';
 
-/** Gives a place back; further calls do nothing. */
+/** Gives the places back that were taken together; further calls do nothing. */
 export type Release = () => void;
 
-/** Counts out a bounded number of places: streams, waiting callers, bytes. */
+/** Gives out a bounded number of places: streams, waiting callers or bytes. */
 export class Places {
   readonly most: number;
   #taken = 0;
@@ -27,7 +27,7 @@ export class Places {
    * Takes places.
    *
    * @param count 0 or more, and at most `most`
-   * @returns what gives them back; null where fewer than `count` are free, and then none is taken
+   * @returns a function that gives them back; null where fewer than `count` are free, and then none is taken
    */
   take(count = 1): Release | null {
     if (this.#taken + count > this.most) return null;
@@ -41,8 +41,8 @@ export class Places {
 }
 
 /**
- * Calls `then` once, as soon as an answer is sent or its caller is gone: at once where that has happened already, since
- * `close` is emitted only once and may precede whatever a handler waited for.
+ * Calls `then` once, as soon as the answer is sent or the connection is closed. If that has happened already, calls it at
+ * once: `close` is emitted only once, perhaps while a handler was still waiting for something else.
  */
 export function whenOver(answer: ServerResponse, then: () => void): void {
   if (answer.closed) then();

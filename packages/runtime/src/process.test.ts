@@ -9,10 +9,10 @@ const preamble = `
   import { runProcess } from './process.ts';
 `;
 
-/** A process whose start is `start`, the body of an async function. */
+/** Runs a process that starts with `start`, the body of an async function. */
 const run = (start: string) => runNode(`${preamble} await runProcess('probe', async () => { ${start} });`);
 
-/** One that is up (it said so), stays up, and closes by `close`. */
+/** Runs a process until it prints `up`; it then keeps running, and its `close` runs the code given. */
 async function up(close: string) {
   const it = run(`setInterval(() => {}, 1e6); console.log('up'); return { async close() { console.log('closing'); ${close} } };`);
   await said(it, 'up');
@@ -58,7 +58,7 @@ describe('a signal', () => {
     const probe = await up('await new Promise(() => {});');
     probe.child.kill('SIGINT');
     await said(probe, 'closing');
-    // The second itself is what is tested.
+    // A real second: the test is about this time.
     await setTimeout(1_050);
     probe.child.kill('SIGINT');
     expect((await probe.ended).code).toBe(130);

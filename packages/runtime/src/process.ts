@@ -1,33 +1,34 @@
 import { InvalidInput } from '@sandman/core';
 import { EnvError } from './env.ts';
 
-/** How long a process may drain, in ms. */
+/** How long a process may take to close after a signal, in ms. */
 const DRAIN_MS = 25_000;
-/** A SIGINT this long after the first signal is a person's second Ctrl-C, not the same one by another way; ms. */
+/** A SIGINT later than this after the first signal is a second Ctrl-C; an earlier one is the same Ctrl-C, sent twice; ms. */
 const SAME_SIGNAL_MS = 1_000;
-/** What shells give for a process that SIGINT ended. */
+/** The exit code that shells report for a process ended by SIGINT. */
 const FORCED = 130;
 
 export interface Running {
-  /** Takes nothing new, finishes what runs, lets go of everything. */
+  /** Accepts no new work, finishes the work in progress, and releases all resources. */
   close(): Promise<void>;
 }
 
 /**
- * Runs a process of ours: a bad environment is one line and exit code 2, any other failed start one line and 1;
- * SIGTERM and SIGINT drain for at most 25 s and exit 0, an uncaught error does and exits 1. A second Ctrl-C ends it at once.
+ * Runs a process. A bad environment, or settings that do not fit the data, are one line and exit code 2; any other failed
+ * start is one line and exit code 1. SIGTERM and SIGINT close the process within 25 s, with exit code 0; an uncaught error
+ * does too, with exit code 1. A second Ctrl-C ends it at once, with 130.
  *
- * @param start is given what ends the process later, at once, as a failed start would
+ * @param start starts the process; it gets a function that ends the process at once, as a failed start does
  */
 export async function runProcess(name: string, start: (fail: (error: unknown) => void) => Promise<Running>): Promise<void> {
   let leavingSince: number | undefined;
-  // close-with-grace ends with code 1 at the second signal; ours arrive twice as a rule (from the group and from npm).
+  // Not close-with-grace: it exits with code 1 at the second signal, and signals usually arrive twice (process group and npm).
   const leave = async (code: number) => {
     if (leavingSince !== undefined) return;
     leavingSince = performance.now();
     setTimeout(() => process.exit(code), DRAIN_MS).unref();
     try {
-      // A signal may come while it starts: what is half open is closed when it is whole.
+      // If the signal came during the start, close only after the start has ended.
       await (await starting).close();
     } catch (error) {
       process.stderr.write(`${name}: ${error}\n`);

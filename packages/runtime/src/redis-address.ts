@@ -1,4 +1,4 @@
-/** One server of a Redis. */
+/** The address of one server. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
@@ -7,11 +7,11 @@ export interface Endpoint {
 interface Access {
   /** Whether connections are encrypted, to the sentinels too. */
   readonly tls: boolean;
-  /** What the data nodes want; null where they want nothing. The user is null for the default one. */
+  /** The login of the data nodes; null where they need none. `user` is null for Redis' default user. */
   readonly login: { readonly user: string | null; readonly password: string } | null;
 }
 
-/** Where Redis is, as `REDIS_URL` says it. Lists are never empty. */
+/** The content of `REDIS_URL`. Lists are never empty. */
 export type RedisAddress =
   | (Access & { readonly kind: 'single'; readonly server: Endpoint; readonly database: number })
   | (Access & { readonly kind: 'cluster'; readonly seeds: readonly Endpoint[] })
@@ -33,7 +33,7 @@ function endpoint(text: string, standardPort: number): Endpoint {
   return { host: ipv6 ?? name!, port };
 }
 
-/** A user without a password is refused: ioredis would not log in at all. */
+/** Reads `user:password`. Refuses a user without a password, because ioredis would not log in then. */
 function login(text: string): Access['login'] {
   if (text === '' || text === ':') return null;
   const [, user, password] = /^([^:]*):(.+)$/.exec(text) ?? refuse();
@@ -48,9 +48,10 @@ function database(path: string): number {
 /**
  * Reads `redis://h`, `redis://h1,h2` and `redis+cluster://h` (a Cluster), `redis+sentinel://h1,h2/NAME`; each with `rediss` for TLS.
  *
- * A scheme may stand before every address; `user:password@`, percent-encoded, before the first only, so that none is overlooked.
+ * The scheme may precede every address. `user:password@`, percent-encoded, may precede the first address only, so that no
+ * login is ignored.
  *
- * @throws Error on anything else
+ * @throws Error on any other text
  */
 export function parseRedisAddress(text: string): RedisAddress {
   const scheme = /^[a-z+]+:\/\//.exec(text)?.[0] ?? refuse();

@@ -1,19 +1,19 @@
-/** An answer that took longer, in ms, says too little. */
+/** An answer that took longer than this, in ms, is too inexact. */
 const SLOW_MS = 500;
-/** A smaller difference, in ms, may be the network's. */
+/** A smaller difference, in ms, may come from the network. */
 const NOISE_MS = 2;
 
 /**
- * Compares this machine's clock with Redis'. A process may follow Redis' clock: its `Date.now` then shows that. BullMQ decides
- * by `Date.now` which delayed jobs are due, and has no setting for another clock. A worker whose machine is behind would let
- * all alarms ring late, and one that is ahead would set them where others find them late.
+ * Compares this machine's clock with Redis'. A process may follow Redis' clock: its `Date.now` then shows Redis' time. BullMQ
+ * decides by `Date.now` which delayed jobs are due, and has no setting for another clock. A worker whose machine is behind
+ * would let all alarms ring late, and one that is ahead would set alarms that ring late on other workers.
  */
 export class RedisClock {
   readonly #read: () => Promise<number>;
   readonly #ownNow = Date.now;
   #ahead = 0;
 
-  /** @param read Redis' clock, in ms */
+  /** @param read reads Redis' clock, in ms */
   constructor(read: () => Promise<number>) {
     this.#read = read;
   }
@@ -29,18 +29,18 @@ export class RedisClock {
     const redis = await this.#read();
     const took = performance.now() - asked;
     const ahead = this.#ownNow() - (redis + took / 2);
-    // Somewhere in between Redis read its clock.
+    // Redis read its clock at an unknown time in between, so the result is exact to half of that.
     const isKnownBetter = took <= SLOW_MS && Math.abs(ahead - this.#ahead) > took / 2 + NOISE_MS;
     if (isKnownBetter) this.#ahead = Math.round(ahead);
     return this.#ahead;
   }
 
-  /** From now on `Date.now` shows Redis' clock, as it was when the clocks were last compared. */
+  /** Makes `Date.now` show Redis' clock, by the difference found in the last comparison. */
   follow(): void {
     Date.now = () => this.#ownNow() - this.#ahead;
   }
 
-  /** `Date.now` shows this machine's clock again. */
+  /** Makes `Date.now` show this machine's clock again. */
   leave(): void {
     Date.now = this.#ownNow;
   }

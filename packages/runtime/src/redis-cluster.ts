@@ -5,10 +5,10 @@ export type ClusterSettings = Omit<ClusterOptions, 'redisOptions'> & {
   readonly redisOptions: Omit<NonNullable<ClusterOptions['redisOptions']>, 'replyMapping'>;
 };
 
-/** A dead node is tried for every command that wants it; of what that says, this much is passed on, in ms. */
+/** Least time between two reported errors of nodes, in ms: each command for a dead node causes one. */
 const REPORT_EVERY_MS = 1_000;
 
-/** At most one call per {@link REPORT_EVERY_MS}. */
+/** Passes on at most one error per {@link REPORT_EVERY_MS}. */
 function sparing(report: (error: Error) => void): (error: Error) => void {
   let last = Number.NEGATIVE_INFINITY;
   return (error) => {
@@ -19,18 +19,19 @@ function sparing(report: (error: Error) => void): (error: Error) => void {
 }
 
 /**
- * A Cluster that outlives its seeds: it begins again, as its duplicates do, from the nodes it last knew of,
- * where ioredis would ask those for ever that it was started with.
+ * Connects to a Cluster, and finds it again after its seeds are gone: it and its duplicates reconnect through the nodes last
+ * known as well. ioredis would ask only the seeds, for ever.
  *
- * @param onError told when no node answers, and about once a second of a node that does not
+ * @param onError called when no node answers, and at most once a second for a node that does not
  */
 export function openCluster(seeds: readonly Endpoint[], settings: ClusterSettings, onError: (error: Error) => void): Cluster {
-  // ioredis reads this list at every new beginning.
+  // ioredis reads this list each time it connects.
   const known: Endpoint[] = [...seeds];
   const open = (own: ClusterSettings): Cluster => {
     const cluster = new Cluster(known, {
       ...own,
-      // Names are left to each node's connection: a certificate is issued to a name, and one seed that cannot be resolved is not all of them.
+      // Each node's connection resolves its name itself: certificates are issued to names, and one name that cannot be
+      // resolved must not make all seeds fail.
       dnsLookup: (name, callback) => callback(null, name),
     });
     cluster.on('refresh', () => {
@@ -38,13 +39,13 @@ export function openCluster(seeds: readonly Endpoint[], settings: ClusterSetting
       const others = nodes.filter((node) => !seeds.some(({ host, port }) => host === node.host && port === node.port));
       known.splice(seeds.length, known.length, ...others);
     });
-    // BullMQ blocks on a duplicate.
+    // BullMQ makes its blocking connection with `duplicate`.
     cluster.duplicate = ((_seeds, changes) => open({ ...own, ...changes } as ClusterSettings)) as Cluster['duplicate'];
     return cluster;
   };
   const cluster = open(settings);
-  // ioredis keeps to itself why a map cannot be had: a connection to a seed says it, as an error of the node.
-  // Later nodes are left alone, since what arrives while a connection is being opened by others fails.
+  // ioredis does not report why the slot map cannot be read. A connection to a seed does, as an error of the node. Later
+  // nodes are not connected here: a command that arrives while such a connection is being opened fails.
   cluster.on('+node', (node: Redis) => {
     if (cluster.slots.length === 0) node.connect().catch(() => {});
   });

@@ -14,7 +14,7 @@ import { parseRedisAddress, type RedisAddress } from './redis-address.ts';
 
 const KEY = 'probe';
 
-/** A Cluster of one test, and what the test connects to it. */
+/** A Cluster for one test, and the test's connections to it. */
 interface Place extends AsyncDisposable {
   readonly cluster: RedisCluster;
   readonly master: RedisServer;
@@ -24,7 +24,7 @@ interface Place extends AsyncDisposable {
   duplicate(redis: Redis | Cluster): Redis | Cluster;
 }
 
-/** When the last Cluster that was asked for is up. One starts at a time: two might choose the same free ports. */
+/** Resolves when the Cluster requested last is up. Clusters start one at a time: two might choose the same free ports. */
 let up: Promise<unknown> = Promise.resolve();
 
 async function startPlace(): Promise<Place> {
@@ -55,7 +55,7 @@ async function ready(redis: Redis | Cluster): Promise<void> {
   await waitFor('it takes', () => redis.set(KEY, 'before').catch(() => null));
 }
 
-// Each on a Cluster of its own, the slowest first: they wait for failovers.
+// Concurrent, each on a Cluster of its own, because they wait for failovers. The slowest is first.
 describe.concurrent('a Cluster', () => {
   it('whose master freezes: a caller hears of it within a second, a worker waits; both find the successor', async ({ expect }) => {
     await using place = await startPlace();
@@ -75,7 +75,7 @@ describe.concurrent('a Cluster', () => {
     await using place = await startPlace();
     const { cluster, master } = place;
     const roles = [place.connect('request'), place.connect('worker')] as const;
-    // Made before anything was known of the Cluster, as BullMQ makes its blocking one.
+    // The duplicate is made before the nodes of the Cluster are known, as BullMQ's blocking connection is.
     const all = [...roles, place.duplicate(roles[1])];
     await Promise.all(all.map(ready));
     await master.kill();
@@ -98,7 +98,7 @@ it('a client that is connecting again when a sentinel tells of a new master is s
   const watched = await startSentinel();
   onTestFinished(() => watched.stop());
   const address = parseRedisAddress(watched.url) as RedisAddress & { kind: 'sentinel' };
-  // A sentinel that answers slowly: clients that lost the master are connecting again most of the time.
+  // The sentinel answers slowly, so that clients that lost the master spend most of the time reconnecting.
   const slow = await startFaultProxy(address.sentinels[0]!);
   onTestFinished(() => slow.close());
   const clients = Array.from({ length: 8 }, () => connectRedis({ ...address, sentinels: [slow] }, 'worker', () => {}));

@@ -4,18 +4,18 @@ import { type ClusterSettings, openCluster } from './redis-cluster.ts';
 import { SteadySentinelConnector } from './sentinel-connector.ts';
 import { TlsConnector } from './tls-connector.ts';
 
-/** How long a caller waits for a command, in ms: a frozen Redis is an error within a second. */
+/** How long a `request` connection waits for a command, in ms, so that a frozen Redis is an error within 1 s. */
 const REQUEST_MS = 800;
-/** How long a caller's connection may take to open, and a sentinel to answer, in ms: no failover is missed for longer. */
+/** How long a `request` connection may take to open, and a sentinel to answer, in ms, so that no failover is missed for longer. */
 const OPENING_MS = 1_000;
 
-/** Who uses a connection. Redis dead is an error in milliseconds to `request`, and something to wait for to `worker`. */
+/** How a connection behaves while Redis is away: commands of `request` fail within milliseconds, those of `worker` wait. */
 export type RedisRole = 'request' | 'worker';
 
 type ServerSettings = Omit<RedisOptions, 'replyMapping'>;
 
 interface Settings {
-  /** Of one server, whether it has an address or sentinels know it. */
+  /** For one server, with an address or found through sentinels. */
   readonly server: ServerSettings;
   readonly cluster: ClusterSettings;
 }
@@ -27,7 +27,7 @@ const WORKER: Settings = {
   },
   cluster: {
     maxRedirections: Number.POSITIVE_INFINITY,
-    // Commands that hang on a master that vanished are sent to its successor once the map names it.
+    // Commands that hang at a master that vanished are sent to the new master once the slot map names it.
     slotsRefreshInterval: 2_000,
     redisOptions: { maxRetriesPerRequest: null },
   },
@@ -41,20 +41,20 @@ const ROLES: Record<RedisRole, Settings> = {
       autoResendUnfulfilledCommands: false,
       commandTimeout: REQUEST_MS,
       connectTimeout: OPENING_MS,
-      // A master that was made a replica: what comes next goes to the new one.
+      // The master has become a replica: reconnect, so that later commands go to the new master.
       reconnectOnError: (error) => error.message.includes('READONLY'),
     },
     cluster: {
       enableOfflineQueue: false,
-      // A master that nobody has spoken to is connected to only now: ioredis tries a pipeline again for that, and refuses a command.
+      // ioredis connects to a node at its first command. Until then it refuses a single command, but retries a pipeline.
       enableAutoPipelining: true,
-      // Of a redirection to the new master, a script it does not have, and one of each to spare.
+      // One redirection to the new master, one for a script it does not have, and one more of each.
       maxRedirections: 4,
-      // 0 is never: a command whose connection broke may have run.
+      // 0: never repeat a command whose connection broke, because it may have run.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
       slotsRefreshTimeout: OPENING_MS / 2,
-      // A master that vanished without a word refuses nothing and redirects nobody: only the map tells of its successor.
+      // A master that vanished sends no error and no redirection: only the slot map names the new master.
       slotsRefreshInterval: 1_000,
       redisOptions: { commandTimeout: REQUEST_MS, connectTimeout: OPENING_MS },
     },
@@ -71,7 +71,7 @@ function sentinelOptions({ sentinels, master, tls }: RedisAddress & { kind: 'sen
     Connector: SteadySentinelConnector,
     sentinels: [...sentinels],
     name: master,
-    // Their word of a new master ends the connection to the old one, which may hang without breaking.
+    // The sentinels' message about a new master closes the connection to the old one, which may hang without breaking.
     failoverDetector: true,
     sentinelReconnectStrategy: () => OPENING_MS,
     sentinelRetryStrategy: retryDelay,
@@ -81,9 +81,9 @@ function sentinelOptions({ sentinels, master, tls }: RedisAddress & { kind: 'sen
 }
 
 /**
- * Connects, and goes on trying for ever. Certificates are checked against those that Node trusts (`NODE_EXTRA_CA_CERTS`).
+ * Connects, and retries for ever. Certificates are checked against those that Node trusts (`NODE_EXTRA_CA_CERTS`).
  *
- * @param onError told of each connection error; without a listener ioredis prints them
+ * @param onError called for each connection error; without a listener ioredis prints them
  */
 export function connectRedis(address: RedisAddress, role: RedisRole, onError: (error: Error) => void): Redis | Cluster {
   const tls = address.tls ? { tls: {}, ...(address.kind === 'sentinel' ? {} : { Connector: TlsConnector }) } : {};
@@ -104,13 +104,13 @@ export function connectRedis(address: RedisAddress, role: RedisRole, onError: (e
 /** How long a Redis may take to answer before it counts as away, in ms. */
 const ANSWER_MS = 1_000;
 
-/** Whether Redis answers; of a Cluster, whether one of its masters does. Asked, not looked up: a frozen one keeps its connections. */
+/** Tells whether Redis, or one master of a Cluster, answers a PING. The connection's state does not tell: a frozen Redis keeps it. */
 export async function answers(redis: Redis | Cluster): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
     timer = setTimeout(resolve, ANSWER_MS, null);
   });
-  // A worker's command waits for Redis to come back; whoever asks here does not.
+  // A command on a worker's connection waits until Redis is back; this call must not.
   const answer = await Promise.race([redis.ping().catch(() => null), late]);
   clearTimeout(timer);
   return answer === 'PONG';

@@ -4,14 +4,14 @@ import { annotate } from './annotate.ts';
 export type RequestSpans = ReturnType<FastifyOtelInstrumentation['plugin']>;
 
 /**
- * A span for each request of the Fastify instance it is registered with, and none for its hooks and handlers. The span
- * says which route it was, not which address: that may hold a user's name, or a key that somebody put there.
+ * Makes a span for each request of the Fastify instance that registers the plugin, and none for hooks and handlers. The span
+ * has the route, not the URL, which may contain a user's name, or a key that a caller put there by mistake.
  */
 export function traceRequests(): { readonly instrumentation: FastifyOtelInstrumentation; readonly plugin: RequestSpans } {
   const instrumentation = new FastifyOtelInstrumentation({
     instrumentHooks: false,
     instrumentHandler: false,
-    // The log has them.
+    // The log has the exceptions.
     recordExceptions: false,
     requestHook(span, { method, routeOptions: { url = 'none' } }) {
       span.updateName(`${method} ${url}`).setAttribute('url.path', url);
@@ -20,13 +20,13 @@ export function traceRequests(): { readonly instrumentation: FastifyOtelInstrume
   const spans = instrumentation.plugin();
   const plugin: RequestSpans = (app, options, done) => {
     spans(app, options, () => {});
-    // By now it is known to be well-formed.
+    // The uuid has been validated before this hook.
     app.addHook('preHandler', async ({ params }) => {
       const { uuid } = params as { uuid?: string };
       if (uuid !== undefined) annotate({ session: uuid });
     });
     done();
   };
-  // Fastify's mark of a plugin that acts on the instance itself, as `fastify-plugin` sets it.
+  // Marks a plugin that acts on the Fastify instance itself, as `fastify-plugin` does.
   return { instrumentation, plugin: Object.assign(plugin, { [Symbol.for('skip-override')]: true }) };
 }

@@ -1,15 +1,15 @@
 import type { Registry } from 'prom-client';
 import { shared } from './shared.ts';
 
-/** How long a scrape waits for what is read from Redis, in ms. */
+/** How long a scrape waits for readings of Redis, in ms. */
 const PATIENCE_MS = 1_000;
 
 /**
- * Makes the text of `/metrics`, one for all who ask at once. Refreshes first what is read from Redis; where that fails or
- * takes longer than 1 s, the last figures stand.
+ * Makes the text of `/metrics`, once for all requests at the same time. Refreshes the metrics that come from Redis first; if
+ * that fails or takes longer than 1 s, they keep their last values.
  *
- * @param refresh each sets some of the metrics
- * @returns a function that answers the text
+ * @param refresh functions that each set some of the metrics
+ * @returns a function that returns the text
  */
 export function scraper(registry: Registry, refresh: readonly (() => Promise<void>)[]): () => Promise<string> {
   return shared(0, async () => {

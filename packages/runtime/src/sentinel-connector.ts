@@ -1,7 +1,7 @@
 import { type Redis, type RedisOptions, SentinelConnector } from 'ioredis';
 import { TlsConnector } from './tls-connector.ts';
 
-/** What ioredis keeps to itself, where the two faults are. */
+/** Private members of ioredis, where the two faults are. */
 interface Internals {
   connectToSentinel(endpoint: unknown, settings: object): Redis;
   failoverDetector: { cleanup(): void } | null;
@@ -10,15 +10,15 @@ interface Internals {
 /**
  * Finds the master through sentinels as ioredis 6.0 does, without two of its faults:
  *
- * - A sentinel's word of a new master closes the connection to the old one. Where it came while the client was connecting
- *   again by itself, it ended the client for good: every later command failed with "Connection is closed.".
+ * - A sentinel's message about a new master closes the connection to the old one. If it came while the client was already
+ *   reconnecting, it closed the client for good: every later command failed with "Connection is closed.".
  * - Encrypted connections, to sentinels and to the master, could fail twice, and the second error ended the process
  *   (see {@link TlsConnector}).
  */
 export class SteadySentinelConnector extends SentinelConnector {
   readonly #internals = this as unknown as Internals;
 
-  /** @param options ioredis' own, complete */
+  /** @param options the options of ioredis, complete */
   constructor(options: unknown) {
     super(options as RedisOptions);
     if (!this.options.tls) return;
@@ -27,7 +27,7 @@ export class SteadySentinelConnector extends SentinelConnector {
   }
 
   override async connect(...args: Parameters<SentinelConnector['connect']>) {
-    // No word of a new master is needed now: the sentinels are asked, and ioredis listens again once it is connected.
+    // No message about a new master is needed now: the client asks the sentinels, and ioredis listens again once connected.
     this.#internals.failoverDetector?.cleanup();
     const socket = await super.connect(...args);
     socket.on('error', () => {});

@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 
-/** The values of each label that are known beforehand; an empty list for a label whose values are not. */
+/** The values of each label that are known in advance; an empty list where they are not known. */
 type KnownValues<Label extends string> = Readonly<Record<Label, readonly string[]>>;
 
 interface Declared<Label extends string> {
@@ -18,8 +18,7 @@ function combinations<Label extends string>(labels: KnownValues<Label>): Record<
 }
 
 /**
- * Declares a counter. Its series are there from the start, with 0: `increase()` does not see the event that a series
- * begins with.
+ * Declares a counter. Its series exist from the start, with 0: `increase()` does not count the first value of a series.
  */
 export function counter<Label extends string>(registry: Registry, { name, help, labels, counted = true }: Declared<Label>): Counter<Label> {
   const made = new Counter({ name, help, labelNames: Object.keys(labels) as Label[], registers: [registry] });
@@ -27,7 +26,7 @@ export function counter<Label extends string>(registry: Registry, { name, help, 
   return made;
 }
 
-/** Declares a histogram of durations in s. Its series are there from the start, with 0, as those of a {@link counter}. */
+/** Declares a histogram of durations in s. Its series exist from the start, with 0, as those of a {@link counter}. */
 export function histogram<Label extends string>(
   registry: Registry,
   { name, help, labels, counted = true, buckets }: Declared<Label> & { readonly buckets?: number[] },

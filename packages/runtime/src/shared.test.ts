@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest';
 import { shared } from './shared.ts';
 
-/** A reading that ends when it is told to. */
+/** A reading that ends when the test ends it. */
 function reading() {
   const begun: PromiseWithResolvers<number>[] = [];
   const read = () => {
@@ -36,7 +36,7 @@ it('starts another reading where one has not ended for 10 s', async () => {
     const asked = ask();
     begun[1]!.resolve(2);
     expect(await asked).toBe(2);
-    // The first one ends after all: its value is old.
+    // The first reading ends late; its value is old.
     begun[0]!.resolve(1);
     expect(await ask()).toBe(2);
   } finally {

@@ -1,11 +1,11 @@
-/** After so long a reading that has not ended is given up, in ms: a connection that is dead may not say so for a quarter of an hour. */
+/** A reading that takes longer is given up, in ms: a dead connection may go unnoticed for 15 minutes. */
 const GIVEN_UP_MS = 10_000;
 
 /**
- * Shares one reading among all who ask. Those who ask while it is under way wait for it; its value is answered until `ms`
- * after it began. After 10 s without an end the next one who asks starts another.
+ * Shares one reading among all callers. Callers that come during the reading wait for it. Its value is returned until `ms`
+ * after it began. If it has not ended after 10 s, the next caller starts another.
  *
- * @returns a function that asks
+ * @returns a function that returns the shared value
  */
 export function shared<T>(ms: number, read: () => Promise<T>): () => Promise<T> {
   let last: { readonly at: number; isUnderWay: boolean; readonly value: Promise<T> } | null = null;
@@ -18,7 +18,7 @@ export function shared<T>(ms: number, read: () => Promise<T>): () => Promise<T> 
         mine.isUnderWay = false;
       },
       () => {
-        // An error is thrown to those who wait for it; the next one asks anew.
+        // The callers that wait get the error; the next caller starts another reading.
         if (last === mine) last = null;
       },
     );

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 
-/** The clock and the chance of a real process. */
+/** The clock, random numbers and ids of a real process. */
 export const surroundings = {
   elapsed: () => performance.now(),
   every(ms: number, run: () => void) {

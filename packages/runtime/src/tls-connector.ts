@@ -2,15 +2,15 @@ import { connect } from 'node:tls';
 import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 /**
- * Opens the encrypted connections to data nodes and to sentinels, as ioredis' own does, and listens to all their errors.
+ * Opens encrypted connections to data nodes and sentinels, as the connector of ioredis does, and listens to all their errors.
  *
- * A connection that is given up during its handshake may fail twice: for the certificate, and for the alert that the server
- * answers with. ioredis 6.0 listens to one error only, and the other ends the process.
+ * A connection that fails during its handshake may emit two errors: one for the certificate, and one for the alert that the
+ * server sends. ioredis 6.0 listens to one error only, and the other ends the process.
  */
 export class TlsConnector extends AbstractConnector {
   readonly #options: RedisOptions;
 
-  /** @param options ioredis' own, complete */
+  /** @param options the options of ioredis, complete */
   constructor(options: unknown) {
     super((options as { disconnectTimeout: number }).disconnectTimeout);
     this.#options = options as RedisOptions;
@@ -18,7 +18,7 @@ export class TlsConnector extends AbstractConnector {
 
   override async connect() {
     this.connecting = true;
-    // Whoever disconnects in the same turn finds nothing open.
+    // If the caller disconnects in the same turn of the event loop, no connection is opened.
     await Promise.resolve();
     if (!this.connecting) throw new Error('Connection is closed.');
     const { host, port, tls } = this.#options;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Ended, runNode } from './node.fixture.ts';
 
-/** Starts tracing under these variables, does `act`, and closes. */
+/** Starts tracing with these variables, runs `act`, and closes. */
 function traced(env: Record<string, string>, act: string): Promise<Ended> {
   return runNode(`
     import { createRequire } from 'node:module';
@@ -19,7 +19,7 @@ function traced(env: Record<string, string>, act: string): Promise<Ended> {
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
 
-// At once: each test runs a process of its own.
+// Concurrent, because each test runs a process of its own.
 describe.concurrent('whether anything is traced', () => {
   const say = 'console.log(JSON.stringify([tracing.requests !== null, tracing.jobs !== undefined, loaded]));';
 

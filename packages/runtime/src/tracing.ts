@@ -11,10 +11,10 @@ function isAskedFor(env: NodeJS.ProcessEnv): boolean {
 }
 
 /**
- * Starts OpenTelemetry where its standard variables name somebody to send traces to; else loads nothing of it.
+ * Starts OpenTelemetry where its standard variables name an exporter or a collector; else loads nothing of it.
  *
- * @param service what the traces call this process, unless the environment does: `sandman-<service>`
- * @param logger told of what goes wrong with sending
+ * @param service makes the service name in traces, `sandman-<service>`, unless the environment has one
+ * @param logger gets the errors of sending
  */
 export async function startTracing(service: string, logger: Logger): Promise<Tracing> {
   if (!isAskedFor(process.env)) return OFF;

@@ -1,13 +1,13 @@
 import { isIP } from 'node:net';
 import { parseDuration } from '@sandman/core';
 
-/** The form of a variable's value, and how it is read. */
+/** The form of a variable's value, its default, and its parser. */
 export interface Variable<T> {
-  /** What is expected, to follow the variable's name: "must be …". */
+  /** What is expected, as a text that follows the variable's name: "must be …". */
   readonly expected: string;
-  /** As it would be written; undefined where the variable is required. */
+  /** The default, as it would be written in the environment; undefined where the variable is required. */
   readonly standard?: string;
-  /** @throws anything on a malformed value */
+  /** Reads the value. @throws any error on a malformed value */
   readonly parse: (text: string) => T;
 }
 
@@ -27,7 +27,7 @@ export function duration(standard: string): Variable<number> {
   return { expected: 'must be a duration such as 500ms, 30s or 5m, from 1ms to 365d', standard, parse: (text) => parseDuration(text, '') };
 }
 
-/** The longest time that a timer of Node runs, in ms, less the second that Node adds to the time of an idle connection. */
+/** The longest time of a Node timer, in ms, less the 1 s that Node adds to the time-out of an idle connection. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1 - 1_000;
 
 export function port(standard: string): Variable<number> {
@@ -79,25 +79,25 @@ export function percent(text: string): number {
   return match && Number(match[1]) <= 100 ? Number(match[1]) : refuse();
 }
 
-/** Per second; null where nothing is bounded. */
+/** Reads a rate per second, a whole number; null where it is empty: no limit. */
 export function rate(text: string): number | null {
   return text === '' ? null : whole(1, 1_000_000)(text);
 }
 
-/** Per second, and less than one, too; null where it is 0. */
+/** Reads a rate per second, which may be below 1; null where it is 0. */
 export function slowRate(text: string): number | null {
   if (!/^\d{1,4}(\.\d{1,3})?$/.test(text)) refuse();
   return Number(text) || null;
 }
 
-/** Money per hour; null where nobody said. */
+/** Reads a price per hour; null where it is empty. */
 export function price(text: string): number | null {
   return text === '' ? null : /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : refuse();
 }
 
 const BYTES: Readonly<Record<string, number>> = { KB: 1_024, MB: 1_048_576 };
 
-/** A size in bytes, from 1 KB up. */
+/** Makes a parser of sizes, which returns bytes, from 1 KB to `most`. */
 export function size(most: number): (text: string) => number {
   return (text) => {
     const [, count, unit] = /^(\d{1,9})(KB|MB)$/.exec(text) ?? refuse();

@@ -24,15 +24,15 @@ import {
   whole,
 } from './variable-forms.ts';
 
-/** What reads variables: folders of `apps/` and `examples/`, and `npm run sandman`. */
+/** The programs that read variables: folders of `apps/` and `examples/`, and `npm run sandman` (the command line). */
 export const READERS = ['api', 'worker', 'dashboard', 'session-manager-sim', 'chat-backend', 'command line'] as const;
 export type Reader = (typeof READERS)[number];
 
 interface Setting extends Variable<unknown> {
   readonly readBy: readonly Reader[];
-  /** One line for docs/settings.md, which is written from this table. Links are relative to docs/. */
+  /** The variable's line in docs/settings.md, which is generated from this table. Links are relative to docs/. */
   readonly meaning: string;
-  /** What holds where the variable is empty, for docs/settings.md; without it: none. */
+  /** What applies where the variable is empty, for docs/settings.md; undefined: nothing. */
   readonly otherwise?: string;
 }
 
@@ -66,7 +66,7 @@ export const VARIABLES = {
     standard: 'info',
     parse: (text: string) => (LEVELS.includes(text) ? text : refuse()),
   },
-  // Node listens on :: where it is empty, and on 0.0.0.0 where the machine has no IPv6.
+  // If it is empty, Node listens on ::, or on 0.0.0.0 where the machine has no IPv6.
   HOST: {
     readBy: ['api', 'worker', 'dashboard', 'session-manager-sim', 'chat-backend'],
     meaning: 'Address to listen on',
@@ -207,7 +207,7 @@ export const VARIABLES = {
   WEBHOOK_URL: {
     readBy: ['worker'],
     meaning: 'Where status changes are posted ([webhooks](integrating.md#webhooks))',
-    // `fetch` refuses one.
+    // `fetch` refuses a URL with a login.
     expected: 'must be a URL that begins with http:// or https://, without a login in it',
     standard: '',
     parse: (text: string) => (text === '' ? null : postable(text)),
@@ -223,7 +223,7 @@ export const VARIABLES = {
     meaning: 'How long before an idle sleep a `session.sleep-warning` is posted; none for policies shorter than twice that',
     ...duration('60s'),
   },
-  // Of what form it must be only the ledger knows.
+  // The ledger checks its form.
   DATABASE_URL: {
     readBy: ['worker', 'command line'],
     meaning: '`postgres://` or `mysql://`: database of the [ledger](ledger.md)',

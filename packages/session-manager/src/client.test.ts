@@ -6,14 +6,14 @@ import { SessionManagerClient, type SessionManagerOptions } from './client.ts';
 
 const KEY = 'a-secret-key';
 const HELLO = Buffer.from('{"message":"hello"}');
-/** The time-out where a test waits for it, in ms. */
+/** The time-out in tests that wait for it, in ms. */
 const TIMEOUT = 300;
-/** The time-out of all other tests, in ms: a busy machine is slow, too. */
+/** The time-out in all other tests, in ms: long, because a busy machine is slow. */
 const PATIENCE = 10_000;
 
-/** A session-manager of one test, and a client of it. */
+/** A session-manager for one test, and a client of it. */
 class Place implements AsyncDisposable {
-  /** How it answers from now on. */
+  /** Answers each request; a test sets it. */
   answer: (request: IncomingMessage, response: ServerResponse) => void = () => {};
   readonly seen: IncomingMessage[] = [];
   readonly server = createServer((request, response) => {
@@ -108,7 +108,7 @@ it.each(['', 'null', '[]', '<html>', '{"replicas": "1"}', '{"replicas": -1}'])('
   expect(await on.client.call('status', 'a', 'key')).toEqual({ kind: 'transient', sent: true, error: 'status answered no replicas' });
 });
 
-/** A server that takes connections and never says a word, and a client of it that speaks TLS. */
+/** Starts a server that accepts connections and never sends anything, and a client that uses TLS. */
 async function mute(on: Place) {
   const taken: Socket[] = [];
   const server = createTcpServer((socket) => taken.push(socket));
@@ -124,7 +124,7 @@ async function mute(on: Place) {
   };
 }
 
-// At once, since they wait for time-outs.
+// Concurrent, because they wait for time-outs.
 describe.concurrent('a call without an answer', () => {
   it('timed out: nobody knows whether it landed', async () => {
     await using on = await Place.start(TIMEOUT);
@@ -244,7 +244,7 @@ describe.concurrent('a connection', () => {
     on.answer = (request, response) => response.end('{}', () => request.socket.end());
     const kinds = [];
     for (let i = 0; i < 20; i++) kinds.push((await on.client.call('sleep', 'a', 'key')).kind);
-    // Where the end of a connection is long in coming, a call may be made on it and get no answer.
+    // If the close of a connection arrives late, a call may be made on it and get no answer.
     expect(kinds.filter((kind) => kind === 'done').length).toBeGreaterThan(15);
   });
 
@@ -344,7 +344,7 @@ describe.concurrent('chat', () => {
       setTimeout(() => request.socket.destroy(), 10);
     };
     const broken = await on.client.chat('a', HELLO);
-    // An error that is not listened for fails the run.
+    // An `error` event without a listener would fail the test run.
     await Promise.all([body, broken.body].map((one) => expect.poll(() => one.closed).toBe(true)));
   });
 

@@ -27,7 +27,7 @@ function lifecycleCall(action: Action, uuid: string, idempotencyKey: string): Ca
   }
 }
 
-/** The session-manager over HTTP. It never retries by itself: the record does. */
+/** Calls the session-manager over HTTP. It never retries: the worker does, as the record says. */
 export class SessionManagerClient implements PodControl {
   readonly #timeout: number;
   readonly #chatTimeout: number;
@@ -45,7 +45,7 @@ export class SessionManagerClient implements PodControl {
     return line && { call: (...call) => this.#call(line, ...call), release: line.release };
   }
 
-  /** One call, on a connection that is opened for it. */
+  /** Makes one call on a connection that is opened for it. */
   async call(action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
     const connection = await this.open();
     return connection?.call(action, uuid, idempotencyKey) ?? { kind: 'transient', sent: false, error: 'this process is told to stop' };
@@ -61,14 +61,14 @@ export class SessionManagerClient implements PodControl {
   }
 
   /**
-   * Makes a pod. `workspaceUrl` is empty where the answer has none: to refuse it would leave a pod that nobody tracks.
+   * Creates a pod. `workspaceUrl` is empty where the answer has none: an error would leave a pod that is not tracked.
    *
    * @throws SandmanError `session-manager-timeout`, `session-manager-error`
    */
   async create(userId: string, idempotencyKey: string = randomUUID()): Promise<{ uuid: string; workspaceUrl: string }> {
     const call = { name: 'create', method: 'POST', path: '/session/create', body: { user_id: userId }, idempotencyKey } as const;
     let answer: Answer;
-    // Somebody waits: opening the connection is part of the time-out.
+    // A caller waits for the answer, so the time-out includes opening the connection.
     const signal = this.#transport.timeout();
     try {
       const line = await this.#transport.open();
@@ -84,15 +84,16 @@ export class SessionManagerClient implements PodControl {
       const { uuid, workspace_url: workspaceUrl } = JSON.parse(answer.body) as Record<string, unknown>;
       if (typeof uuid === 'string' && UUID.test(uuid)) return { uuid, workspaceUrl: typeof workspaceUrl === 'string' ? workspaceUrl : '' };
     } catch {
-      // Falls through to the same complaint.
+      // Falls through to the same error as an answer without a uuid.
     }
     throw new SandmanError('session-manager-error', 'The session-manager answered create without a uuid');
   }
 
   /**
-   * Forwards a message, once. `body` is JSON, `{"message": …}`. The answer's body is the pod's stream; a gap in it longer than the time-out destroys it,
-   * and so does `signal`.
+   * Forwards a message, once. The answer's body is the pod's stream; a gap in it longer than the time-out destroys it, and so
+   * does `signal`.
    *
+   * @param body JSON, `{"message": …}`
    * @throws SandmanError `session-manager-timeout`, `session-manager-error`
    */
   async chat(uuid: string, body: Buffer, { signal }: { signal?: AbortSignal } = {}): Promise<ChatAnswer> {
@@ -104,25 +105,25 @@ export class SessionManagerClient implements PodControl {
     }
   }
 
-  /** For a process that is told to stop: no more connections are opened for lifecycle calls; those in flight go on. */
+  /** Opens no more connections for lifecycle calls, because the process is stopping; calls in flight go on. */
   leave(): void {
     this.#transport.leave();
   }
 
-  /** Cuts what is still in flight. */
+  /** Breaks off the calls that are still in flight. */
   close(): Promise<void> {
     return this.#transport.close();
   }
 }
 
-/** What a caller is told of a call that was not answered. @param timeout the one that bounded it, ms */
+/** Makes the error that a caller gets for a call without an answer. @param timeout the call's time-out, in ms */
 function unanswered(error: unknown, timeout: number): unknown {
   if (!(error instanceof Unanswered)) return error;
   const code = error.timedOut ? 'session-manager-timeout' : 'session-manager-error';
   return new SandmanError(code, `The session-manager gave no answer: ${describe(error, timeout)}`, { cause: error });
 }
 
-/** Whether a call that failed may have reached the session-manager. */
+/** Tells whether a failed call may have reached the session-manager. */
 export function wasSent(failure: unknown): boolean {
   const cause = (failure as { cause?: unknown } | undefined)?.cause;
   return !(cause instanceof Unanswered) || cause.sent;

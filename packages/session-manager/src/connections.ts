@@ -2,15 +2,15 @@ import { promises as dns, type LookupAddress } from 'node:dns';
 import type { LookupFunction, Socket } from 'node:net';
 import { buildConnector, Client } from 'undici';
 
-/** How long an open connection is kept that no call has used yet, in ms: as long as undici keeps one between two calls. */
+/** How long a connection without any call yet is kept open, in ms: as long as undici keeps one between two calls. */
 const UNUSED_MS = 4_000;
 
-/** For how long a connection rests after a call, in ms: a server that closes each one after its answer has done so by then. */
+/** How long a connection is not used again after a call, in ms: a server that closes it after each answer has done so by then. */
 const REST_MS = 5;
 
 /**
- * Resolves host names as `dns.lookup` does, and once for all who ask for a name at the same time. Lookups run on four
- * threads: fifty slow ones, one after the other, would take twelve times as long as one.
+ * Resolves host names with `dns.lookup`, and shares one lookup among all requests for the same name at the same time. Lookups
+ * run on four threads: 50 slow ones would take twelve times as long as one.
  */
 export function sharedLookup(): LookupFunction {
   const running = new Map<string, Promise<LookupAddress[]>>();
@@ -27,14 +27,14 @@ export function sharedLookup(): LookupFunction {
   };
 }
 
-/** No more connections are opened: the process is told to stop. */
+/** Thrown where no connection is opened because the process is stopping. */
 export class Leaving extends Error {
   override readonly name = 'Leaving';
 }
 
 /** An open connection, for one request at a time. */
 export class Connection {
-  /** Sends what it is given at once: its socket is open already, and is never replaced by another. */
+  /** Sends a request at once: its socket is open already, and is never replaced by another. */
   readonly client: Client;
   readonly #socket: Socket;
 
@@ -44,7 +44,7 @@ export class Connection {
     let given = false;
     this.client = new Client(origin, {
       pipelining: 1,
-      // The signal of a call bounds it as a whole; undici's own bounds of 300 s must not come before it.
+      // The signal of a call bounds the whole call; undici's default time-outs of 300 s must not end it earlier.
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: (_, callback) => {
@@ -52,7 +52,7 @@ export class Connection {
         if (given || !this.isOpen) return queueMicrotask(() => callback(closed, null));
         given = true;
         socket.setTimeout(0);
-        // undici sends nothing on a socket that it is given while it still asks for it.
+        // undici sends nothing if it gets the socket before `connect` has returned.
         queueMicrotask(() => callback(null, socket));
       },
     });
@@ -73,29 +73,30 @@ export class Connection {
 }
 
 /**
- * Connections to one server that are opened before it is decided what to send. undici opens one when a request needs it;
- * a decision would age meanwhile.
+ * A pool of connections to one server. A connection is opened before the caller decides what to send. undici opens one only
+ * for a request, and the decision would grow old meanwhile.
  */
 export class Connections {
   readonly #url: URL;
   readonly #connect: buildConnector.connector;
   readonly #open = new Set<Connection>();
-  /** The one that has rested longest first. */
+  /** Sorted: the connection that has been idle longest is first. */
   readonly #idle: { readonly connection: Connection; readonly since: number }[] = [];
   readonly #opening = new Set<() => void>();
   #isLeaving = false;
 
-  /** @param timeout how long opening one may take, in ms: the name, the connection and TLS together */
+  /** @param timeout how long opening a connection may take, in ms: DNS lookup, TCP and TLS together */
   constructor(url: URL, timeout: number) {
     this.#url = url;
-    // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
+    // Over HTTP/2, its default with TLS, undici repeats refused streams by itself, but a call must never be repeated.
     this.#connect = buildConnector({ allowH2: false, timeout, lookup: sharedLookup() });
   }
 
   /**
-   * Takes an idle connection, or opens one. It is the caller's until it is released.
+   * Takes an idle connection, or opens one. It belongs to the caller until the caller releases it.
    *
-   * @throws the error of the system, of TLS, or undici's ConnectTimeoutError
+   * @throws Leaving where it would have to open one after {@link leave}; the error of the system or of TLS; undici's
+   * ConnectTimeoutError
    */
   async take(): Promise<Connection> {
     const [first] = this.#idle;
@@ -104,7 +105,7 @@ export class Connections {
     return first.connection;
   }
 
-  /** Takes a connection back. One that was closed meanwhile is forgotten. */
+  /** Takes a connection back, unless it was closed meanwhile. */
   release(connection: Connection): void {
     if (connection.isOpen) this.#idle.push({ connection, since: performance.now() });
   }
@@ -134,13 +135,13 @@ export class Connections {
     connection.close();
   }
 
-  /** Opens no more, and waits for none that is being opened; those that are open serve on. */
+  /** Opens no more connections and gives up those that are being opened; open ones stay in use. */
   leave(): void {
     this.#isLeaving = true;
     for (const giveUp of this.#opening) giveUp();
   }
 
-  /** Cuts all that are open. */
+  /** Closes all open connections at once. */
   async close(): Promise<void> {
     this.leave();
     await Promise.all([...this.#open].map((connection) => connection.close()));

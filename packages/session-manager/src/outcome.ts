@@ -14,12 +14,12 @@ function readReplicas(body: string): Outcome {
     const { replicas } = JSON.parse(body) as { replicas?: unknown };
     if (typeof replicas === 'number' && replicas >= 0) return { kind: 'done', pod: replicas > 0 ? 'awake' : 'asleep' };
   } catch {
-    // Falls through: an answer that is not JSON says as little as one without replicas.
+    // Falls through: an answer that is not JSON is treated as one without replicas.
   }
   return { kind: 'transient', sent: true, error: 'status answered no replicas' };
 }
 
-/** Sorts an answer. */
+/** Turns an answer into an outcome. */
 export function sortAnswer(action: Action, { status, headers, body }: Answer): Outcome {
   const error = `HTTP ${status}`;
   if (status >= 200 && status < 300) return action === 'status' ? readReplicas(body) : { kind: 'done' };
@@ -29,13 +29,13 @@ export function sortAnswer(action: Action, { status, headers, body }: Answer): O
     const retryAfter = parseRetryAfter(headers['retry-after']);
     return { kind: 'transient', sent: status !== 429, error, ...(retryAfter > 0 ? { retryAfter } : {}) };
   }
-  // A gateway that got no answer does not know whether the call landed, nor whether it still will.
+  // A gateway that got no answer does not know whether the call took effect, or still will.
   if ((status === 502 || status === 504) && action !== 'status') return { kind: 'unknown', error };
   if (status >= 500) return { kind: 'transient', sent: true, error };
   return { kind: 'permanent', error };
 }
 
-/** Sorts a call that got no answer. `timeout` in ms. */
+/** Turns a call without an answer into an outcome. @param timeout the call's time-out, in ms */
 export function sortFailure(action: Action, failure: Unanswered, timeout: number): Outcome {
   const error = describe(failure, timeout);
   if (failure.code === 'UND_ERR_INVALID_ARG') return { kind: 'permanent', error };

@@ -5,14 +5,14 @@ import { type Connection, Connections, Leaving, sharedLookup } from './connectio
 import { Unanswered } from './unanswered.ts';
 
 export interface TransportOptions {
-  /** Where the session-manager is; a path in it precedes every call's. */
+  /** Base URL of the session-manager; its path is put before the path of each call. */
   readonly url: string;
   readonly apiKey: string;
   /** `SESSION_MANAGER_TIMEOUT`, ms: bounds a lifecycle call as a whole. */
   readonly timeout: number;
-  /** `CHAT_TIMEOUT`, ms: bounds the time until a chat's headers, and each gap in its answer; by default `timeout`. */
+  /** `CHAT_TIMEOUT`, ms: bounds the time until the headers of a chat's answer, and each gap in its body; by default `timeout`. */
   readonly chatTimeout?: number;
-  /** Told of every call once: its name, the HTTP status or `timeout` or `error`, and how long it took (of a chat: until the headers). */
+  /** Called once for each call with the HTTP status, `timeout` or `error`, and the duration in s (of a chat: until the headers). */
   readonly onResult?: (call: CallName, status: number | string, seconds: number) => void;
 }
 
@@ -20,18 +20,18 @@ export interface Call {
   readonly name: CallName;
   readonly method: Dispatcher.HttpMethod;
   readonly path: string;
-  /** Sent as JSON; a Buffer is JSON already. */
+  /** Is sent as JSON; a Buffer must contain JSON. */
   readonly body?: unknown;
   readonly idempotencyKey: string;
 }
 
-/** Timers take no more, and fire at once beyond it. */
+/** The longest time of a Node timer; a timer with a longer one fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** A lifecycle answer is a few hundred bytes; what is longer is none of ours, and must not fill the memory. */
+/** The longest answer that is read. Answers to lifecycle calls have a few hundred bytes; a wrong server must not fill the memory. */
 const LONGEST_ANSWER_BYTES = 65_536;
 
-/** @throws Error on an answer that is too long, or breaks */
+/** Reads an answer's body. @throws Error where it is too long, or the connection breaks */
 async function text(body: Dispatcher.ResponseData['body']): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -43,7 +43,7 @@ async function text(body: Dispatcher.ResponseData['body']): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Settles when the signal does: undici leaves a request that waits for a socket pending though its signal is aborted. */
+/** Rejects as soon as the signal is aborted: undici leaves a request that waits for a socket pending. */
 function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return request;
   return new Promise((resolve, reject) => {
@@ -54,7 +54,7 @@ function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Pro
   });
 }
 
-/** Tells that a request is sent: undici starts one when it has a socket and is about to write. Before that, nothing left this process. */
+/** Calls `onSent` when undici has a socket and is about to write the request. Before that, nothing has left this process. */
 const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
   const { onSent } = (options as { opaque?: unknown }).opaque as Watched;
   const start = handler.onRequestStart?.bind(handler);
@@ -75,27 +75,27 @@ interface TransportAnswer {
   readonly body: string;
 }
 
-/** A connection for one lifecycle call, or the reason why there is none. */
+/** A connection for one lifecycle call, or the error with which it could not be opened. */
 export interface Line {
   /**
-   * Makes the call, on the open connection, and lets go of that.
+   * Makes the call on the open connection, and releases the connection.
    *
-   * @param signal ends it
+   * @param signal ends the call
    * @throws Unanswered, also where the connection could not be opened
    */
   send(call: Call, signal: AbortSignal): Promise<TransportAnswer>;
-  /** Lets go of the connection without a call. */
+  /** Releases the connection without a call. */
   release(): void;
 }
 
-/** One HTTP exchange at a time on each socket, never repeated, and known to have been sent or not. */
+/** Makes HTTP calls: one at a time on each socket, never repeated, and each error says whether the request may have been sent. */
 export class Transport {
   readonly #options: TransportOptions;
   readonly #origin: string;
   readonly #prefix: string;
   readonly #timeout: number;
   readonly #lifecycle: Connections;
-  /** Chats last as long as pods talk; on sockets of their own, as many as it takes, they keep no lifecycle call waiting. */
+  /** Chats may last long. They have sockets of their own, without a limit, so that no lifecycle call waits for them. */
   readonly #chats: Dispatcher;
 
   constructor(options: TransportOptions) {
@@ -111,16 +111,16 @@ export class Transport {
       bodyTimeout: chatTimeout,
       connect: { timeout: chatTimeout, lookup: sharedLookup() },
     };
-    // Over HTTP/2, which is undici's default with TLS, it sends refused streams again by itself.
+    // Over HTTP/2, its default with TLS, undici repeats refused streams by itself, but a call must never be repeated.
     this.#chats = new Agent({ allowH2: false, pipelining: 1, ...bounds }).compose(watch);
   }
 
-  /** A signal that ends a lifecycle call at its time-out. */
+  /** Returns a signal that ends a lifecycle call at its time-out. */
   timeout(): AbortSignal {
     return AbortSignal.timeout(this.#timeout);
   }
 
-  /** Opens a connection for one lifecycle call, which may take as long as the time-out. Null after {@link leave}. Never rejects. */
+  /** Gets a connection for one lifecycle call, within the time-out; null where none is idle after {@link leave}. Never rejects. */
   async open(): Promise<Line | null> {
     try {
       return this.#lineOn(await this.#lifecycle.take());
@@ -151,8 +151,8 @@ export class Transport {
   }
 
   /**
-   * Makes a call whose answer is read as it comes. Its body may break, or be given up, before it is read: that is no error of
-   * the process's.
+   * Makes a call whose answer is streamed. If the body breaks, or is destroyed before it is read, its `error` event does not
+   * end the process.
    *
    * @throws Unanswered
    */
@@ -164,12 +164,12 @@ export class Transport {
     });
   }
 
-  /** Opens no more connections for lifecycle calls; who waits for one gets none. */
+  /** Opens no more connections for lifecycle calls; callers that wait for one get null. */
   leave(): void {
     this.#lifecycle.leave();
   }
 
-  /** Cuts what is still in flight. */
+  /** Breaks off the calls that are still in flight. */
   async close(): Promise<void> {
     await Promise.all([this.#lifecycle.close(), this.#chats.destroy()]);
   }

@@ -1,7 +1,7 @@
-/** A call that got no answer. It carries no text of the request, so no key can leak through it. */
+/** A call that got no answer. It contains no text of the request, so that no key leaks through it. */
 export class Unanswered extends Error {
   override readonly name = 'Unanswered';
-  /** Whether any of it may have reached the session-manager. */
+  /** Whether any part of the request may have reached the session-manager. */
   readonly sent: boolean;
   readonly timedOut: boolean;
   /** The code of the system's or undici's error. */
@@ -28,7 +28,7 @@ const CAUSES: Record<string, string> = {
   UND_ERR_INVALID_ARG: 'the request cannot be written (is the API key one that a header may carry?)',
 };
 
-/** Why there is no answer, in a few words. `timeout` in ms. */
+/** Says in a few words why there is no answer. @param timeout the call's time-out, in ms */
 export function describe({ sent, timedOut, code }: Unanswered, timeout: number): string {
   if (timedOut && sent) return `timed out after ${timeout} ms`;
   return CAUSES[code] ?? (timedOut ? `not sent within ${timeout} ms` : `connection failed (${code})`);

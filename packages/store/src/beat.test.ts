@@ -7,13 +7,13 @@ import type { RedisSessionStore } from './redis-session-store.ts';
 import { create, put, useRedis } from './store.fixture.ts';
 
 const on = useRedis();
-/** An API's. */
+/** The store of an API. */
 let store: RedisSessionStore;
 let record: SessionRecord;
 
 beforeEach(async () => {
   store = on.store(1);
-  // By another process, so that the API remembers nothing yet.
+  // Another process creates it, so that the API has no witness yet.
   ({ record } = await create(on.store(1), 'a'));
 });
 
@@ -23,7 +23,7 @@ async function ingest(): Promise<Ingest> {
   return (await store.read('a')).record!.ingest;
 }
 
-/** Beats until a beat counts; on a machine that holds one up too long it does not. */
+/** Sends heartbeats until one counts; a busy machine may delay one for too long. */
 function beatInTime(by = store): Promise<Beat> {
   return waitFor('a beat counts', async () => {
     const found = await by.beat(0, true);
@@ -31,7 +31,7 @@ function beatInTime(by = store): Promise<Beat> {
   });
 }
 
-/** As though this much time had passed since the last beat. */
+/** Makes the last heartbeat older by this time. */
 async function silence(ms: number): Promise<void> {
   await on.redis.hincrby(keys().ingest, 'beat', -ms);
 }
@@ -72,7 +72,7 @@ describe('a heartbeat', () => {
     await beatInTime();
     await silence(-60_000);
     expect((await ingest()).beat).toBe(0);
-    // A worker finds it out as well.
+    // A worker's heartbeat detects it too.
     const { now, gap } = await store.beat(0, false);
     expect(gap).toBe(0);
     expect(await ingest()).toMatchObject({ beat: 0, floor: now, lost: 0 });

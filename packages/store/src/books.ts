@@ -1,18 +1,22 @@
 import { type Booking, CLOCKS, type COUNTS, REGRET_MS } from '@sandman/core';
 
-/** 2026-01-01: the sums of many clocks' ms stay far below 2^63. */
+/** 2026-01-01, in Unix ms. Usage clocks count from then, so that the sums of many clocks stay far below 2^63. */
 const CLOCKS_BEGIN_MS = 1_767_225_600_000;
 
 type Item = (typeof CLOCKS)[number] | (typeof COUNTS)[number];
 
-/** What one policy's pods came to, and how many of them there are just now. */
+/** The usage of one policy: times in ms, counts, and how many of its pods are awake and asleep now. */
 export type Book = Readonly<Record<Item | 'awakePods' | 'asleepPods', number>>;
 
 function entry({ policy, item }: Booking): string {
   return `${item} ${policy}`;
 }
 
-/** As the script takes them. @param failingSince stands before the bookings themselves */
+/**
+ * Encodes usage entries as arguments of `commit.lua`.
+ *
+ * @param failingSince since when the session's calls fail, in ms; 0: they no longer fail; '': unchanged
+ */
 export function encodeBookings(books: readonly Booking[], failingSince: number | ''): (string | number)[] {
   return [
     CLOCKS_BEGIN_MS,
@@ -24,9 +28,10 @@ export function encodeBookings(books: readonly Booking[], failingSince: number |
 }
 
 /**
- * Adds a shard's books to those read before; clocks in ms, those that run included.
+ * Adds a shard's usage to `into`. Times are in ms and include clocks that still run.
  *
- * @param now ms of the shard's clock
+ * @param flat field, value, …, as Redis answers
+ * @param now the shard's clock, in ms
  */
 export function addBooks(into: Map<string, Record<keyof Book, number>>, flat: readonly string[], now: number): void {
   const values = new Map(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, BigInt(flat[2 * i + 1]!)]));
@@ -38,7 +43,7 @@ export function addBooks(into: Map<string, Record<keyof Book, number>>, flat: re
     into.set(policy, book);
     const isClock = CLOCKS.some((clock) => clock === item);
     book[item as Item] += Number(isClock ? value * since + (values.get(`ms.${name}`) ?? 0n) : value);
-    // The number of pods for which the clock runs.
+    // The field of a clock holds the number of pods for which it runs.
     if (item === 'awake' || item === 'asleep') book[`${item}Pods`] += Number(value);
   }
 }

@@ -7,7 +7,7 @@ const on = fixture.useRedis();
 const MINUTE = 60_000;
 const minutes = (min: number, max: number) => fc.integer({ min, max }).map((count) => count * MINUTE);
 
-/** As an ending that is due, of whoever is awake. */
+/** The idle deadline of a session that is wanted awake. */
 const endOf = (record: SessionRecord) => (record.policy.sleepAfter === null ? deadlines(record).deleteAt : deadlines(record).sleepAt)!;
 
 it('what Redis holds after any background signals ends by the cap, and no sooner than without them', async () => {
@@ -18,7 +18,7 @@ it('what Redis holds after any background signals ends by the cap, and no sooner
     deleteAfter: minutes(1, 60),
     backgroundCap: minutes(1, 90),
   });
-  // Counted back from now; below 0 it has yet to come. Minutes.
+  // `ago` is in minutes before now; below 0 it is in the future.
   const signal = fc.record({
     kind: fc.constantFrom<ActivityKind>('background', 'background', 'background', 'background', 'background', 'background', 'user'),
     ago: fc.option(fc.integer({ min: -60, max: 120 }), { freq: 4 }),
@@ -42,7 +42,7 @@ it('what Redis holds after any background signals ends by the cap, and no sooner
           const at = ago === null ? null : created.now - ago * MINUTE;
           const touched = await store.touch(uuid, kind, at);
           if (touched.kind !== 'touched') throw new Error('not touched');
-          // A whole ms more: the last activity is rounded up.
+          // 1 ms more, because the last activity is rounded up.
           if (kind === 'user') user = Math.max(user, Math.min(at ?? Number.POSITIVE_INFINITY, touched.now + 1));
           record = touched.record;
           expect(record.lastActivity).toBeLessThanOrEqual(user);

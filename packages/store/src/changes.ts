@@ -4,13 +4,13 @@ import type { Cause, Status } from '@sandman/core';
 const KEPT = 20;
 
 /**
- * In a record a change takes eleven letters, the newest first: when it was (ms in base 36, eight digits until 2059), from
- * what, to what and why. A list of its own would take twenty times that.
+ * Length of one change in a record's history: its time (ms in base 36, eight digits until 2059), then one letter each for
+ * the old status, the new status and the cause. The newest change is first. A Redis list of its own would take 20 times as much.
  */
 const LETTERS = 11;
 const TIME_DIGITS = 8;
 
-/** How long all of them may be. */
+/** Longest history of a session, in bytes. */
 export const CHANGES_BYTES = KEPT * LETTERS;
 
 const STATUS_LETTERS: Readonly<Record<Status | '', string>> = {
@@ -41,7 +41,7 @@ function reversed<K extends string>(letters: Readonly<Record<K, string>>): Reado
 const STATUSES_BY_LETTER = reversed(STATUS_LETTERS);
 const CAUSES_BY_LETTER = reversed(CAUSE_LETTERS);
 
-/** A change of status. `from` is empty where a life began. */
+/** A change of status. `from` is empty for the first status of a session. */
 export interface Change {
   /** ms */
   readonly at: number;
@@ -50,12 +50,16 @@ export interface Change {
   readonly cause: string;
 }
 
-/** All of a change but its time, which the script knows. */
+/** Encodes a change without its time, which the script adds. */
 export function encodeChange({ from, to, cause }: Pick<Change, 'from' | 'to'> & { readonly cause: Cause }): string {
   return STATUS_LETTERS[from] + STATUS_LETTERS[to] + CAUSE_LETTERS[cause];
 }
 
-/** @param text what a record keeps; newest first */
+/**
+ * Decodes a session's history.
+ *
+ * @param text as the record has it, newest first
+ */
 export function decodeChanges(text: string): Change[] {
   return Array.from({ length: text.length / LETTERS }, (_, i) => {
     const change = text.slice(i * LETTERS, (i + 1) * LETTERS);

@@ -15,7 +15,7 @@ const createAll = async () => {
 it('each change is one reader’s, from when the group began; what is done does not come again', async () => {
   const [one, other] = [reader('one'), reader('other')];
   await create(on.store(1), 'before');
-  // Whoever comes first begins it.
+  // The first reader creates the group.
   expect(await Promise.all([one.take(1), other.take(1)])).toEqual([[], []]);
   await createAll();
   const first = await one.take(2);

@@ -3,41 +3,41 @@ import { ShardKeys } from './keys.ts';
 import { decodeEvent, type SessionChange } from './redis-journal.ts';
 
 const ABANDONED_MS = 30_000;
-/** How often what was abandoned is looked for, in ms. */
+/** How often a reader looks for abandoned events, in ms. */
 const RECLAIM_EVERY_MS = 10_000;
-/** After this a reader that holds nothing is forgotten, in ms: its process is gone. */
+/** A reader without pending events is removed after this idle time, in ms: its process has ended. */
 const FORGET_MS = 3_600_000;
-/** How many of those that the cap took away are given up at once. */
+/** How many trimmed events are acknowledged at once. */
 const FORGONE = 1_000;
 
 type Entry = readonly [id: string, flat: string[] | null];
 
-/** An event that is this process's until it is done. */
+/** An event that is assigned to this process until it is acknowledged. */
 export interface TakenEvent extends SessionChange {
-  /** Its place in the shard's stream; it never repeats. */
+  /** Its id in the shard's stream; unique there. */
   readonly id: string;
 }
 
 export interface EventGroupOptions {
   readonly prefix: string;
   readonly shard: number;
-  /** What the readers have in common, and what tells this one from the others. */
+  /** Name of the consumer group; all its readers use the same. */
   readonly group: string;
   readonly reader: string;
-  /** What a process took and did not finish within this is given to another, in ms. */
+  /** An event that was taken and not acknowledged within this time is given to another reader, in ms; by default 30 s. */
   readonly abandoned?: number;
-  /** Whether a group that is new begins with all that the stream still holds; else with what happens from then on. */
+  /** Whether a new group begins with all events that the stream still holds; else it begins with later ones. */
   readonly fromStart?: boolean;
 }
 
-/** The changes of one shard, shared out among the readers of a group: each is some reader's at least once. */
+/** Shares out the changes of one shard among the readers of a consumer group: each change goes to one reader, at least once. */
 export class EventGroup {
   readonly #redis: Redis | Cluster;
   readonly #stream: string;
   readonly #group: string;
   readonly #reader: string;
   readonly #abandoned: number;
-  /** The last event that came; before the first one, where a new group begins. */
+  /** Id of the last event received; before the first one, the id after which a new group begins. */
   #last: string;
   #joined = false;
   #reclaimedAt = Number.NEGATIVE_INFINITY;
@@ -53,10 +53,10 @@ export class EventGroup {
   }
 
   /**
-   * The next events, and now and then those that another reader took and never finished. Begins the group where there is none.
+   * Takes the next events, and every 10 s those that another reader took and never acknowledged. Creates the group if needed.
    *
    * @param limit 1 or more
-   * @throws where Redis has forgotten the group: the next time it begins anew, with what came after the last event
+   * @throws Error where Redis has lost the group; the next call creates it again, from the last event received on
    */
   async take(limit: number): Promise<TakenEvent[]> {
     if (!this.#joined) await this.#join();
@@ -94,7 +94,7 @@ export class EventGroup {
     const reply = await this.#redis.xautoclaim(this.#stream, this.#group, this.#reader, this.#abandoned, '0', 'COUNT', limit);
     await this.#forget();
     await this.#forgo();
-    // What the stream's cap took away comes without fields, or, from Redis 6.2, as nothing at all.
+    // A trimmed event comes as null (Redis 6.2) or without fields. Redis 7 leaves it out.
     return (reply as [string, (Entry | null)[]])[1].filter((entry): entry is Entry => Boolean(entry?.[1]));
   }
 
@@ -108,10 +108,10 @@ export class EventGroup {
     }
   }
 
-  /** Redis 6.2 keeps what the stream's cap took away among what is not done: it would be the oldest there for ever. */
+  /** Acknowledges trimmed events: Redis 6.2 keeps them pending, and one of them would stay the oldest pending event for ever. */
   async #forgo(): Promise<void> {
     const [first] = await this.#redis.xrange(this.#stream, '-', '+', 'COUNT', 1);
-    // With nothing to go by, what is added just now would be taken for lost.
+    // In an empty stream an event that is just being added could not be told from a trimmed one.
     if (!first) return;
     const lost = (await this.#redis.xpending(this.#stream, this.#group, '-', `(${first[0]}`, FORGONE)) as [id: string][];
     if (lost.length > 0) await this.#redis.xack(this.#stream, this.#group, ...lost.map(([id]) => id));

@@ -12,7 +12,7 @@ it('a group is behind what it was not given and what it has not finished, by the
   expect(await now()).toEqual({ events: 0, age: 0 });
   for (let i = 0; i < 5; i++) await create(on.store(1), `s${i}`);
   await new Promise((resolve) => setTimeout(resolve, 30));
-  // There is no group yet.
+  // The group does not exist yet.
   expect((await now()).events).toBe(5);
   const one = reader();
   const taken = await one.take(2);

@@ -4,19 +4,19 @@ import { loadScript } from './script.ts';
 
 const span = loadScript('span');
 
-/** Events counted in one script: Redis serves nobody else for a millisecond or two. */
+/** Events counted in one script, which blocks Redis for 1 to 2 ms. */
 const PAGE = 2_000;
 
 export interface Behind {
-  /** Events that no reader of the group has finished. */
+  /** Events that no reader of the group has acknowledged. */
   readonly events: number;
-  /** Age of the oldest of them, in ms; 0 where there is none. */
+  /** Age of the oldest of these events, in ms; 0 where there is none. */
   readonly age: number;
 }
 
 async function behindInShard(redis: Redis | Cluster, stream: string, name: string): Promise<Behind> {
   const groups = (await redis.xinfo('GROUPS', stream).catch((error: Error) => {
-    // Nothing has ever happened there.
+    // The shard has had no event yet.
     if (/no such key/i.test(error.message)) return [];
     throw error;
   })) as (string | number)[][];
@@ -25,7 +25,7 @@ async function behindInShard(redis: Redis | Cluster, stream: string, name: strin
   const [pending] = events > 0 ? ((await redis.xpending(stream, name, '-', '+', 1)) as [id: string][]) : [];
   let oldest = pending?.[0] ?? '';
   let clock = 0;
-  // Redis 6.2 does not say how far a group is behind, and later ones not always.
+  // Redis 6.2 does not report how far a group is behind, and later versions do not always.
   for (let after = String(group?.('last-delivered-id') ?? '0-0'); ; ) {
     const [now, count, first, last] = (await span(redis, [stream], [after, PAGE])) as [number, number, string, string];
     oldest ||= first;
@@ -37,7 +37,7 @@ async function behindInShard(redis: Redis | Cluster, stream: string, name: strin
   return { events, age: oldest ? Math.max(0, clock - Number(oldest.split('-', 1)[0])) : 0 };
 }
 
-/** How far a group is behind the events of all shards. Where there is no such group yet, it is behind all of them. */
+/** Tells how far a group is behind the events of all shards. A group that does not exist yet is behind all events. */
 export async function behind(
   redis: Redis | Cluster,
   { prefix, shards, group }: { readonly prefix: string; readonly shards: number; readonly group: string },

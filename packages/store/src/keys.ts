@@ -1,12 +1,12 @@
 import { type Status, shardOf, shardTag } from '@sandman/core';
 
-/** Events kept per shard, at least; enough for a consumer to be away for a while. */
+/** Least number of events kept per shard, so that a consumer may be away for a while. */
 export const EVENTS_CAP = 100_000;
 
-/** Stands between the two parts of a place; no uuid holds it. */
+/** Separates user and uuid in a member of a status index; no uuid contains it. */
 const BETWEEN = '\0';
 
-/** A session's place in the index of its status: beside the others of its user. */
+/** The member of a status index for a session. The sessions of one user are next to each other. */
 export function placeOf(userId: string, uuid: string): string {
   return `${userId}${BETWEEN}${uuid}`;
 }
@@ -19,7 +19,7 @@ export function userAt(place: string): string {
   return place.slice(0, place.lastIndexOf(BETWEEN));
 }
 
-/** The keys of one shard. All carry its hash tag, so that a script reaches them on a Redis Cluster too. */
+/** The keys of one shard. All carry its hash tag, so that one script may use them on a Redis Cluster too. */
 export class ShardKeys {
   readonly #tag: string;
 
@@ -31,7 +31,7 @@ export class ShardKeys {
     return `${this.#tag}:session:${uuid}`;
   }
 
-  /** The sessions of one status, by user: the members are places ({@link placeOf}). */
+  /** The index of one status: its sessions, sorted by user ({@link placeOf}). */
   status(status: Status): string {
     return `${this.#tag}:status:${status}`;
   }
@@ -44,67 +44,67 @@ export class ShardKeys {
     return `${this.#tag}:events`;
   }
 
-  /** The sessions whose calls fail, by since when. */
+  /** The sessions whose calls fail, scored by since when. */
   get failing(): string {
     return `${this.#tag}:failing`;
   }
 
-  /** The books of pod time, per policy. */
+  /** Usage per policy. */
   get savings(): string {
     return `${this.#tag}:savings`;
   }
 
-  /** What is known of the pings' way in. */
+  /** The shard's intake: last heartbeat, end of the last gap, lost time, data loss, time of warnings. */
   get ingest(): string {
     return `${this.#tag}:ingest`;
   }
 
-  /** Where the sweep's walk is. */
+  /** Where the sweep is: the last index member it read. */
   get walk(): string {
     return `${this.#tag}:walk`;
   }
 
-  /** Where the patrol is. */
+  /** Where the patrol is: index and member. */
   get patrol(): string {
     return `${this.#tag}:patrol`;
   }
 
-  /** The sessions that the patrol looked at last, by when. */
+  /** The sessions that had a turn of the patrol, scored by when. */
   get patrolled(): string {
     return `${this.#tag}:patrolled`;
   }
 
-  /** When the next call to the session-manager may be made. */
+  /** Rate limiter of the calls to the session-manager: when the next one may be made. */
   get pace(): string {
     return `${this.#tag}:pace`;
   }
 
-  /** When the patrol may read the next status. */
+  /** Rate limiter of the patrol: when it may read the next status. */
   get patrolPace(): string {
     return `${this.#tag}:patrol-pace`;
   }
 
-  /** The workers that live. */
+  /** The worker registry. */
   get workers(): string {
     return `${this.#tag}:workers`;
   }
 
-  /** What had to be mended. */
+  /** The last repairs of alarms. */
   get repairs(): string {
     return `${this.#tag}:repairs`;
   }
 
-  /** How the fleet stood, minute by minute. */
+  /** Samples of the number of pods, one a minute. */
   get trend(): string {
     return `${this.#tag}:trend`;
   }
 
-  /** Over how many shards the sessions are spread. */
+  /** The agreed number of shards. */
   get shards(): string {
     return `${this.#tag}:shards`;
   }
 
-  /** Which policies hold. */
+  /** The policies in force. */
   get policies(): string {
     return `${this.#tag}:policies`;
   }
@@ -113,12 +113,12 @@ export class ShardKeys {
     return `${this.#tag}:shadows`;
   }
 
-  /** What shadow policies would have made of the fleet. */
+  /** Totals of the shadow policies. */
   get shadowBooks(): string {
     return `${this.#tag}:shadow-books`;
   }
 
-  /** What dry runs have said of a session, each with its deadline. */
+  /** The calls that dry runs have logged for a session, scored by their deadlines. */
   rehearsed(uuid: string): string {
     return `${this.#tag}:said:${uuid}`;
   }
@@ -128,7 +128,7 @@ export class ShardKeys {
   }
 }
 
-/** Every shard's keys, and whose a session is. */
+/** The keys of all shards. */
 export class Keyspace {
   readonly shards: readonly ShardKeys[];
 

@@ -18,7 +18,7 @@ it('knows whose calls fail, the longest-suffering first, until they go well or n
   };
   expect(await names()).toEqual([3, ['early', 'mended', 'late']]);
   expect(await names(1)).toEqual([3, ['early']]);
-  // A touch and another failure leave it where it was.
+  // A touch and another failure do not change its place in the list.
   await store.touch('early', 'user', null);
   await put(store, late, { failures: 2, failingSince: 3_000 });
   await put(store, mended, { ...HEALTHY });
@@ -39,14 +39,14 @@ it('a user’s sessions of one status are found, however many of other statuses 
   expect(cursor).toBeNull();
 });
 
-// A name that begins another, one with the byte that ends a name, and letters that strings and bytes put in different orders.
+// A name that begins another, names with the byte 0 that ends a name, and letters that sort differently as strings and as bytes.
 const USERS = ['ad', 'ada', 'ada\0x', 'ada\x01', 'Zoë', 'zoe', '\u{ff5e}', '\u{1f600}', 'ä'.repeat(255)];
 
 it('whatever users are called, each has its own sessions, and a list meets all of them', async () => {
   const store = on.store(2);
   const own = new Map(USERS.map((userId, i) => [userId, [`s${i}a`, `s${i}b`, `s${i}c`]]));
   for (const [userId, uuids] of own) for (const uuid of uuids) await create(store, uuid, userId);
-  // Of each user one sleeps, so that a page comes from two indexes.
+  // One session of each user sleeps, so that a page comes from two indexes.
   for (const [, [uuid]] of own) {
     const { record } = await store.read(uuid!);
     await put(store, record!, { wanted: 'asleep', pod: 'asleep', cause: 'manual' });
@@ -67,7 +67,7 @@ it('whatever users are called, each has its own sessions, and a list meets all o
   }
   const some = USERS.filter((_, i) => i % 2 === 0);
   expect(await uuidsOf(store, [...some, 'nobody'])).toEqual(some.flatMap((userId) => own.get(userId)!).sort());
-  // Looked for one by one, for there are more sessions than users: the places of the first hold those of the second.
+  // More sessions than users, so each user is read separately: the first user's range contains the second user's sessions.
   expect(await uuidsOf(store, ['ada', 'ada\0x'])).toEqual([...own.get('ada')!, ...own.get('ada\0x')!].sort());
   expect(await uuidsOf(store, USERS)).toEqual([...own.values()].flat().sort());
   expect(await all({})).toEqual([...own.values()].flat().sort());

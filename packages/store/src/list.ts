@@ -19,7 +19,7 @@ const ofUsers = loadScript('of-users');
 /** Every status of a session that is not wanted gone. */
 export const KEPT_STATUSES = LIVE_STATUSES.filter((status) => status !== 'deleting');
 
-/** How many places of one user and status {@link sessionsOf} reads at first, and how many on a page of those who have more. */
+/** How many index members of one user and status {@link sessionsOf} reads at first, and in each page of users who have more. */
 const FEW = 10;
 const PAGE = 500;
 
@@ -29,12 +29,12 @@ function fits({ record }: Reading, { userId, status }: Filter): boolean {
   return status ? shown === status : shown !== 'deleted';
 }
 
-/** Where a user's places begin and end: behind the name comes the byte 0, and nothing of another's before the byte 1. */
+/** The range of a user's index members: the byte 0 follows the name. The range also holds names that go on after a byte 0. */
 function span(userId: string | undefined): readonly [string, string] {
   return userId === undefined ? ['-', '+'] : [`[${placeOf(userId, '')}`, `(${userId}\x01`];
 }
 
-/** Up to `limit` places of one shard in these statuses, in order, after `last` ('': from the first). */
+/** Reads up to `limit` index members of one shard in these statuses, in order, after `last` ('': from the first). */
 export async function pageOf(
   redis: Redis | Cluster,
   keys: ShardKeys,
@@ -46,13 +46,13 @@ export async function pageOf(
   const [first, end] = span(userId);
   const found = (await page(redis, indexes, [last ? `(${last}` : first, end, limit])) as string[][];
   if (found.length === 1) return found[0]!;
-  // In the order of their bytes, as Redis has them; that of JavaScript's strings, and of Lua's, is another.
+  // Redis sorts by bytes; strings of JavaScript, and of Lua, compare in another order.
   const places = found.flat().map((place) => ({ place, bytes: Buffer.from(place) }));
   places.sort((a, b) => a.bytes.compare(b.bytes));
   return places.slice(0, limit).map(({ place }) => place);
 }
 
-/** The sessions of these users in one shard that are not wanted gone; each page is one script. */
+/** Finds the sessions of these users in one shard that are not wanted gone; each page is read by one script. */
 export async function* sessionsOf(
   redis: Redis | Cluster,
   keys: ShardKeys,
@@ -72,7 +72,7 @@ export async function* sessionsOf(
   }
 }
 
-/** Where a list is: a shard, and the last place given from it. */
+/** Where the next page of a list begins: a shard, and the last index member read from it. */
 interface Position {
   readonly shard: number;
   readonly after: string;
@@ -89,7 +89,7 @@ function encodeCursor({ shard, after }: Position): string {
   return Buffer.from(`${shard}:${after}`).toString('base64url');
 }
 
-/** Up to `limit` sessions in the order of shard, user and uuid, from `cursor` on. */
+/** Lists up to `limit` sessions in the order of shard, user and uuid, from `cursor` on. */
 export async function listPage(
   redis: Redis | Cluster,
   keyspace: Keyspace,

@@ -11,7 +11,7 @@ beforeEach(() => {
   store = on.store(1);
 });
 
-/** The sessions whose turn it is, until there is none; and how long the patrol is to wait then, in ms. */
+/** Takes turns until none is left; returns their sessions, and how long the patrol has to wait then, in ms. */
 async function turns(by = store, shard = 0): Promise<{ readonly uuids: string; readonly wait: number }> {
   for (let uuids = ''; ; ) {
     const turn = await by.patrol(shard, LEAST);
@@ -20,7 +20,7 @@ async function turns(by = store, shard = 0): Promise<{ readonly uuids: string; r
   }
 }
 
-/** As though the last turns of these sessions were so many ms ago. */
+/** Makes the last turn of each session older by so many ms. */
 async function later(ms: number): Promise<void> {
   const key = `{${on.prefix}:0}:patrolled`;
   for (const uuid of await on.redis.zrange(key, '0', '-1')) await on.redis.zincrby(key, -ms, uuid);

@@ -8,7 +8,7 @@ const A_YEAR_MS = 365 * 24 * HOUR_MS;
 
 const decode = (text: string, shards: number) => decodePosition(text, shards, 'last-event-id');
 
-/** Positions of 1 to 256 shards whose last events are up to `age` ms old, in any order, some before their first event. */
+/** Makes positions of 1 to 256 shards whose last events are up to `age` ms old, in any order; some shards have no event yet. */
 function positions(age: number, sequences = fc.nat(3)) {
   const id = fc.tuple(fc.integer({ min: NOW - age, max: NOW }), sequences).map(([ms, sequence]) => `${ms}-${sequence}`);
   return fc.array(fc.oneof({ weight: 9, arbitrary: id }, fc.constant(START)), { minLength: 1, maxLength: 256, size: 'max' });
@@ -50,7 +50,7 @@ it('an id that was cut, extended, changed or made by another number of shards is
       const place = 1 + (at % id.length);
       const changed = id.slice(0, place) + letter + id.slice(place + 1);
       if (changed === id) return;
-      // Only one that we might have written ourselves is taken.
+      // A changed id is accepted only if it is one that `encodePosition` could have written.
       let read: Position;
       try {
         read = decode(changed, position.length);

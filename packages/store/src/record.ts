@@ -10,7 +10,7 @@ import {
   type Wanted,
 } from '@sandman/core';
 
-/** The record's fields by their names in Redis: of a million sessions each letter of a name takes a megabyte. */
+/** The names of a record's fields in Redis. They are short because each letter takes 1 MB per million sessions. */
 export const FIELDS = {
   userId: 'u',
   workspaceUrl: 'l',
@@ -59,7 +59,7 @@ function encodePolicy(policy: Policy): string[] {
   return POLICY_FIELDS.flatMap((field, i) => [FIELDS[field], String(values[i])]);
 }
 
-/** Field, value, …: 0 and '' are written as '' and not stored, which is what keeps a record small. */
+/** Encodes a patch as field, value, …. 0 and '' become '', which removes the field, so that records stay small. */
 export function encodePatch(patch: Patch): string[] {
   return Object.entries(patch).flatMap(([field, value]) => {
     if (field === 'policy') return encodePolicy(value as Policy);
@@ -67,7 +67,7 @@ export function encodePatch(patch: Patch): string[] {
   });
 }
 
-/** What the scripts answer of a session's shard: beat, floor, lost, rewound, warning; null for those that never were. */
+/** The intake as scripts return it: beat, floor, lost, rewound, warning; null for a field that was never set. */
 export type IngestReply = readonly (string | null)[];
 
 function decodeIngest(reply: IngestReply, now: number): Ingest {
@@ -75,12 +75,14 @@ function decodeIngest(reply: IngestReply, now: number): Ingest {
   return { beat: knownBeat(beat!, now), floor: floor!, lost: lost!, rewound: rewound!, warning: warning! };
 }
 
-/** An empty table of Lua's, as cjson writes it. */
+/** An empty Lua table as cjson writes it: there is no record. */
 const NO_RECORD = '{}';
 
 /**
+ * Decodes a record; null where there is none.
+ *
  * @param json an array: field, value, …
- * @param now the shard's Redis clock when it was read, ms
+ * @param now the shard's Redis clock when the record was read, in ms
  */
 export function decodeRecord(uuid: string, json: string, ingest: IngestReply, now: number): SessionRecord | null {
   if (json === NO_RECORD) return null;

@@ -30,7 +30,7 @@ it('the books of all shards come to what the clock says, running pods included',
   const slept = await Promise.all(
     born.map(({ record }) => put(store, record, { wanted: 'asleep', pod: 'asleep', cause: 'idle', sleptAt: record.createdAt })),
   );
-  // Half of them are woken, under another policy.
+  // Half of the sessions are woken, under another policy.
   const policy = new PolicyBook().resolve('simple');
   const woken = await Promise.all(
     slept.slice(0, 6).map(({ record }) => put(store, record, { wanted: 'awake', pod: 'awake', cause: 'activity', policy })),
@@ -40,7 +40,7 @@ it('the books of all shards come to what the clock says, running pods included',
   const balanced = books.get('balanced')!;
   const simple = books.get('simple')!;
   const sum = (readings: readonly { now: number }[]) => readings.reduce((total, { now: at }) => total + at, 0);
-  // From the clocks' own readings, not from waiting.
+  // Computed from the times that the scripts returned, not from waiting.
   expect(balanced.awake).toBe(sum(slept) - sum(born));
   expect(balanced.asleep).toBeGreaterThanOrEqual(sum(woken) - sum(slept.slice(0, 6)));
   expect(balanced.asleep).toBeLessThanOrEqual(sum(woken) - sum(slept.slice(0, 6)) + 6 * now - sum(slept.slice(6)));

@@ -9,20 +9,20 @@ import { loadScript } from './script.ts';
 
 const clocked = loadScript('clocked');
 
-/** A change of one session, as the stream has it. */
+/** A change of one session, as the event stream has it. */
 export interface SessionChange extends Change {
   readonly uuid: string;
   readonly userId: string;
-  /** The user's own, as it was then, in ms; 0 where an older version of ours wrote the event. */
+  /** The user's last activity at that time, in ms; 0 where an older version of Sandman wrote the event. */
   readonly lastActivity: number;
 }
 
 export interface StatusEvent extends SessionChange {
-  /** Where to go on after this one. */
+  /** The position after this event. */
   readonly position: Position;
 }
 
-/** @param flat field, value, … */
+/** Decodes an entry of the event stream. @param flat field, value, … */
 export function decodeEvent(flat: readonly string[]): SessionChange {
   const fields = Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]]));
   const { uuid, userId, at, from, to, cause, lastActivity = '0' } = fields as Record<string, string> & { from: Status | ''; to: Status };
@@ -33,7 +33,7 @@ function millisOf(id: string): number {
   return Number(id.split('-', 1)[0]);
 }
 
-/** What stands written of the past: the changes of each session, and the books of all. */
+/** Reads the event streams, the histories of sessions, and the usage. */
 export class RedisJournal {
   readonly #redis: Redis | Cluster;
   readonly #keys: Keyspace;
@@ -43,12 +43,12 @@ export class RedisJournal {
     this.#keys = new Keyspace(prefix, shards);
   }
 
-  /** The last changes of a session, newest first; none where it is not known. */
+  /** Returns the last changes of a session, newest first; none for an unknown session. */
   async history(uuid: string): Promise<Change[]> {
     return decodeChanges((await this.#redis.hget(this.#keys.of(uuid).session(uuid), FIELDS.changes)) ?? '');
   }
 
-  /** The books by policy, each clock as it stands now, in ms. */
+  /** Returns the usage by policy until now; times in ms. */
   async books(): Promise<Map<string, Book>> {
     const books = new Map<string, Record<keyof Book, number>>();
     const shards = await Promise.all(this.#keys.shards.map((keys) => clocked(this.#redis, [keys.savings], [])));
@@ -56,12 +56,12 @@ export class RedisJournal {
     return books;
   }
 
-  /** Before the first event. */
+  /** Returns the position before the first event. */
   beginning(): Position {
     return this.#keys.shards.map(() => START);
   }
 
-  /** Where the events end now. */
+  /** Returns the position after the last event that exists now. */
   async end(): Promise<Position> {
     const lasts = await Promise.all(this.#keys.shards.map(({ events }) => this.#redis.xrevrange(events, '+', '-', 'COUNT', 1)));
     return lasts.map(([last]) => last?.[0] ?? START);
@@ -76,18 +76,18 @@ export class RedisJournal {
     return decodePosition(text, this.#keys.shards.length, field);
   }
 
-  /** Whether every event after `position` is there still. */
+  /** Tells whether every event after `position` still exists. */
   async isKept(position: Position): Promise<boolean> {
     const kept = position.map(async (id, shard) => {
       const { events } = this.#keys.shards[shard]!;
-      // Nothing was ever taken away from a stream below its cap.
+      // A stream that is shorter than its cap has never been trimmed.
       if (id === START) return (await this.#redis.xlen(events)) < EVENTS_CAP;
       return (await this.#redis.xrange(events, id, id)).length > 0;
     });
     return (await Promise.all(kept)).every(Boolean);
   }
 
-  /** The next events, oldest first. @param limit of each shard */
+  /** Returns the next events, oldest first. @param limit how many of each shard at most */
   async after(position: Position, limit: number): Promise<StatusEvent[]> {
     const pages = await Promise.all(
       this.#keys.shards.map(({ events }, shard) => this.#redis.xrange(events, `(${position[shard]}`, '+', 'COUNT', limit)),

@@ -25,7 +25,7 @@ it('however many ask, over however many connections, no place is nearer to the l
   const perSecond = 100;
   const distance = 1_000_000 / perSecond;
   const takers = [on.redis, other].flatMap((redis) => Array.from({ length: 8 }, () => new RedisPace(redis, on.prefix, perSecond)));
-  /** When the place after each one is free, as far as seen before it was taken. */
+  /** When the slot after each taken one is free, µs; some may be missing where another taker was faster. */
   const next: number[] = [];
   let taken = 0;
   const began = await clock();
@@ -69,7 +69,7 @@ it('a place that nobody took is not kept for later', async () => {
 it('a spare place is one that nobody took in its time, and the next may still go at once', async () => {
   const pace = new RedisPace(on.redis, on.prefix, 1);
   expect(await pace.take()).toBe(0);
-  // The place before the next one is taken.
+  // The slot before the present one did not pass unused.
   await on.redis.set(key(), (await clock()) - 500_000);
   const ms = await pace.takeSpare();
   expect(ms).toBeGreaterThan(400);

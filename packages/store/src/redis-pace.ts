@@ -7,7 +7,7 @@ const pace = loadScript('pace');
 
 const MICROS = 1_000_000;
 
-/** Places at an even distance, so that no second, whenever it begins, holds more than one too many. */
+/** A rate limiter for all processes. It gives out slots at an even distance, so that no period of 1 s has more than one too many. */
 export class RedisPace implements Pace {
   readonly #redis: Redis | Cluster;
   readonly #key: string;
@@ -15,11 +15,11 @@ export class RedisPace implements Pace {
 
   /**
    * @param perSecond 0.001 to 1,000,000
-   * @param name of the calls that share it: `pace` for `SESSION_MANAGER_MAX_RPS`, `patrolPace` for `PATROL_RATE`
+   * @param name which limit: `pace` for `SESSION_MANAGER_MAX_RPS`, `patrolPace` for `PATROL_RATE`
    */
   constructor(redis: Redis | Cluster, prefix: string, perSecond: number, name: 'pace' | 'patrolPace' = 'pace') {
     this.#redis = redis;
-    // One for all shards: the session-manager is one.
+    // One limit for all shards, because there is one session-manager.
     this.#key = new Keyspace(prefix, 1).shards[0]![name];
     this.#distance = Math.ceil(MICROS / perSecond);
   }
@@ -28,7 +28,11 @@ export class RedisPace implements Pace {
     return this.#take(0);
   }
 
-  /** Takes a place that went by unused, so that the next call still finds one; else says how long until there may be one, in ms. */
+  /**
+   * Takes a slot that passed unused, so that the next call still finds a free one.
+   *
+   * @returns 0 if it took one; else how long until there may be one, in ms
+   */
   async takeSpare(): Promise<number> {
     return this.#take(1);
   }

@@ -14,7 +14,7 @@ it('a higher version replaces a lower one, for good', async () => {
   const hear = async () => (await policies.agree(null, false, null, [])).policies;
   expect(await hear()).toBeNull();
   await policies.agree(told(2, 'a'), false, null, []);
-  // As numbers: 9 is lower than 10.
+  // Versions compare as numbers: 9 is lower than 10.
   await policies.agree(told(10, 'c'), false, null, []);
   expect((await policies.agree(told(9, 'd'), true, null, [])).policies).toEqual(inForce(10, 1, 'c'));
   expect(await hear()).toEqual(inForce(10, 1, 'c'));
@@ -28,7 +28,7 @@ it('of one version, others replace those in force when a process that starts cla
   expect(await say('a', true)).toEqual(inForce(0, 1, 'a'));
   expect(await say('b', false)).toEqual(inForce(0, 1, 'a'));
   expect(await say('b', true)).toEqual(inForce(0, 2, 'b'));
-  // One that was told the former ones is started again.
+  // A process with the former policies is restarted.
   expect(await say('a', true)).toEqual(inForce(0, 2, 'b'));
   expect(await say('b', true)).toEqual(inForce(0, 2, 'b'));
   await policies.agree(told(1, 'c'), false, null, []);
@@ -74,7 +74,7 @@ it('of background signals that a shadow does not hear, the one before the first 
   await shadows.deaf(time, 9);
   await shadows.deaf({ ...time, lastActivity: 6 }, 0);
   expect(await shadows.heard([time, { ...time, lastActivity: 6 }, { ...time, policy: 'lazy' }])).toEqual([7, 0, null]);
-  // Not a book.
+  // The remembered signals are not among the totals.
   expect(await shadows.read()).toEqual(new Map());
 });
 

@@ -5,7 +5,7 @@ import { loadScript } from './script.ts';
 
 const agree = loadScript('agree');
 
-/** How long shadow policies are counted that no process names any more, in ms: a restart is not the end of them. */
+/** How long shadow policies are counted after their last announcement, in ms, so that a restart does not end them. */
 const SHADOWS_HOLD_MS = 30_000;
 
 export class RedisPolicies implements PolicyAgreement {
@@ -14,7 +14,7 @@ export class RedisPolicies implements PolicyAgreement {
 
   constructor(redis: Redis | Cluster, prefix: string) {
     this.#redis = redis;
-    // One for all shards: a policy is the same in each.
+    // One key for all shards: policies are the same in each.
     this.#keys = new Keyspace(prefix, 1).shards[0]!;
   }
 

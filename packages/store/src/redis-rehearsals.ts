@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import { Keyspace } from './keys.ts';
 
-/** How long what was said is known after it was last looked at, in s: a week. */
+/** How long logged calls are remembered after the last check, in s: a week. */
 const KNOWN_S = 7 * 86_400;
 
-/** What dry runs have said of each session, so that one worker of many says it, once per deadline. */
+/** Remembers the calls that dry runs have logged, so that only one worker logs each, once per deadline. */
 export class RedisRehearsals {
   readonly #redis: Redis | Cluster;
   readonly #keys: Keyspace;
@@ -15,11 +15,11 @@ export class RedisRehearsals {
   }
 
   /**
-   * Records that a call of a session is said, with the deadline it is said for.
+   * Records that a call of a session is being logged for a deadline.
    *
-   * @param what the call, and what else tells one from the next where no time does
-   * @param due the deadline in Unix ms; a worker that was held up may come with one that was said long ago
-   * @returns whether it was said for no such deadline yet, nor for a later one
+   * @param what the call and its cause
+   * @param due the deadline in Unix ms; a worker that was delayed may bring one that was logged long ago
+   * @returns whether the call was not yet logged for this deadline, nor for a later one
    */
   async isNew(uuid: string, what: string, due: number): Promise<boolean> {
     const key = this.#keys.of(uuid).rehearsed(uuid);

@@ -27,7 +27,7 @@ it('forgets a worker that signed off at once, and one that died after an hour', 
   for (const id of ['dead', 'gone', 'alive']) await roster().report(worker(id));
   await roster().signOff('gone');
   expect((await roster().workers()).map(({ id }) => id).sort()).toEqual(['alive', 'dead']);
-  // As if it had last reported an hour and a second ago.
+  // Makes its last report an hour and a second old.
   const key = `{${on.prefix}:0}:workers`;
   const stale = (await on.redis.hget(key, 'dead'))!.replace(/^\d+/, (at) => `${Number(at) - 3_601_000}`);
   await on.redis.hset(key, 'dead', stale);

@@ -5,34 +5,34 @@ import { loadScript } from './script.ts';
 const report = loadScript('report');
 const clocked = loadScript('clocked');
 
-/** How often a worker says that it lives, in ms. */
+/** How often a worker reports, in ms. */
 export const REPORT_MS = 2_000;
-/** A worker that has not said so for longer counts as dead, in ms. */
+/** A worker that has not reported for longer counts as dead, in ms. */
 export const LOST_MS = 10_000;
-/** How long a dead one is remembered, in ms. */
+/** How long a dead worker is remembered, in ms. */
 const FORGET_MS = 3_600_000;
-/** The last repairs, of all workers together. */
+/** How many repairs are kept, of all workers together. */
 const REPAIRS_CAP = 100;
 
-/** What a worker says of itself. Times in ms, counted back from when it says so. */
+/** What a worker reports. Times in ms, counted back from the report. */
 export interface WorkerState {
-  /** Of this process; it never repeats. */
+  /** Id of the process; it never repeats. */
   readonly id: string;
   readonly host: string;
   readonly pid: number;
   readonly upFor: number;
-  /** Why it does not call the session-manager; null: it does. */
+  /** Why the worker does not call the session-manager; null: it does. */
   readonly trouble: string | null;
   readonly troubleFor: number;
-  /** Since it last finished a visit of the sweep; null: it has not yet. */
+  /** How long ago the worker last finished a visit of the sweep; null: it has not yet. */
   readonly sweptAgo: number | null;
-  /** By how much its machine's clock is ahead of Redis', in ms; below 0: behind. */
+  /** By how much the machine's clock is ahead of Redis', in ms; below 0: behind. */
   readonly clockAhead: number;
 }
 
-export type SeenWorker = WorkerState & { /** How long ago it said so, in ms. */ readonly seenAgo: number };
+export type SeenWorker = WorkerState & { /** How long ago the worker reported, in ms. */ readonly seenAgo: number };
 
-/** A session, or where `uuid` is empty several, whose alarms had to be mended. */
+/** A session whose alarms were repaired; where `uuid` is empty, several sessions. */
 export interface Repair {
   /** ms */
   readonly at: number;
@@ -41,7 +41,7 @@ export interface Repair {
   readonly count: number;
 }
 
-/** What a worker wrote of itself; null for what is none of this version's. */
+/** Decodes a worker's report; null where this version cannot read it. */
 function parseReport(text: string, now: number): SeenWorker | null {
   const [, at, json] = /^(\d+) (.*)$/s.exec(text) ?? [];
   try {
@@ -54,14 +54,14 @@ function parseReport(text: string, now: number): SeenWorker | null {
   }
 }
 
-/** What workers tell operators: that they live, what keeps them from calling, and what had to be mended. */
+/** The worker registry: which workers are alive, why they make no calls, and the last repairs. */
 export class RedisRoster {
   readonly #redis: Redis | Cluster;
   readonly #keys: ShardKeys;
 
   constructor(redis: Redis | Cluster, prefix: string) {
     this.#redis = redis;
-    // One for all shards: workers serve them all.
+    // One registry for all shards: each worker serves all of them.
     this.#keys = new Keyspace(prefix, 1).shards[0]!;
   }
 
@@ -69,24 +69,24 @@ export class RedisRoster {
     await report(this.#redis, [this.#keys.workers], [worker.id, JSON.stringify(worker), FORGET_MS]);
   }
 
-  /** One that goes in peace is not missed. */
+  /** Removes a worker that stops normally, so that it does not count as dead. */
   async signOff(id: string): Promise<void> {
     await this.#redis.hdel(this.#keys.workers, id);
   }
 
-  /** Those heard of within the last hour, the longest up first. */
+  /** Returns the workers that reported within the last hour, the longest running first. */
   async workers(): Promise<SeenWorker[]> {
     const [now, flat] = (await clocked(this.#redis, [this.#keys.workers], [])) as [number, string[]];
     const seen = flat.flatMap((text, i) => (i % 2 === 1 ? (parseReport(text, now) ?? []) : []));
     return seen.sort((a, b) => b.upFor + b.seenAgo - a.upFor - a.seenAgo);
   }
 
-  /** @param count of sessions, where no single one is known */
+  /** Records a repair. @param count how many sessions, where `uuid` is empty */
   async repaired(kind: string, uuid: string, count = 1): Promise<void> {
     await this.#redis.xadd(this.#keys.repairs, 'MAXLEN', '=', REPAIRS_CAP, '*', 'kind', kind, 'uuid', uuid, 'count', count);
   }
 
-  /** The last hundred at most, newest first. */
+  /** Returns the last 100 repairs at most, newest first. */
   async repairs(): Promise<Repair[]> {
     const entries = await this.#redis.xrevrange(this.#keys.repairs, '+', '-');
     return entries.map(([id, [, kind, , uuid, , count]]) => ({

@@ -87,7 +87,7 @@ it('a mark goes when its number is armed, and stays when a newer one was drawn',
   const first = await create('a');
   const second = await put(first.record, {}, true);
   expect(await store.unmark('a', first.record.n)).toBe(false);
-  expect((await store.marked(0)).map(({ uuid }) => uuid)).toEqual(['a']);
+  expect(await store.marked(0)).toEqual(['a']);
   expect(await store.unmark('a', second.record.n)).toBe(true);
   expect(await store.marked(0)).toEqual([]);
 });
@@ -101,7 +101,7 @@ it('pages through all shards, missing nobody and repeating nobody while sessions
     const page = await store.list({}, 7, cursor);
     seen.push(...page.items.map(({ record }) => record.uuid));
     cursor = page.cursor;
-    // Somebody falls asleep between two pages, before and behind the cursor.
+    // Between two pages, sessions before and after the cursor fall asleep.
     for (const uuid of [uuids[seen.length % 50]!, uuids[(seen.length * 7) % 50]!]) {
       const { record } = await store.read(uuid);
       await put(record!, { wanted: 'asleep', pod: 'asleep' });

@@ -10,7 +10,6 @@ import {
   LIVE_STATUSES,
   type LiveReading,
   type LiveStatus,
-  type Mark,
   type OwnedSession,
   type Page,
   type PatrolTurn,
@@ -44,7 +43,7 @@ const patrol = loadScript('patrol');
 const rehearse = loadScript('rehearse');
 
 const BATCH = 100;
-/** How many sessions a turn of the patrol passes over that had theirs already. */
+/** How many index reads a turn of the patrol makes at most, to pass over sessions that had their turn. */
 const PATROL_TRIES = 50;
 
 export interface StoreOptions {
@@ -54,11 +53,11 @@ export interface StoreOptions {
   readonly shards: number;
   /** `ALARM_SLACK`, percent of the waiting time */
   readonly slack: number;
-  /** Told of each write to a record that was there, once it is done; `now` in ms. It stands in a ping's way. */
+  /** Called after each write to an existing record; `now` in ms. A ping waits until it returns. */
   readonly written?: (before: () => SessionRecord, after: SessionRecord, now: number) => void;
 }
 
-/** Sessions in Redis. What fails is Redis' own error, thrown as ioredis has it. */
+/** Keeps sessions in Redis. Its methods throw the errors of Redis and ioredis unchanged. */
 export class RedisSessionStore implements SessionStore {
   readonly shards: number;
   readonly #redis: Redis | Cluster;
@@ -98,7 +97,7 @@ export class RedisSessionStore implements SessionStore {
     const next = { ...base, ...patch } as SessionRecord;
     const from = base ? statusOf(base) : '';
     const to = statusOf(next);
-    // New alarms stand where the last signal puts them.
+    // New alarms are set from the last activity of either kind.
     const anchor = Math.max(next.lastActivity, next.lastBackground);
     const written = alarms ? { ...patch, sleepAnchor: anchor, deleteAnchor: anchor } : patch;
     const keys = this.#keys.of(uuid);
@@ -139,7 +138,7 @@ export class RedisSessionStore implements SessionStore {
   }
 
   async beat(shard: number, open: boolean): Promise<Beat> {
-    // The first one only learns what time it is there.
+    // The first heartbeat only reads the shard's clock, because a heartbeat carries the time at which it is sent.
     if (open && this.#memories[shard]!.now === 0) await this.#beat(shard, 0);
     return this.#beat(shard, open ? this.#memories[shard]!.now : 0);
   }
@@ -159,7 +158,7 @@ export class RedisSessionStore implements SessionStore {
     const keys = this.#keys.shards[shard]!;
     const last = (await this.#redis.get(keys.walk)) ?? '';
     const places = await pageOf(this.#redis, keys, { statuses: LIVE_STATUSES }, last, limit);
-    // The next round begins where this one ends.
+    // A short page ends the round; the next one begins at the first member.
     await (places.length === limit ? this.#redis.set(keys.walk, places.at(-1)!) : this.#redis.del(keys.walk));
     const readings = await Promise.all(places.map((place) => this.read(uuidAt(place))));
     return readings.filter((reading): reading is LiveReading => reading.record !== null);
@@ -191,11 +190,11 @@ export class RedisSessionStore implements SessionStore {
     return (await unmark(this.#redis, [keys.session(uuid), keys.unarmed], [uuid, n])) === 1;
   }
 
-  async marked(age: number): Promise<Mark[]> {
+  async marked(age: number): Promise<string[]> {
     const byShard = await Promise.all(
       this.#keys.shards.map((keys) => overdue(this.#redis, [keys.unarmed], [age, BATCH]) as Promise<string[]>),
     );
-    return byShard.flatMap((uuids, shard) => uuids.map((uuid) => ({ uuid, shard })));
+    return byShard.flat();
   }
 
   async bury(): Promise<number> {
@@ -204,7 +203,7 @@ export class RedisSessionStore implements SessionStore {
         const due = (await overdue(this.#redis, [keys.tombstones], [TOMBSTONE_MS, BATCH])) as string[];
         const buried = (await Promise.all(due.map((uuid) => this.#bury(uuid)))).reduce((all, one) => all + one, 0);
         sum += buried;
-        // None of a full batch: another worker is at it.
+        // If none of a full batch was removed, another worker is removing them.
         if (due.length < BATCH || buried === 0) return sum;
       }
     });
@@ -226,30 +225,30 @@ export class RedisSessionStore implements SessionStore {
     return Object.fromEntries(await Promise.all(entries)) as Record<LiveStatus, number>;
   }
 
-  /** Says how long before each idle sleep somebody is to be warned, in ms; 0: nobody is. */
+  /** Sets how long before each idle sleep a warning is sent, in ms; 0: no warning. */
   async setWarning(ms: number): Promise<void> {
     await Promise.all(this.#keys.shards.map(({ ingest }) => this.#redis.hset(ingest, 'warning', ms)));
   }
 
   /**
-   * Says whether a worker works or only rehearses, which it does every few seconds. The end of a rehearsal counts as activity
-   * of whoever is awake, as the end of a gap does.
+   * Announces whether a worker is a dry run or makes calls; workers announce it every few seconds. The end of a dry run counts
+   * as activity of every session that is wanted awake, as the end of a gap does.
    *
-   * @param lasts for how long one that works counts as working, in ms
-   * @returns whether it would rehearse beside others that work
+   * @param lasts how long a worker counts as making calls after it announced so, in ms
+   * @returns whether this worker is a dry run and others make calls
    */
   async rehearse(dry: boolean, lasts: number): Promise<boolean> {
     const replies = await Promise.all(this.#keys.shards.map(({ ingest }) => rehearse(this.#redis, [ingest], [dry ? 1 : 0, lasts])));
     return replies.includes(1);
   }
 
-  /** The clock of the first shard's Redis, in ms. */
+  /** Returns Redis' clock of the first shard, in ms. */
   async clock(): Promise<number> {
     const [now] = (await clocked(this.#redis, [this.#keys.shards[0]!.ingest], [])) as [number];
     return now;
   }
 
-  /** How long ago an API last said that pings can be taken, in the shard where that is longest ago, ms; null: never. */
+  /** Returns the age of the last heartbeat in the shard where it is oldest (`beatAgo`), in ms; null where a shard never had one. */
   async waysIn(): Promise<{ readonly now: number; readonly beatAgo: number | null }> {
     const ways = await Promise.all(
       this.#keys.shards.map(({ ingest }) => clocked(this.#redis, [ingest], []) as Promise<[number, string[]]>),
@@ -263,7 +262,7 @@ export class RedisSessionStore implements SessionStore {
     return listPage(this.#redis, this.#keys, (uuid) => this.read(uuid), filter, limit, cursor);
   }
 
-  /** The sessions whose calls to the session-manager fail, the longest-suffering first, and how many there are. */
+  /** Returns the sessions whose calls to the session-manager fail, those that fail longest first, and how many there are. */
   async failing(limit: number): Promise<{ readonly count: number; readonly first: LiveReading[] }> {
     const shards = this.#keys.shards.map(async ({ failing }) => {
       const [count, flat] = await Promise.all([this.#redis.zcard(failing), this.#redis.zrange(failing, '0', String(limit - 1))]);

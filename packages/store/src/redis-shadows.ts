@@ -2,13 +2,13 @@ import { SPELL_ITEMS, type Spell } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import { Keyspace } from './keys.ts';
 
-/** The two sides of a shadow policy's book, of the same sessions' time. */
+/** The two sides of a shadow policy's totals, over the same time of the same sessions. */
 const SIDES = ['would', 'was'] as const;
 
-/** What a policy would have made of the fleet's time, and what the sessions' own made of it. Times in ms. */
+/** Totals under a shadow policy (`would`), and under the sessions' own policies (`was`). Times in ms. */
 export type ShadowBook = Readonly<Record<(typeof SIDES)[number], Spell>>;
 
-/** How long a background signal is remembered that a shadow does not hear, in s: longer than most caps. */
+/** How long the signal before an ignored one is remembered, in s: longer than most background caps. */
 const KNOWN_S = 7 * 86_400;
 
 interface ShadowTime {
@@ -17,7 +17,7 @@ interface ShadowTime {
   readonly lastActivity: number;
 }
 
-/** The shadow policies' books, of all processes together. */
+/** Keeps the totals of shadow policies, of all processes together. */
 export class RedisShadows {
   readonly #redis: Redis | Cluster;
   readonly #key: string;
@@ -47,7 +47,7 @@ export class RedisShadows {
     return `${this.#key}:${uuid}:${lastActivity}:${policy}`;
   }
 
-  /** By the policy's name. */
+  /** Returns the totals by name of the policy. */
   async read(): Promise<Map<string, ShadowBook>> {
     const sums = await this.#redis.hgetall(this.#key);
     const names = new Set(Object.keys(sums).map((field) => field.split(' ')[2]!));

@@ -8,10 +8,10 @@ const clocked = loadScript('clocked');
 
 /** The most that any version allowed. */
 const MOST_SHARDS = 1_024;
-/** A process that said its number so recently, in ms, may be running still. */
+/** A process that announced its number within this time, in ms, may still be running. */
 const RECENT_MS = 10_000;
 
-/** Whether a shard holds sessions, deleted ones included, or an API of 0.1.0 has beaten there just now. */
+/** Tells whether a shard has sessions, deleted ones included, or a recent heartbeat: APIs of release 0.1.0 announce no number. */
 async function isInUse(redis: Redis | Cluster, keys: ShardKeys): Promise<boolean> {
   const sizes = await Promise.all(STATUSES.map((status) => redis.zcard(keys.status(status))));
   if (sizes.some((size) => size > 0)) return true;
@@ -19,7 +19,7 @@ async function isInUse(redis: Redis | Cluster, keys: ShardKeys): Promise<boolean
   return flat.includes('beat') && now - Number(flat[flat.indexOf('beat') + 1]) < RECENT_MS;
 }
 
-/** The number of shards of data that 0.1.0 wrote, which no key tells: each shard had a heartbeat. 0: there is no data. */
+/** Finds the number of shards of data that release 0.1.0 wrote, from the heartbeats: it wrote no key for it. 0: no data. */
 async function numberOfOldData(redis: Redis | Cluster, prefix: string): Promise<number> {
   const { shards } = new Keyspace(prefix, MOST_SHARDS);
   const found = await Promise.all(shards.map(({ ingest }) => redis.exists(ingest)));
@@ -28,10 +28,10 @@ async function numberOfOldData(redis: Redis | Cluster, prefix: string): Promise<
 
 /**
  * Makes sure that all processes spread the sessions over the same number of shards: the number that the data in Redis was
- * written with, or the first one given where there is no data. A process calls it again and again while it runs.
+ * written with, or the first one announced where there is no data. A process calls this periodically while it runs.
  *
- * @param shards the number that this process was given
- * @throws InvalidInput that tells the number in force, where that is another
+ * @param shards the `SHARDS` of this process
+ * @throws InvalidInput that names the number in force, where that is another
  */
 export async function agreeOnShards(redis: Redis | Cluster, prefix: string, shards: number): Promise<void> {
   const [first] = new Keyspace(prefix, 1).shards;

@@ -5,7 +5,7 @@ import { loadScript } from './script.ts';
 
 const clocked = loadScript('clocked');
 
-/** What whoever writes records into an empty Redis must know of it: whether it is, and how each shard stands. */
+/** Reads the state of the shards for a restore: whether Redis is empty, and each shard's clock and intake. */
 export class RedisSlate {
   readonly #redis: Redis | Cluster;
   readonly #keys: Keyspace;
@@ -15,21 +15,21 @@ export class RedisSlate {
     this.#keys = new Keyspace(prefix, shards);
   }
 
-  /** How many sessions there are, those deleted within the last day too. */
+  /** Returns how many sessions there are, tombstones included. */
   async size(): Promise<number> {
     const counts = this.#keys.shards.flatMap((keys) => STATUSES.map((status) => this.#redis.zcard(keys.status(status))));
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
   /**
-   * Forgets that this Redis was found to have lost data: what was meant by that is gone altogether. Only where it is empty;
-   * left standing, it would move out every delete of those that are written now.
+   * Clears the mark that Redis lost data. To be used only where Redis is empty: the marked sessions are gone, and a mark that
+   * stays would postpone every delete of the sessions that are restored.
    */
   async wipe(): Promise<void> {
     await Promise.all(this.#keys.shards.map(({ ingest }) => this.#redis.hdel(ingest, 'rewound')));
   }
 
-  /** A session's shard: its clock (ms), and what it knows of the pings' way in. */
+  /** Returns the clock (ms) and the intake of a session's shard. */
   async shardOf(uuid: string): Promise<{ readonly now: number; readonly ingest: Ingest }> {
     const keys = this.#keys.shards[shardOf(uuid, this.#keys.shards.length)]!;
     const [now, flat] = (await clocked(this.#redis, [keys.ingest], [])) as [number, string[]];

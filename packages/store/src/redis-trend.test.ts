@@ -10,7 +10,7 @@ const on = useRedis();
 const trend = () => new RedisTrend(on.redis, on.prefix);
 const key = () => `{${on.prefix}:0}:trend`;
 
-/** A sample as one would have been taken at a minute of the epoch. */
+/** Writes a sample as if it had been taken at this minute since the epoch. */
 function past(minute: number, awake: number) {
   return on.redis.xadd(key(), `${minute * MINUTE}-0`, 'awake', awake, 'asleep', 1, 'awakeMs', 2, 'alwaysOnMs', 3);
 }

@@ -5,24 +5,24 @@ import { loadScript } from './script.ts';
 
 const sample = loadScript('sample');
 
-/** From one sample to the next, in ms. */
+/** Interval between samples, in ms. */
 export const SAMPLE_MS = 60_000;
-/** A week of them: about 400 kB in Redis. */
+/** How many samples are kept: a week's, about 400 kB in Redis. */
 const SAMPLES_CAP = 10_080;
 
-/** How the fleet stood at a time. All times in ms; what is cumulated never falls. */
+/** How many pods there were at a time, and the pod time until then. Times in ms; the sums never fall. */
 export interface Sample {
   readonly at: number;
-  /** Pods that are paid for. */
+  /** Pods that may be running, and are paid for. */
   readonly awake: number;
   readonly asleep: number;
-  /** Pod time so far. */
+  /** Time that pods were awake so far. */
   readonly awakeMs: number;
-  /** Pod time so far, had nobody ever cleaned up. */
+  /** Time that pods would have been awake so far without any sleep or delete. */
   readonly alwaysOnMs: number;
 }
 
-/** How many pods there were, minute by minute, for the last week. */
+/** Keeps samples of the number of pods: one a minute, for the last week. */
 export class RedisTrend {
   readonly #redis: Redis | Cluster;
   readonly #keys: ShardKeys;
@@ -32,7 +32,7 @@ export class RedisTrend {
     this.#keys = new Keyspace(prefix, 1).shards[0]!;
   }
 
-  /** Any worker may, as often as it likes: one sample a minute is kept. */
+  /** Writes a sample. Any worker may call it at any time: only the first sample of a minute is kept. */
   async sample(books: Iterable<Book>): Promise<void> {
     const sum = { awake: 0, asleep: 0, awakeMs: 0, alwaysOnMs: 0 };
     for (const { awakePods, asleepPods, awake, alwaysOn } of books) {
@@ -45,9 +45,9 @@ export class RedisTrend {
   }
 
   /**
-   * The samples of the last `span` ms, oldest first.
+   * Returns the samples of the last `span` ms, oldest first.
    *
-   * @param points at most about so many: of a longer time every so-manieth, the same ones whenever one asks
+   * @param points about how many samples at most; of more, every n-th is returned, and the same ones at each call
    */
   async since(span: number, points: number): Promise<Sample[]> {
     const count = Math.ceil(span / SAMPLE_MS);

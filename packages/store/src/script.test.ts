@@ -8,7 +8,7 @@ import { create, put, useRedis } from './store.fixture.ts';
 
 const on = useRedis();
 
-/** How many scripts Redis ran while `run` did. */
+/** Counts the scripts that Redis ran during `run`. */
 async function scriptsOf(run: () => Promise<unknown>): Promise<number> {
   const calls = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await on.redis.info('commandstats'))?.[1] ?? 0);
   const before = await calls();
@@ -30,7 +30,7 @@ it('calls of one turn travel together, so many at most, and each is answered its
   expect(results.slice(0, 120).map(({ record }) => record?.userId)).toEqual(uuids.map((uuid) => `user of ${uuid}`));
   expect(results.map(({ kind }, i) => (kind === 'dormant' ? i : -1)).filter((i) => i >= 0)).toEqual([7, 120]);
   expect(results[120]!.record).toBeNull();
-  // The same session twice in one call: one after the other.
+  // The same session twice in one batch: its calls run one after the other.
   expect(results[121]!.record!.rev).toBe(results[3]!.record!.rev + 1);
 });
 
@@ -74,7 +74,7 @@ it('of what Redis refuses to everybody every caller hears, and the connection to
   try {
     const store = new RedisSessionStore(redis, { prefix: 'x', shards: 1, slack: 1 });
     for (const uuid of ['a', 'b']) await create(store, uuid);
-    // A master that was made a replica, of nobody.
+    // Makes the server a replica of an address where no server is.
     await redis.call('REPLICAOF', '127.0.0.1', '1');
     const refused = await Promise.allSettled(['a', 'b'].map((uuid) => store.touch(uuid, 'user', null)));
     expect(refused).toEqual(['a', 'b'].map(() => ({ status: 'rejected', reason: expect.objectContaining({ name: 'ReplyError' }) })));

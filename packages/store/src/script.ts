@@ -4,7 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 
 type Argument = string | number;
 
-/** Runs a script on keys of one hash tag. Rejects with Redis' own error, or with what is wrong with these keys alone. */
+/** Runs a script on keys of one hash tag. Rejects with Redis' error, of the whole batch or of these keys alone. */
 export type Script = (redis: Redis | Cluster, keys: readonly string[], args: readonly Argument[]) => Promise<unknown>;
 
 interface Call {
@@ -14,33 +14,33 @@ interface Call {
   readonly reject: (error: unknown) => void;
 }
 
-/** What became of a call: what it returned, or why it could not. */
+/** The result of a call, or the text of its error. */
 type Answer = readonly [unknown] | string;
 
-/** Calls that travel together at most: Redis serves nobody else for about a millisecond. */
+/** Calls in one batch at most; a batch of 50 blocks Redis for about 1 ms. */
 const MOST = 50;
 
 function source(name: string): string {
   return readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
 }
 
-/** The text that Redis is given of a script, and what it is asked for: {@link gather}. */
+/** Returns the text of a script as it is sent to Redis. {@link gather} makes its arguments. */
 export function scriptText(name: string): string {
   return `local function one(KEYS, ARGV)\n${source(name)}\nend\n${source('together')}`;
 }
 
-/** What the script's text takes to answer these calls, as `EVAL` wants it. */
+/** Makes the arguments of `EVAL` for a batch of calls. */
 export function gather(calls: readonly Pick<Call, 'keys' | 'args'>[]): [keys: number, ...Argument[]] {
   const keys = calls.flatMap((call) => call.keys);
   return [keys.length, ...keys, calls.length, ...calls.flatMap((call) => [call.keys.length, call.args.length, ...call.args])];
 }
 
-/** What keys of one node have in common. */
+/** Returns the hash tag of the first key; keys with the same tag are on one node. */
 function tagOf([key]: readonly string[]): string {
   return key!.slice(0, key!.indexOf('}'));
 }
 
-/** The calls of one turn of the event loop travel together, and each is answered alone. */
+/** Loads a script. The calls of one turn of the event loop are sent in batches, and each call gets its own result. */
 export function loadScript(name: string): Script {
   const text = scriptText(name);
   const sha = createHash('sha1').update(text).digest('hex');
@@ -50,7 +50,7 @@ export function loadScript(name: string): Script {
     try {
       const asked = gather(calls);
       const answers = (await redis.evalsha(sha, ...asked).catch((error) => {
-        // Redis has forgotten it: a restart, a failover.
+        // Redis lost the script in a restart or failover.
         if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
         return redis.eval(text, ...asked);
       })) as Answer[];

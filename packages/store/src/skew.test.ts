@@ -22,7 +22,7 @@ it('what an older version did not write reads as nothing', async () => {
   const store = on.store(1);
   const { record } = await create(store, 'a');
   const key = new Keyspace(on.prefix, 1).of('a').session('a');
-  // What stands in a record of the first version that had any.
+  // The fields of a record that the first release wrote.
   const first = ['u', 'p', 's', 'd', 'b', 'c', 'w', 'o', 'y', 'a', 'r', 'n', 'sa', 'da'];
   for (const field of await on.redis.hkeys(key)) if (!first.includes(field)) await on.redis.hdel(key, field);
   const read = (await store.read('a')).record;

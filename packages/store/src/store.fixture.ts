@@ -7,7 +7,7 @@ import { RedisSessionStore } from './redis-session-store.ts';
 
 export const policy = new PolicyBook().default;
 
-/** A Redis of the file's own, and a key prefix of each test's own. */
+/** Starts a Redis for the test file, and sets a new key prefix for each test. */
 export function useRedis() {
   const on = { url: '', prefix: '', redis: null as unknown as Redis };
   let found: FoundRedis;
@@ -30,14 +30,14 @@ export function useRedis() {
     get prefix() {
       return on.prefix;
     },
-    /** A connection beside the first one. */
+    /** Opens another connection. */
     connect: () => new Redis(on.url),
-    /** A process' own view of the test's sessions. */
+    /** Makes a store as another process would have it, on the test's sessions. */
     store: (shards: number) => new RedisSessionStore(on.redis, { prefix: on.prefix, shards, slack: 1 }),
   };
 }
 
-/** @throws Error where the uuid is taken */
+/** Creates a session. @throws Error where the uuid is taken */
 export async function create(
   store: RedisSessionStore,
   uuid: string,
@@ -51,7 +51,7 @@ export async function create(
   return result;
 }
 
-/** @throws Error where somebody wrote since */
+/** Writes `patch` to a record. @throws Error where the record has changed since it was read */
 export async function put(
   store: RedisSessionStore,
   record: SessionRecord,
@@ -63,7 +63,7 @@ export async function put(
   return result;
 }
 
-/** The uuids of all sessions that the store finds for these users, in order. */
+/** Returns the uuids of all sessions that the store finds for these users, sorted. */
 export async function uuidsOf(store: RedisSessionStore, userIds: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (let shard = 0; shard < store.shards; shard++) {

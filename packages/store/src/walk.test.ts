@@ -48,7 +48,7 @@ it('it goes on behind a session that was deleted meanwhile, and meets those that
   await put(store, records.get('d')!, { wanted: 'asleep', pod: 'asleep' });
   await create(store, 'dd');
   expect(await walk(2)).toBe('ddd');
-  // A day later.
+  // Makes the tombstones older than a day.
   await on.redis.zadd(new Keyspace(on.prefix, 1).shards[0]!.tombstones, 1, 'b', 1, 'c');
   expect(await store.bury()).toBe(2);
   expect([await walk(2), await walk(2), await walk(9)]).toEqual(['ef', '', 'adddef']);

@@ -10,19 +10,19 @@ import { signalCounts } from '../signal-counts.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The body of a chat as it came, which is passed on as it is. */
+    /** The body of a chat as received; it is passed on unchanged, without a byte order mark. */
     chatBody: Buffer | null;
   }
 }
 
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
-/** Messages for a session's pod. */
+/** Serves the route that passes messages on to a session's pod. */
 export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics, chatBodyLimit } = deps;
   const { counted } = signalCounts(metrics);
 
-  // A message is checked and passed on as the bytes that came: of what it was parsed to nothing is kept.
+  // A message is parsed only to check it. The received bytes are passed on, and the parsed value is dropped.
   const parseJson = app.getDefaultJsonParser('ignore', 'ignore');
   app.decorateRequest('chatBody', null);
   app.removeContentTypeParser('application/json');
@@ -34,7 +34,7 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
     return parseJson(request, request.chatBody.toString(), done);
   });
 
-  // Fastify waits for its callers; a pod's answer is read to its end even when the caller has gone.
+  // Fastify waits only for connected callers, but a pod's answer is read to its end even after the caller has disconnected.
   const chats = new Set<Promise<void>>();
   app.addHook('onClose', async () => {
     await Promise.allSettled(chats);
@@ -45,10 +45,10 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
     async (request, reply) => {
       const { chatBody, params } = request;
       checkMessage(request.body.message);
-      // The parsed message is given up, here too: the answer may take long, and the bytes are kept.
+      // Drops the parsed message: the answer may take long, and the bytes are kept anyway.
       request.body = { message: null };
       const send = async () => {
-        // The message does not wait until the alarms have moved; the end of the chat does.
+        // The message is sent before the alarms have moved; only the end of the chat waits for that.
         const taken = await counted('user', service.activityAhead(params.uuid, 'user', null));
         await chat(deps, taken, chatBody!, reply).finally(() => taken.armed);
       };

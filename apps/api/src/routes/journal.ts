@@ -6,10 +6,10 @@ import type { ApiDeps } from '../deps.ts';
 import { eventStream } from '../event-stream.ts';
 import { overloaded } from '../problems.ts';
 
-/** Streams at once: each looks for news several times a second. */
+/** Open streams at the same time. Each reads new events five times per second. */
 const MOST_STREAMS = 200;
 
-/** What happened: a session's changes, what sleep saved, and everything as it happens. */
+/** Serves a session's history, the savings, and the stream of all changes. */
 export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, journal, shadows, podPrice }) => {
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
@@ -51,7 +51,7 @@ export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
         release();
         left.abort();
       });
-      // Where Redis is away that is told now, and not by an empty stream.
+      // Read here, so that an unreachable Redis gives an error and not an empty stream.
       const position = from ?? (await journal.end());
       const text = eventStream(journal, position, AbortSignal.any([left.signal, closing.signal]));
       return reply

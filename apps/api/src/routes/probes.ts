@@ -4,15 +4,15 @@ import type { FastifyInstance, RouteOptions } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { ApiDeps } from '../deps.ts';
 
-/** The statuses of a route's successful answers, as its schema names them; 200 where it names none. */
+/** Returns the statuses of a route's successful answers from its schema; 200 if the schema names none. */
 function successes({ schema }: RouteOptions): string[] {
   const named = Object.keys((schema?.response as Record<string, unknown> | undefined) ?? {}).filter((status) => /^2\d\d$/.test(status));
   return named.length > 0 ? named : ['200'];
 }
 
 /**
- * Times every request of `app`, by route and status. The successful answers of the routes that are declared after this call
- * have their series from the start.
+ * Measures the duration of every request of `app` by route and status. Routes declared after this call have the series of their
+ * successful answers from the start.
  */
 export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registry): void {
   const seconds = histogram(registry, {
@@ -21,7 +21,7 @@ export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registr
     labels: { method: [], route: [], status: [] },
   });
   app.addHook('onRoute', (route) => {
-    // Fastify adds a HEAD to each GET.
+    // Fastify adds a HEAD route to each GET; it gets no series in advance.
     for (const method of [route.method].flat().filter((one) => one !== 'HEAD')) {
       for (const status of successes(route)) seconds.zero({ method, route: route.url, status });
     }
@@ -33,7 +33,7 @@ export function measure(app: Pick<FastifyInstance, 'addHook'>, registry: Registr
   });
 }
 
-/** Liveness, readiness and metrics: open to whoever can reach the port. */
+/** Serves liveness, readiness and metrics. They need no key. */
 export const probes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { metrics, fleet }) => {
   const small = { schema: { hide: true }, config: { withoutKey: 'small' } } as const;
   const large = { schema: { hide: true }, config: { withoutKey: 'large' } } as const;

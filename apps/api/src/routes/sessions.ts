@@ -23,7 +23,7 @@ import { recordRefused } from '../refused-activity.ts';
 
 const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
-/** Sessions one by one: their life, and what is done to them by hand. */
+/** Serves the routes that create, adopt, list, read, change, put to sleep, wake, hold and delete sessions. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, sessionManager, policies, ready, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
@@ -41,19 +41,20 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, dep
     async (request, reply) => {
       const { userId, policy: asked } = request.body;
       const policy = policies.book.resolve(asked);
-      // No pod is made that could not be written down.
+      // Create no pod whose session could not be written to Redis.
       if (!(await ready())) throw new SandmanError('not-ready', 'Redis cannot be reached');
       const key = request.headers['idempotency-key'];
       const pod = await sessionManager.create(userId, typeof key === 'string' ? key : undefined);
       try {
         return reply.code(201).send(view(await service.track(pod.uuid, { userId, workspaceUrl: pod.workspaceUrl, policy })));
       } catch (error) {
-        // Known to Sandman under another user, or perhaps made by an earlier call with this key: not ours to delete.
+        // The uuid is already tracked for another user, so the pod is not deleted. Nor is one created with an idempotency key: an
+        // earlier call with that key may have created it.
         if (error instanceof SandmanError) throw error;
         const undone = key === undefined ? await sessionManager.call('delete', pod.uuid, randomUUID()) : null;
         if (undone?.kind !== 'done' && undone?.kind !== 'gone') {
           metrics.leakedPods.inc();
-          request.log.error({ session: pod.uuid }, 'a pod was made and is not tracked');
+          request.log.error({ session: pod.uuid }, 'a pod was created and could not be tracked');
         }
         throw error;
       }
@@ -101,7 +102,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, dep
       const wait = query.wait === undefined ? 0 : parseWait(query.wait);
       const reading = await service.wake(params.uuid);
       if (wait === 0) return reply.code(202).send(view(reading));
-      // A caller who waits is active.
+      // A caller that waits for the wake counts as active.
       const letGo = keepAwake(service, reading, { connected: () => !reply.raw.destroyed });
       const left = new AbortController();
       whenOver(reply.raw, () => {

@@ -17,16 +17,16 @@ import type { ApiDeps } from '../deps.ts';
 import { parseAt } from '../inputs.ts';
 import { signalCounts } from '../signal-counts.ts';
 
-/** One object for all, as Fastify compiles a serializer for each that it is given. */
+/** One shared object, because Fastify compiles a serializer for each schema object it gets. */
 const itemSchema = { ...SessionSchema };
 
-/** What chat services send beside messages: activity and logout. */
+/** Serves what chat services send besides messages: activity and logout. */
 export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
   const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
-  /** Writes an item of an answer that may have thousands, which would hold up the process if they were written together. */
+  /** Serializes one item of an answer. There may be thousands; serialized together they would block the process. */
   const written = (reply: FastifyReply, reading: LiveReading): string => reply.serializeInput(view(reading), itemSchema);
   const sendItems = (reply: FastifyReply, items: readonly string[]) =>
     reply

@@ -1,7 +1,7 @@
 import type { Session } from '@sandman/contracts';
 import { html, type TemplateResult } from 'lit-html';
 
-/** What an operator can have done to a session. */
+/** What an operator can do to a session. */
 export type Action = 'sleep' | 'wake' | 'hold' | 'release' | 'delete';
 
 const CALLS: Record<Action, { readonly method: string; readonly path: string; readonly done: string }> = {
@@ -12,12 +12,14 @@ const CALLS: Record<Action, { readonly method: string; readonly path: string; re
   delete: { method: 'DELETE', path: '', done: 'is deleted' },
 };
 
-/** How long a button waits for what it asked for, in ms. */
+/** How long a button waits for the answer, in ms. */
 const ANSWER_MS = 10_000;
 
 /**
- * @param span of a hold
- * @returns the session as it is on its way, and what to say; or only what went wrong
+ * Sends an action to the server.
+ *
+ * @param span how long a hold lasts
+ * @returns the session after the change and a message; on failure null and the error
  */
 export async function act(action: Action, uuid: string, span?: string): Promise<{ session: Session | null; said: string }> {
   const { method, path, done } = CALLS[action];
@@ -32,10 +34,10 @@ export async function act(action: Action, uuid: string, span?: string): Promise<
 
 export type Ask = (action: Action, session: Session, span?: string) => void;
 
-/** What an operator's buttons need. */
+/** What the buttons of an operator need. */
 export interface Press {
   readonly ask: Ask;
-  /** Sessions for which one was pressed just now: another stands there since, and a second press may have meant the first. */
+  /** Sessions whose button was pressed just now. It is another button by then, and a double click must not press that one too. */
   readonly busy: ReadonlySet<string>;
 }
 
@@ -53,13 +55,13 @@ function holds(busy: boolean, ask: (action: Action, span?: string) => void): Tem
   </select>`;
 }
 
-/** The buttons of a session; none for one that is on its way out. */
+/** Renders the buttons of a session; none for one that is deleted or being deleted. */
 export function buttons(session: Session, press: Press, { brief = false } = {}): TemplateResult | string {
   if (session.status === 'deleting' || session.status === 'deleted') return '';
   const awake = session.status === 'active' || session.status === 'waking';
   const busy = press.busy.has(session.uuid);
   const ask = (action: Action, span?: string) => busy || press.ask(action, session, span);
-  // Not disabled: that would take the focus away from who presses keys.
+  // `aria-disabled` and not `disabled`, which would take the focus from keyboard users.
   const button = (action: Action, label: string, span?: string) =>
     html`<button class=${action} aria-disabled=${busy} @click=${() => ask(action, span)}>${label}</button>`;
   return html`<span class="buttons">

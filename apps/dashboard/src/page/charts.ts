@@ -8,15 +8,15 @@ export type Span = keyof typeof SPANS;
 const HOUR_MS = 3_600_000;
 const HEIGHT_PX = 260;
 const DRAW_MS = 5_000;
-/** Longer between two points than this many times the usual, and nobody was there to count. */
+/** Two points further apart than this many times the usual distance leave a gap in the chart: no worker took samples then. */
 const GAP = 3;
 
-/** In the reader's own zone, as the axis is divided. */
+/** Whether it is midnight in the browser's time zone, in which the axis is divided. */
 function isMidnight(at: Date): boolean {
   return at.getHours() === 0 && at.getMinutes() === 0;
 }
 
-/** One chart of one or two curves over time. */
+/** A chart of one or two curves over time. */
 class Chart {
   readonly #Plot: typeof uPlot;
   readonly #host: HTMLElement;
@@ -31,7 +31,7 @@ class Chart {
     this.#names = names;
     this.#colours = colours;
     new ResizeObserver(() => this.#plot?.setSize(this.#size())).observe(host);
-    // Its colours are drawn once.
+    // uPlot reads its colours only when it is created, so a change of theme needs a new plot.
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       const data = this.#plot?.data;
       this.#plot?.destroy();
@@ -52,7 +52,7 @@ class Chart {
   #options(): uPlot.Options {
     const style = getComputedStyle(this.#host);
     const colour = (name: string) => style.getPropertyValue(name);
-    // Made here and not at the start: they cost more than all the rest of a page's script.
+    // Created here and not at the start, because they take longer than all the rest of the page's script.
     const clock = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' });
     const hour = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
     const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
@@ -80,7 +80,7 @@ class Chart {
   }
 }
 
-/** Both charts, and where their points come from. */
+/** Fetches the points of both charts and draws them. */
 export class Charts {
   #span: Span = '1h';
   #points: readonly TrendPoint[] = [];
@@ -96,14 +96,14 @@ export class Charts {
     await this.fetch();
   }
 
-  /** The samples so far; one more comes each minute. */
+  /** Fetches all samples of the span; one more is added each minute. */
   async fetch(): Promise<void> {
     const answer = await fetch(`/api/trend?span=${this.#span}`).catch(() => null);
     if (answer?.ok) this.#points = ((await answer.json()) as { items: TrendPoint[] }).items;
     this.#drawnAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Draws, at most once in five seconds, up to the present moment. What draws is fetched when there is something to draw. */
+  /** Draws up to the present moment, at most once in 5 s. The chart library is loaded at the first call. */
   async draw({ now, pods, savings }: Overview): Promise<void> {
     if (performance.now() - this.#drawnAt < DRAW_MS) return;
     this.#drawnAt = performance.now();

@@ -10,10 +10,10 @@ function verdict({ overview, link, trouble }: State): { level: string; text: str
   if (!overview) return { level: 'warn', text: 'Connecting' };
   const worst = overview.troubles[0];
   if (!worst) return { level: 'good', text: 'Healthy' };
-  return worst.level === 'bad' ? { level: 'bad', text: 'In trouble' } : { level: 'warn', text: 'Look here' };
+  return worst.level === 'bad' ? { level: 'bad', text: 'In trouble' } : { level: 'warn', text: 'Warning' };
 }
 
-/** The bar above everything: whether all is well, who is here, and the way out. */
+/** Renders the top bar: the state of the fleet, the links, the user, and the logout button. */
 export function bar(state: State): TemplateResult {
   const { level, text } = verdict(state);
   const { overview } = state;
@@ -53,12 +53,12 @@ function signs({ workers: { alive, barred }, beatAgo, backlog, sweep, now }: Ove
   </dl>`;
 }
 
-/** Whether it is healthy, and why not. */
+/** Renders the troubles and the signs of health. */
 export function health(state: State): TemplateResult {
   return html`<section aria-label="Health">${reasons(state)} ${state.overview ? signs(state.overview) : ''}</section>`;
 }
 
-/** How many sessions there are of each status, to be chosen from, and what sleep saves. */
+/** Renders the number of sessions of each status, as filters, and the savings. */
 export function totals({ overview, looking }: State, choose: (status: string) => void): TemplateResult | string {
   if (!overview) return '';
   const { sessions, savings, failing } = overview;
@@ -81,7 +81,7 @@ export function totals({ overview, looking }: State, choose: (status: string) =>
   </section>`;
 }
 
-/** What it is about to do. */
+/** Renders the next sleeps and deletes. */
 export function upcoming({ overview }: State, now: number, open: (uuid: string) => void): TemplateResult | string {
   if (!overview) return '';
   const line = ({ uuid, userId, what, at }: Overview['next'][number]) => html`<li>

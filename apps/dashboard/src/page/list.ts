@@ -46,7 +46,7 @@ function row(session: Session, now: number, press: Press | null, look: Look): Te
   </tr>`;
 }
 
-/** The sessions that are looked at, a page at a time. */
+/** Renders one page of the list of sessions, with its filters. */
 export function list({ page, looking }: State, now: number, press: Press | null, look: Look): TemplateResult {
   const number = looking.cursors.length + 1;
   return html`<section class="sessions" aria-labelledby="sessions-title">

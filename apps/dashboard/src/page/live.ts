@@ -1,12 +1,12 @@
 import type { Looking, State } from './state.ts';
 
-/** Without a word for so long the stream is taken for dead, in ms; it speaks at least each second. */
+/** After this long without an event the stream counts as dead, in ms. An overview or a trouble arrives about once per second. */
 const SILENCE_MS = 5_000;
 
-/** What a stream tells; the rest of the state is the page's own. */
+/** The part of the state that a stream changes. */
 export type News = Partial<Pick<State, 'overview' | 'page' | 'opened' | 'trouble' | 'ahead' | 'link'>>;
 
-/** Keeps a picture of what is looked at up to date, over one event stream; none while nobody can see it. */
+/** Keeps the state of the page up to date over one event stream. While the page is hidden there is no stream. */
 export class Live {
   readonly #tell: (news: News) => void;
   #looking: Looking | null = null;
@@ -15,7 +15,7 @@ export class Live {
 
   constructor(tell: (news: News) => void) {
     this.#tell = tell;
-    // A browser has six connections for a host: six pages in the background would leave none for what one presses.
+    // A browser opens six connections per host: the streams of six hidden pages would leave none for buttons.
     document.addEventListener('visibilitychange', () => {
       if (!this.#looking) return;
       if (document.visibilityState === 'visible') this.look(this.#looking);
@@ -44,7 +44,7 @@ export class Live {
     on('trouble', (trouble) => ({ trouble }));
     source.addEventListener('error', () => {
       if (this.#source !== source) return;
-      // The browser gives up only where the answer was none of a stream.
+      // The browser stops retrying only if the answer was not an event stream.
       if (source.readyState === EventSource.CLOSED) this.#askWhy(address, source, looking);
       else this.#tell({ link: 'lost' });
     });
@@ -56,7 +56,7 @@ export class Live {
     clearTimeout(this.#silence);
   }
 
-  /** Waits for the next word, and begins anew where none comes: a connection may be dead without having ended. */
+  /** Restarts the timer that opens a new stream if no event arrives: a connection may be dead without having been closed. */
   #listen(looking: Looking): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
@@ -70,7 +70,7 @@ export class Live {
     const answer = await fetch(address, { signal: stop.signal }).catch(() => null);
     const problem = answer && !answer.ok ? ((await answer.json().catch(() => ({}))) as { detail?: string }) : null;
     stop.abort();
-    // Meanwhile something else is looked at.
+    // Another stream was opened meanwhile.
     if (this.#source !== source) return;
     if (answer?.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
     else if (problem) {

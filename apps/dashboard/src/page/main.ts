@@ -9,11 +9,11 @@ import { confirmation, opened } from './session.ts';
 import { addressOf, type Looking, lookingFrom, type State } from './state.ts';
 
 const TICK_MS = 1_000;
-/** How often the charts look for a new sample, in ms: there is one a minute. */
+/** How often the charts fetch new samples, in ms. There is one per minute. */
 const SAMPLE_MS = 30_000;
-/** How long a session's buttons rest after a press, in ms. */
+/** How long a session's buttons do nothing after an answer, in ms. */
 const REST_MS = 1_000;
-/** How long what a button did stands there, in ms. */
+/** How long the message about a button's result is shown, in ms. */
 const SAID_MS = 6_000;
 
 const state: State = {
@@ -34,15 +34,15 @@ let page: State['page'] = null;
 let planned = 0;
 let unsaid: ReturnType<typeof setTimeout> | undefined;
 
-/** Draws soon, and once, however much has changed. */
+/** Changes the state and plans one drawing for the next frame. */
 function change(news: Partial<State>): void {
   Object.assign(state, news);
   if (planned === 0) planned = requestAnimationFrame(draw);
 }
 
 /**
- * The list as it is drawn. Where somebody points into it its rows keep their places: who is new comes last, and who has gone
- * stays. A press must not meet another session than the one that was aimed at.
+ * Returns the list to draw. While the pointer or the focus is in the list, its rows keep their places: new sessions come last, and
+ * sessions that left the list stay. Otherwise a click could hit another session than the one aimed at.
  */
 function steady(drawn: State['page'], page: State['page']): State['page'] {
   const aimed = document.querySelector('.sessions tbody:hover, .sessions tbody:focus-within');
@@ -55,11 +55,11 @@ function steady(drawn: State['page'], page: State['page']): State['page'] {
 
 const live = new Live(change);
 
-/** What is shown of another list is none of this one. */
+/** Shows the selected list and session. The rows of a different list are removed first. */
 function show(looking: Looking): void {
   const { find, status, cursors } = state.looking;
   const same = find === looking.find && status === looking.status && cursors.at(-1) === looking.cursors.at(-1);
-  // Both at once: the new list may come before the next frame, and what stands there would be kept among it.
+  // Clears both. The new list may arrive before the next frame, and `steady` would then keep rows of the old one.
   if (!same) page = state.page = null;
   change({ looking });
   live.look(looking);
@@ -77,7 +77,7 @@ function say(said: string): void {
   change({ said });
 }
 
-/** Shows a session as an answer has it; the stream follows within half a second. */
+/** Shows a session from the answer to an action at once; the stream follows within 0.5 s. */
 function shown(session: Session): void {
   const { page: listed, opened: open } = state;
   const items = listed?.items.map((one) => (one.uuid === session.uuid ? session : one));
@@ -132,12 +132,12 @@ function draw(): void {
   );
   toggle('session', looking.session !== '');
   toggle('confirm', deleting !== null);
-  // After this frame: the list is what one waits for.
+  // Draws the charts after this frame, so that the list appears first.
   if (state.overview) setTimeout(() => state.overview && drawn.draw(state.overview));
 }
 
 addEventListener('popstate', () => show(lookingFrom(location.href)));
-// A slash goes to the search, as in most places.
+// The slash key moves the focus to the search, as on many sites.
 addEventListener('keydown', (event) => {
   const typing = (event.target as HTMLElement).closest('input, select, dialog');
   if (event.key !== '/' || typing) return;

@@ -5,13 +5,13 @@ import { buttons, type Press } from './actions.ts';
 import type { State } from './state.ts';
 import { moment, since, span, until } from './time.ts';
 
-/** Why a session changed, as one would say it. */
+/** The cause of a change, as a phrase for the history. */
 const CAUSES: Record<string, string> = {
   created: 'it was created',
-  adopted: 'somebody else’s pod was taken over',
+  adopted: 'a pod that existed was taken over',
   activity: 'its user came back',
-  idle: 'nobody came for as long as its policy allows',
-  manual: 'somebody asked for it',
+  idle: 'idle for as long as its policy allows',
+  manual: 'requested by hand or by the chat backend',
   logout: 'its user logged out',
   'delete-due': 'it slept, or idled, for as long as its policy allows',
   gone: 'the session-manager no longer knows it',
@@ -52,7 +52,7 @@ function facts(session: Session, alarms: readonly Alarm[], now: number): Templat
   </dl>`;
 }
 
-/** One session: what it is, what will become of it, and why it is so. */
+/** Renders the dialog of one session: its facts, its alarms and its history. */
 export function opened({ looking, opened: found }: State, now: number, press: Press | null, close: () => void): TemplateResult {
   const known = found?.uuid === looking.session ? found : null;
   return html`<dialog id="session" aria-labelledby="session-title" @close=${close}>
@@ -72,7 +72,7 @@ export function opened({ looking, opened: found }: State, now: number, press: Pr
   </dialog>`;
 }
 
-/** Asks once more before a pod and its data are gone for good. */
+/** Renders the dialog that asks for confirmation before a pod and its data are deleted. */
 export function confirmation({ deleting }: State, confirm: () => void, close: () => void): TemplateResult {
   return html`<dialog id="confirm" role="alertdialog" aria-labelledby="confirm-title" @close=${close}>
     <h2 id="confirm-title">Delete ${deleting?.uuid ?? ''}?</h2>

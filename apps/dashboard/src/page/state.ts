@@ -1,42 +1,42 @@
 import { STATUSES, UUID } from '@sandman/core';
 import type { Opened, Overview, SessionPage } from '../wire.ts';
 
-/** What the address says is looked at, so that a page can be sent to a colleague. */
+/** What the page shows. All but `cursors` is in its address, so that a link can be shared. */
 export interface Looking {
-  /** A user or a session; empty: everybody. */
+  /** A user id or a session's uuid; empty: all sessions. */
   readonly find: string;
   readonly status: string;
   /** The uuid of the session that is open; empty: none. */
   readonly session: string;
-  /** Where each page of the list begins, from the second on; the last one is shown. */
+  /** The cursors of the pages of the list, from the second page on; the page of the last cursor is shown. */
   readonly cursors: readonly string[];
 }
 
-/** Whether what is shown is true now. */
+/** The state of the event stream; what the page shows is current only while it is `live`. */
 type Link = 'live' | 'connecting' | 'lost' | 'refused';
 
 export interface State {
   looking: Looking;
   link: Link;
-  /** Why nothing comes though the dashboard answers. */
+  /** Why no data arrives although the dashboard answers; null: it does arrive. */
   trouble: string | null;
   overview: Overview | null;
   page: SessionPage | null;
   opened: Opened | null;
-  /** How far Redis' clock is ahead of this one, in ms. */
+  /** How far Redis' clock is ahead of the browser's, in ms. */
   ahead: number;
-  /** What the last button did. */
+  /** The message about the result of the last button; empty: none. */
   said: string;
   /** Sessions for which a button was pressed just now. */
   busy: ReadonlySet<string>;
-  /** The session that is about to be deleted, until that is confirmed. */
+  /** The session whose delete waits for confirmation; null: none. */
   deleting: { readonly uuid: string; readonly userId: string } | null;
 }
 
-/** What a list can be narrowed down to: a status, or those whose calls to the session-manager fail. */
+/** The filters of the list: each status, and the sessions whose calls to the session-manager fail. */
 export const CHOICES: readonly string[] = [...STATUSES, 'failing'];
 
-/** What makes no sense in an address is left out. */
+/** Reads what to show from an address. Invalid values are ignored. */
 export function lookingFrom(address: string): Looking {
   const query = new URL(address).searchParams;
   const text = (name: string, fits: (value: string) => boolean) => [query.get(name) ?? ''].find(fits) ?? '';

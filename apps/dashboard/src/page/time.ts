@@ -7,7 +7,7 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-/** A span as a clock would count it: `0:07`, `14:59`, `3 h 05`, `6 d 23 h`. */
+/** Formats a time span: `0:07`, `14:59`, `3 h 05`, `6 d 23 h`. */
 export function span(ms: number): string {
   const whole = Math.max(0, Math.floor(ms / SECOND)) * SECOND;
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)}:${two(Math.floor((whole % MINUTE) / SECOND))}`;
@@ -15,7 +15,7 @@ export function span(ms: number): string {
   return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / HOUR)} h`;
 }
 
-/** Until a time, rounded up so that a countdown reads 0:00 only when it is due; a dash for never. */
+/** Formats the time left, rounded up to whole seconds; `now` once it has passed, and a dash for null. */
 export function until(time: string | null, now: number): string {
   if (time === null) return '–';
   const left = Date.parse(time) - now;
@@ -26,7 +26,7 @@ export function since(time: string, now: number): string {
   return span(now - Date.parse(time));
 }
 
-/** In the reader's own zone and language. */
+/** Formats a time in the browser's time zone and language. */
 export function moment(time: string): string {
   return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }
@@ -39,7 +39,7 @@ function fine(value: number): string {
   return value.toLocaleString(undefined, { maximumFractionDigits: 1 });
 }
 
-/** Pod-hours out of seconds. */
+/** Formats seconds as hours. */
 export function hours(seconds: number): string {
   return fine(seconds / 3_600);
 }

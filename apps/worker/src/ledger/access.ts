@@ -2,18 +2,18 @@ import { type Ledger, reasonOf, refusalOf } from '@sandman/ledger';
 import type { Surroundings } from '@sandman/lifecycle';
 import type { Logger } from '@sandman/runtime';
 
-/** The pauses between tries while the database is away, in ms: they double, and vary by half so that not all workers come at once. */
+/** The shortest and longest pause between tries while the database is away, in ms. Pauses double, with jitter to spread the workers. */
 const SHORTEST_MS = 250;
 const LONGEST_MS = 15_000;
 
-/** The way to a database that may be away for a while: one try after the other for all who want something of it. */
+/** Gives access to a database that may be away for a while. All users in this process share one backoff. */
 export class Access {
   readonly #ledger: Ledger;
   readonly #surroundings: Surroundings;
   readonly #logger: Logger;
   #tables: Promise<void> | null = null;
   #pause = 0;
-  /** Whether it was logged that waiting will not mend what is wrong. */
+  /** Whether an error that waiting cannot fix was logged already. */
   #isRefused = false;
   #retryAt = 0;
   #closing = false;
@@ -24,12 +24,12 @@ export class Access {
     this.#logger = logger;
   }
 
-  /** Whether it is worth a try now. */
+  /** Whether a try is due now. */
   get open(): boolean {
     return !this.#closing && this.#surroundings.elapsed() >= this.#retryAt;
   }
 
-  /** Does something with the database, its tables being there; false where that failed, or had to fail just before. Never throws. */
+  /** Makes sure that the tables exist, then runs `work`. Returns false if that failed, or if no try is due yet. Never throws. */
   async use(work: (ledger: Ledger) => Promise<unknown>): Promise<boolean> {
     if (!this.open) return false;
     try {
@@ -56,12 +56,12 @@ export class Access {
       this.#isRefused = true;
       this.#logger.error({ reason: refusal.message }, 'the ledger is not written until its database is changed');
     } else if (this.#pause === 0) this.#logger.warn({ reason: reasonOf(error) }, 'the ledger waits for its database');
-    // Others may have failed in the same instant: they do not make it longer.
+    // Several uses may fail at the same moment; only the first makes the pause longer.
     if (this.open) this.#pause = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, 2 * this.#pause));
     this.#retryAt = this.#surroundings.elapsed() + this.#pause * (0.5 + this.#surroundings.chance() / 2);
   }
 
-  /** Lets go of the database, whatever still runs there. */
+  /** Closes the connections, even if statements are still running. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#ledger.close();

@@ -9,15 +9,15 @@ import { Corrections } from './corrections.ts';
 import { Feed } from './feed.ts';
 
 const GROUP = 'ledger';
-/** How often a worker looks for something new, in ms. */
+/** How often a worker reads new events and readings, in ms. */
 const LOOK_MS = 200;
-/** How long a batch may be one worker's before it is another's, too, in ms: written twice it does no harm. */
+/** After this long, another worker also takes a batch that is not acknowledged, in ms. A batch written twice does no harm. */
 const ABANDONED_MS = 10_000;
 const FORGET_EVERY_MS = 3_600_000;
-/** Events removed at once, and the pause before the next ones, in ms: nobody should wait for their locks. */
+/** Events removed in one statement, and the pause before the next one, in ms, so that other statements wait little for the locks. */
 const FORGOTTEN = 1_000;
 const BETWEEN_MS = 100;
-/** How long a close waits for what is on its way, in ms: whatever is cut off is written again by another. */
+/** How long `close` waits for writes in progress, in ms. What is cut off is not acknowledged, so another worker writes it again. */
 const CLOSE_MS = 3_000;
 
 export interface BookkeepingOptions {
@@ -31,7 +31,7 @@ export interface BookkeepingOptions {
   readonly logger: Logger;
 }
 
-/** Keeps the ledger beside all else that a worker does: nothing waits for it. */
+/** Writes the ledger in the background: nothing else in the worker waits for it. */
 export class Bookkeeping {
   readonly #on: BookkeepingOptions;
   readonly #access: Access;
@@ -46,7 +46,7 @@ export class Bookkeeping {
     this.#corrections = new Corrections(this.#access);
     const reader = surroundings.id();
     const failed = (err: unknown) => this.#closing || logger.warn({ err }, 'the ledger waits for Redis');
-    // Each shard has a round of its own: one that is away holds up none of the others.
+    // Each shard has its own loop, so that one that cannot be reached does not delay the others.
     const feeds = Array.from({ length: shards }, (_, shard) => {
       const group = new EventGroup(redis, { prefix, shard, group: GROUP, reader, fromStart: true, abandoned: ABANDONED_MS });
       return new Feed(shard, group, store, this.#access);
@@ -58,32 +58,32 @@ export class Bookkeeping {
     ];
   }
 
-  /** Takes note of records as they were just read. */
+  /** Queues records that the sweep has just read, to be compared with their rows. */
   visited(readings: readonly LiveReading[]): void {
     this.#corrections.show(readings);
   }
 
-  /** How far the ledger is behind: events, and the age of the oldest in ms. */
+  /** Returns how far the ledger is behind: the number of events, and the age of the oldest in ms. */
   behind(): ReturnType<typeof behind> {
     const { redis, prefix, shards } = this.#on;
     return behind(redis, { prefix, shards, group: GROUP });
   }
 
-  /** Removes events that are older than wanted. Several workers may do so at once. */
+  /** Removes events older than the retention. Several workers may do so at the same time. */
   async #forget(): Promise<number | undefined> {
     const before = Date.now() - this.#on.retention;
     for (let removed = FORGOTTEN; removed === FORGOTTEN && !this.#closing; ) {
       const done = await this.#access.use(async (ledger) => {
         removed = await ledger.forget(before, FORGOTTEN);
       });
-      // The database is away: sooner again than in an hour.
+      // The database is away: try again in a minute and not in an hour.
       if (!done) return FORGET_EVERY_MS / 60;
       await surroundings.pause(BETWEEN_MS);
     }
     return;
   }
 
-  /** Takes no more, and waits for what is on its way, but not for long. */
+  /** Stops reading, and waits up to 3 s for writes in progress. */
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.race([Promise.all(this.#rounds.map((stop) => stop())), surroundings.pause(CLOSE_MS)]);

@@ -2,12 +2,12 @@ import type { LiveReading } from '@sandman/core';
 import { sessionOf } from '@sandman/ledger';
 import type { Access } from './access.ts';
 
-/** Readings compared at once. */
+/** Readings compared in one statement. */
 const PAGE = 250;
-/** Readings that may wait, as many as a visit of the sweep shows: what is more is shown again in its next round. */
+/** Readings that may wait, as many as one visit of the sweep reads. Further ones are dropped, and come again in its next round. */
 const MOST_WAITING = 1_000;
 
-/** Compares rows with what the sweep reads, and mends those that are off. Holds nobody up: the sweep least of all. */
+/** Compares rows with the records that the sweep reads, and corrects rows that differ. It does not delay the sweep. */
 export class Corrections {
   readonly #access: Access;
   #waiting: LiveReading[] = [];
@@ -21,7 +21,11 @@ export class Corrections {
     if (this.#access.open) this.#waiting.push(...readings.slice(0, Math.max(0, room)));
   }
 
-  /** Looks at what was shown. Answers in how many ms it should be called again, where there is more. */
+  /**
+   * Compares up to 250 of the waiting readings.
+   *
+   * @returns 0 if more are waiting: call it again at once; else undefined
+   */
   async pass(): Promise<number | undefined> {
     const readings = this.#waiting.splice(0, PAGE);
     if (readings.length === 0) return;

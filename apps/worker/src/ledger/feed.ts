@@ -3,16 +3,16 @@ import { sessionOf } from '@sandman/ledger';
 import type { EventGroup, RedisSessionStore, TakenEvent } from '@sandman/store';
 import type { Access } from './access.ts';
 
-/** Events taken at once: a transaction writes them and their sessions. */
+/** Events taken at once; one transaction writes them and their sessions. */
 const PAGE = 250;
 
-/** Brings the changes of one shard into the ledger, in batches. */
+/** Writes the changes of one shard to the ledger, in batches. */
 export class Feed {
   readonly #shard: number;
   readonly #group: EventGroup;
   readonly #store: RedisSessionStore;
   readonly #access: Access;
-  /** Taken and not written yet. */
+  /** Events taken and not written yet. */
   #batch: readonly TakenEvent[] = [];
 
   constructor(shard: number, group: EventGroup, store: RedisSessionStore, access: Access) {
@@ -23,24 +23,26 @@ export class Feed {
   }
 
   /**
-   * Writes what came. Answers in how many ms it should be called again, where there is more.
+   * Writes the next batch of events.
    *
-   * An event says that something changed; the row is made of the record as it stands now. So neither the order of events
-   * matters nor how often they come. Only once all is written are they done: whatever dies before, they come again.
+   * An event only says that something changed; the row is made from the current record, so the order and the number of events do
+   * not matter. Events are acknowledged after the write: if the worker dies before, they are delivered again.
+   *
+   * @returns 0 if there may be more: call it again at once; else undefined
    */
   async pass(): Promise<number | undefined> {
     if (!this.#access.open) return;
     if (this.#batch.length === 0) this.#batch = await this.#group.take(PAGE);
     const batch = this.#batch;
     if (batch.length === 0) return;
-    // Read anew for each try: what is written after an outage is how it stands then.
+    // Each try reads the records again, so that a write after an outage has the state after it.
     const uuids = [...new Set(batch.map(({ uuid }) => uuid))];
     const readings = await Promise.all(uuids.map((uuid) => this.#store.read(uuid)));
     const known = readings.filter((reading): reading is LiveReading => reading.record !== null);
     const entries = {
       sessions: known.map(sessionOf),
       events: batch.map(({ id, ...event }) => ({ ...event, id: `${this.#shard}-${id}` })),
-      // A deleted session's record is kept for a day; after a longer outage only the events tell of it.
+      // A tombstone is kept for 24 h. After a longer outage the record is gone, and the event is all that is known of the session.
       departed: new Set(uuids.filter((_, i) => readings[i]!.record === null)),
     };
     if (!(await this.#access.use((ledger) => ledger.write(entries)))) return;

@@ -3,15 +3,15 @@ import { Ledger, reasonOf } from '@sandman/ledger';
 import { type Logger, surroundings } from '@sandman/runtime';
 import { Bookkeeping, type BookkeepingOptions } from './bookkeeping.ts';
 
-/** How long a worker's start waits at most for the tables, in ms; then they are brought up to date beside its work. */
+/** The longest time a worker's start waits for the migration of the tables, in ms; after that it continues in the background. */
 const TABLES_MS = 10_000;
 
 /**
- * Connects to the ledger's database and brings its tables up to date. A database that is away is waited for later, by
- * the ledger alone.
+ * Connects to the ledger's database and migrates its tables. If the database is away, the worker starts all the same, and the
+ * ledger writer retries later.
  *
- * @returns a function that begins to keep the ledger
- * @throws InvalidInput naming `DATABASE_URL` where waiting cannot mend what is wrong
+ * @returns a function that starts the ledger writer
+ * @throws InvalidInput naming `DATABASE_URL` if waiting cannot fix the error
  */
 export async function openLedger(url: string, logger: Logger): Promise<(options: Omit<BookkeepingOptions, 'ledger'>) => Bookkeeping> {
   const ledger = new Ledger(url);
@@ -20,7 +20,7 @@ export async function openLedger(url: string, logger: Logger): Promise<(options:
     if (error instanceof InvalidInput) throw error;
     logger.warn({ reason: reasonOf(error) }, "the ledger's database cannot be reached yet");
   });
-  // What fails after the start is found, and logged, by the first who wants to write.
+  // A failure after the start is found and logged by the first write, so it is ignored here.
   tables.catch(() => {});
   return (options) => new Bookkeeping({ ...options, ledger });
 }

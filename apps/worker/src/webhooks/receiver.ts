@@ -4,18 +4,18 @@ import { signedHeaders } from './signature.ts';
 /** How long a receiver may take to answer, in ms. */
 const TIMEOUT_MS = 15_000;
 
-/** Whoever listens at `WEBHOOK_URL`. */
+/** Posts webhooks to `WEBHOOK_URL`. */
 export class Receiver {
   readonly #url: string;
   readonly #key: Buffer;
 
-  /** @param url where it is; it may hold a secret of its own, and is told to nobody */
+  /** @param url its address; it may contain a secret, so it is never logged */
   constructor(url: string, key: Buffer) {
     this.#url = url;
     this.#key = key;
   }
 
-  /** @throws Error that says why it was not taken: any answer but 2xx, or none */
+  /** @throws Error with the reason if the answer is not 2xx, or there is none within 15 s */
   async post(id: string, event: WebhookEvent): Promise<void> {
     const body = JSON.stringify(event);
     const headers = { 'content-type': 'application/json', 'user-agent': 'sandman', ...signedHeaders(this.#key, id, body, Date.now()) };
@@ -23,7 +23,7 @@ export class Receiver {
       method: 'POST',
       headers,
       body,
-      // What is elsewhere would have to be told so: a redirect of a POST is a GET more often than not.
+      // A redirect is an error: following it would usually turn the POST into a GET without the body.
       redirect: 'manual',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     }).catch((error: Error) => {

@@ -3,9 +3,9 @@ import { createHmac } from 'node:crypto';
 const PREFIX = 'whsec_';
 
 /**
- * The key of a Standard Webhooks secret: base64 of 24 to 64 bytes, with or without `whsec_` before it.
+ * Returns the key in a Standard Webhooks secret: base64 of 24 to 64 bytes, with or without the prefix `whsec_`.
  *
- * @throws Error on anything else
+ * @throws Error if it is malformed
  */
 export function signingKey(secret: string): Buffer {
   const text = secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret;
@@ -16,7 +16,7 @@ export function signingKey(secret: string): Buffer {
 }
 
 /**
- * The headers by which a receiver knows that a body is ours, and new (https://www.standardwebhooks.com).
+ * Returns the headers by which a receiver verifies that a body is from Sandman and recent (https://www.standardwebhooks.com).
  *
  * @param now ms of the epoch
  */

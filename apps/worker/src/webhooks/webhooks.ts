@@ -8,20 +8,20 @@ import type { Cluster, Redis } from 'ioredis';
 import type { Receiver } from './receiver.ts';
 
 const GROUP = 'webhooks';
-/** How often a worker looks for something new, in ms: as late as a change is told. */
+/** How often a worker reads new events, in ms. A webhook may be late by this much. */
 const LOOK_MS = 200;
-/** Events taken at once, of a shard. */
+/** Events taken at once from one shard. */
 const PAGE = 100;
-/** Deliveries at once, of one worker. A receiver that is down holds up these, and nothing else. */
+/** Deliveries at the same time by one worker. A receiver that is down blocks only these. */
 const CONCURRENCY = 10;
-/** Not delivered yet, of all workers: what is more stays in the events' stream, which is capped, and Redis does not fill up. */
+/** The most undelivered webhooks of all workers. Further events stay in the event stream, which is capped, so Redis cannot fill up. */
 const MOST_WAITING = 10_000;
-/** Warnings may go beyond: while old changes are made up for, they are what is still of use. */
+/** The limit for warnings. It is higher, because during a backlog of old changes warnings are still useful. */
 const MOST_WITH_WARNINGS = 11_000;
-/** How long a sleep's alarm waits for its warning to be handed over, in ms: their queue may be in a shard that is away. */
+/** How long the alarm of a sleep waits until its warning is queued, in ms: the queue may be in a shard that cannot be reached. */
 const HAND_OVER_MS = 1_000;
 
-/** How a try ends: taken, not due any more, refused, refused for a day, or a warning that held up its sleep. */
+/** How a try ends: accepted, no longer due, failed, failed for a day, or a warning dropped so that it does not delay the sleep. */
 const OUTCOMES = ['delivered', 'void', 'failed', 'gave-up', 'dropped'] as const;
 
 export interface WebhooksOptions {
@@ -31,7 +31,7 @@ export interface WebhooksOptions {
   readonly store: RedisSessionStore;
   readonly journal: RedisJournal;
   readonly receiver: Receiver;
-  /** How long before a sleep its warning goes out, in ms. */
+  /** How long before a sleep its warning is sent, in ms. */
   readonly warning: number;
   readonly metrics: Pick<Metrics, 'registry'>;
   readonly logger: Logger;
@@ -39,27 +39,27 @@ export interface WebhooksOptions {
 
 type ChangeType = Exclude<WebhookType, 'session.sleep-warning'>;
 
-/** What waits for its delivery. Times in ms. */
+/** A webhook that waits for its delivery. Times in ms. */
 type Notice =
-  /** Of a sleep that may be off by then: only the record knows. */
+  /** A warning holds no session: the sleep may be postponed before the delivery, so the record is read then. */
   | { readonly type: 'session.sleep-warning'; readonly at: number; readonly uuid: string; readonly sleepAt: number }
   | { readonly type: ChangeType; readonly at: number; readonly session: Session; readonly cause: string };
 
 function typeOf({ from, to, cause }: TakenEvent): ChangeType | null {
-  // Whose record came back from the ledger asleep has been asleep all the while.
+  // An empty `from` means that the record was restored from the ledger: the pod was asleep already.
   if (to === 'sleeping') return from === '' ? null : 'session.slept';
   if (to === 'active') return from === 'waking' ? 'session.woken' : null;
   if (to === 'deleted') return cause === 'gone' ? 'session.gone' : 'session.deleted';
   return null;
 }
 
-/** Tells whoever listens at `WEBHOOK_URL` what happens to sessions, and before it does. */
+/** Sends webhooks to `WEBHOOK_URL` about changes of status, and warnings before idle sleeps. */
 export class Webhooks {
   readonly #on: WebhooksOptions;
   readonly #queue: DeliveryQueue<Notice>;
   readonly #tries: ReturnType<typeof counter<'type' | 'outcome'>>;
   readonly #rounds: readonly (() => Promise<void>)[];
-  /** As it was last counted. */
+  /** Undelivered webhooks when last counted, plus the events taken since. */
   #waiting = 0;
 
   constructor(options: WebhooksOptions) {
@@ -81,25 +81,25 @@ export class Webhooks {
       },
       onError: (err) => logger.warn({ err }, 'queue'),
     });
-    const failed = (err: unknown) => logger.warn({ err }, 'webhooks wait');
+    const failed = (err: unknown) => logger.warn({ err }, 'webhooks wait for Redis');
     const reader = surroundings.id();
     const groups = Array.from({ length: shards }, (_, shard) => new EventGroup(redis, { prefix, shard, group: GROUP, reader }));
     const count = async () => {
       this.#waiting = await this.#queue.size();
     };
-    // Each shard has a round of its own: one that is away holds up none of the others.
+    // Each shard has its own loop, so that one that cannot be reached does not delay the others.
     this.#rounds = [
       repeat(surroundings, LOOK_MS, count, failed),
       ...groups.map((group, shard) => repeat(surroundings, LOOK_MS, () => this.#pass(group, shard), failed)),
     ];
   }
 
-  /** How many are not delivered yet. */
+  /** Returns how many webhooks are not delivered yet. */
   backlog(): Promise<number> {
     return this.#queue.size();
   }
 
-  /** Has somebody warned that the session will fall asleep at `sleepAt`, ms; or nobody, where that would hold up the sleep. */
+  /** Queues a warning that the session will be put to sleep at `sleepAt`, in ms. Drops it if the queue is full or takes over 1 s. */
   async warn({ uuid }: SessionRecord, sleepAt: number): Promise<void> {
     const type = 'session.sleep-warning';
     const notice = { type, at: sleepAt - this.#on.warning, uuid, sleepAt } as const;
@@ -109,7 +109,11 @@ export class Webhooks {
     if (!(await Promise.race([handed, late]))) this.#tries.inc({ type, outcome: 'dropped' });
   }
 
-  /** Takes what happened out of the events, one delivery each. Answers in how many ms it should be called again, where there is more. */
+  /**
+   * Takes events of one shard and queues a delivery for each.
+   *
+   * @returns 0 if there may be more: call it again at once; else undefined
+   */
   async #pass(group: EventGroup, shard: number): Promise<number | undefined> {
     const room = Math.ceil((MOST_WAITING - this.#waiting) / this.#on.shards);
     if (room <= 0) return;
@@ -130,11 +134,11 @@ export class Webhooks {
     const type = typeOf(event);
     if (!type || (type === 'session.woken' && !(await this.#slept(event)))) return;
     const { record, now } = await this.#on.store.read(uuid);
-    // A record that is forgotten already, a day after its delete, is nobody's any more.
+    // Without a record the session was deleted more than 24 h ago; nothing is sent.
     if (record) await this.#queue.add(`event-${shard}-${id}`, type, { type, at, session: sessionView(record, now), cause });
   }
 
-  /** Whether a wake woke it: a session in doubt, or from the ledger, is woken to be sure, and was awake all the while. */
+  /** Whether the pod was asleep before the wake. A session in doubt, or restored, is woken to be sure, though its pod may be awake. */
   async #slept({ uuid, at }: TakenEvent): Promise<boolean> {
     const changes = await this.#on.journal.history(uuid);
     const woken = changes.findIndex((change) => change.to === 'active' && change.at === at);
@@ -156,7 +160,7 @@ export class Webhooks {
     }
   }
 
-  /** Null where there is nothing to tell any more: somebody came, or it sleeps already. */
+  /** Makes the body; null for a warning that is no longer due, because the sleep was postponed or its time has passed. */
   async #eventOf(notice: Notice): Promise<WebhookEvent | null> {
     const { type } = notice;
     const timestamp = new Date(notice.at).toISOString();
@@ -166,7 +170,7 @@ export class Webhooks {
     return due ? { type, timestamp, data: { session: sessionView(record, now) } } : null;
   }
 
-  /** Takes no more, and waits for those on their way. */
+  /** Stops taking events, and waits for the deliveries in progress. */
   async close(): Promise<void> {
     await Promise.all(this.#rounds.map((stop) => stop()));
     await this.#queue.close();

@@ -32,12 +32,12 @@ Examples:
   sandman audit --repair --yes`;
 
 async function run(options: AuditOptions & GlobalOptions, surroundings: Parameters<AddCommand>[1]): Promise<void> {
-  // What it is made of takes a while to load, and the other commands do without.
+  // Loaded only here: its modules take a while to load, and the other commands do not need them.
   const { audit } = await import('../recovery/audit.ts');
   await audit(options, new Output(surroundings, { json: options.json ?? false, color: options.color }), surroundings);
 }
 
-/** `sandman audit`: whether pods are what they should be. */
+/** Adds `sandman audit`, which compares pods with their sessions. */
 export const addAudit: AddCommand = (program, surroundings) => {
   program
     .command('audit')

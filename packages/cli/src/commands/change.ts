@@ -16,11 +16,11 @@ interface Options extends FilterOptions {
   readonly yes?: true;
   readonly dryRun?: true;
   readonly concurrency: number;
-  /** ms. */
+  /** How long to wait until awake, in ms. */
   readonly wait?: number;
 }
 
-/** One way to change sessions, and the words for it. */
+/** One of the commands that change sessions, with its texts. */
 interface Kind {
   readonly name: 'sleep' | 'wake' | 'delete';
   readonly summary: string;
@@ -30,9 +30,9 @@ interface Kind {
   readonly done: string;
   /** @param which such as `40 sessions` */
   question(which: string): string;
-  /** Whether even one is asked about. */
+  /** Whether to ask for confirmation even for one session. */
   readonly asksForOne: boolean;
-  /** What it can do something about. */
+  /** Statuses that the command can act on. */
   readonly statuses: readonly Status[];
   call(client: SandmanClient, uuid: string, options: Options): Promise<unknown>;
 }
@@ -118,7 +118,7 @@ async function change(kind: Kind, named: string[], command: Command, surrounding
   await changeAll({ uuids, concurrency: options.concurrency, doing: kind.doing, done: kind.done, url, act }, output, surroundings);
 }
 
-/** `sandman sleep`, `wake` and `delete`: one session or many. */
+/** Adds `sandman sleep`, `wake` and `delete`, for one session or many. */
 export const addChanges: AddCommand = (program, surroundings) => {
   for (const kind of [SLEEP, WAKE, DELETE]) {
     const command = program

@@ -3,19 +3,21 @@ import type { Command } from 'commander';
 import { Output, type Surroundings } from '../output.ts';
 import { apiUrl, connect, type GlobalOptions } from '../settings.ts';
 
-/** What each file here gives: it adds its command, or a family of them, to the program. */
+/** Adds a command, or several, to the program. Each file in this folder exports one such function. */
 export type AddCommand = (program: Command, surroundings: Surroundings) => void;
 
-/** What a command that talks to the API works with. */
+/** What a command that calls the API needs. */
 export interface Invocation<Options> {
   readonly options: Options & GlobalOptions;
   readonly output: Output;
   readonly client: SandmanClient;
-  /** Where the API is. */
+  /** The API's address. */
   readonly url: string;
 }
 
 /**
+ * Reads the options of a command and makes its output and its client.
+ *
  * @param command as commander passes it to an action
  * @throws CommandFailure on a wrong environment
  */

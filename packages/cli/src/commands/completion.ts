@@ -19,7 +19,7 @@ Examples:
   source <(sandman completion zsh)
   sandman completion fish | source`;
 
-/** `sandman completion`: what makes a shell complete the others. */
+/** Adds `sandman completion`, which prints a completion script for a shell. */
 export const addCompletion: AddCommand = (program, { stdout }) => {
   program
     .command('completion')

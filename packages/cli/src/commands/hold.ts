@@ -7,7 +7,7 @@ import { durationOption, timeOption, uuidArgument } from '../options.ts';
 import { type AddCommand, invocation } from './command.ts';
 
 interface Options {
-  /** ms. */
+  /** In ms. */
   readonly for?: number;
   readonly until?: string;
   readonly end?: true;
@@ -21,7 +21,7 @@ Examples:
   sandman hold 3f9a1c22 --until 2026-11-24T18:00
   sandman hold 3f9a1c22 --end`;
 
-/** `sandman hold`: keeps a session awake for a long job. */
+/** Adds `sandman hold`, which keeps a session awake for a long job. */
 export const addHold: AddCommand = (program, surroundings) => {
   program
     .command('hold')

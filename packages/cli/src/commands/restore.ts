@@ -5,7 +5,7 @@ import type { RestoreOptions } from '../recovery/restore.ts';
 import type { GlobalOptions } from '../settings.ts';
 import type { AddCommand } from './command.ts';
 
-/** What those commands read that work on Redis and the database themselves. */
+/** Help text about the environment of commands that work on Redis and the database directly. */
 export const DIRECT_ENVIRONMENT = `
 It works on Redis and the database themselves, with the workers' environment:
 REDIS_URL, KEY_PREFIX, SHARDS, DATABASE_URL, SESSION_MANAGER_URL,
@@ -38,12 +38,12 @@ Examples:
   sandman restore --merge --lost-at 2026-11-24T17:00:00Z`;
 
 async function run(options: RestoreOptions & GlobalOptions, surroundings: Parameters<AddCommand>[1]): Promise<void> {
-  // What it is made of takes a while to load, and the other commands do without.
+  // Loaded only here: its modules take a while to load, and the other commands do not need them.
   const { restore } = await import('../recovery/restore.ts');
   await restore(options, new Output(surroundings, { json: options.json ?? false, color: options.color }), surroundings);
 }
 
-/** `sandman restore`: what Redis had, from the ledger. */
+/** Adds `sandman restore`, which rebuilds the sessions in Redis from the ledger. */
 export const addRestore: AddCommand = (program, surroundings) => {
   program
     .command('restore')

@@ -22,7 +22,7 @@ Examples:
   sandman sessions --all --json | jq -r 'select(.problem) | .uuid'
   sandman sessions -q --all --status active | sandman sleep - --yes`;
 
-/** `sandman sessions`: which there are. */
+/** Adds `sandman sessions`, which lists sessions. */
 export const addSessions: AddCommand = (program, surroundings) => {
   program
     .command('sessions')

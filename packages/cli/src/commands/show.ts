@@ -68,7 +68,7 @@ const HISTORY: Column<Change>[] = [
   { title: 'CAUSE', cell: ({ cause }) => cause },
 ];
 
-/** `sandman show`: one session, and why it is as it is. */
+/** Adds `sandman show`, which prints one session and its last changes with their causes. */
 export const addShow: AddCommand = (program, surroundings) => {
   program
     .command('show')

@@ -49,7 +49,7 @@ async function traceFrom(file: string, { stdin }: Surroundings, ticker: Ticker):
   }
 }
 
-/** Runs the policies, and those of a sweep where one is asked for, and draws the plot. */
+/** Simulates the policies and, for a plot or a recommendation, those of a parameter sweep. Draws the plot. */
 async function simulated(file: string, options: Options, surroundings: Surroundings) {
   using ticker = new Ticker(surroundings.stderr);
   const trace = await traceFrom(file, surroundings, ticker);
@@ -60,7 +60,7 @@ async function simulated(file: string, options: Options, surroundings: Surroundi
   const book = new PolicyBook();
   const asked = options.policy ?? book.list();
   const swept = options.plot === undefined && options.recommend === undefined ? [] : sweepOf(options.policy?.[0] ?? book.default);
-  // The presets are marked in a plot, whatever was asked for.
+  // A plot marks the presets, too, even if other policies were asked for.
   const others = options.plot === undefined ? [] : book.list().filter(({ name }) => !asked.some((policy) => policy.name === name));
   const all = [...asked, ...swept, ...others];
   const say = (done: number) => ticker.say(`simulating: ${done} of ${all.length} policies`, true);
@@ -74,7 +74,7 @@ async function simulated(file: string, options: Options, surroundings: Surroundi
 }
 
 async function plot(file: string, points: readonly Point[], marked: readonly Result[]): Promise<void> {
-  // It takes a while to load, and only a plot needs it.
+  // Loaded only here: it takes a while to load, and only a plot needs it.
   const { drawSweep } = await import('@sandman/replay/plot');
   try {
     writeFileSync(file, drawSweep(points, marked));
@@ -92,7 +92,7 @@ async function run(file: string, options: Options, surroundings: Surroundings): 
   if (done.recommendation) showRecommendation(output, done.recommendation);
 }
 
-/** `sandman simulate`: what policies would have cost and saved. */
+/** Adds `sandman simulate`, which tells what policies would have cost and saved. */
 export const addSimulate: AddCommand = (program, surroundings) => {
   program
     .command('simulate')

@@ -19,7 +19,7 @@ Example:
   sandman trace export --output lived.ndjson
   sandman simulate lived.ndjson --policy conservative`;
 
-/** `sandman trace export`: what a running Sandman knows of its users. */
+/** Adds `sandman trace export`, which makes a trace of what a running Sandman knows about its users. */
 export const addTraceExport: AddCommand = (trace, surroundings) => {
   trace
     .command('export')
@@ -33,7 +33,7 @@ export const addTraceExport: AddCommand = (trace, surroundings) => {
     .option('-o, --output <file>', 'overwrites it; without this, to stdout')
     .addHelpText('after', NOTES)
     .action(async (options: ExportOptions) => {
-      // What it is made of takes a while to load, and the other commands do without.
+      // Loaded only here: its modules take a while to load, and the other commands do not need them.
       const { exportTrace } = await import('../recovery/export.ts');
       await exportTrace(options, surroundings);
     });

@@ -21,7 +21,7 @@ interface Options {
   readonly output?: string;
 }
 
-/** A Monday, and the same for everybody: who gives no start gets the same bytes. */
+/** The default start: a Monday, and a fixed date, so that the output is the same whenever the command runs. */
 const START = '2026-01-05T00:00:00.000Z';
 
 const EXAMPLES = `
@@ -68,7 +68,7 @@ function* linesOf(plan: TracePlan, { stderr }: Surroundings): Generator<string> 
   }
 }
 
-/** `sandman trace generate`: a trace made of chance. */
+/** Adds `sandman trace generate`, which makes a random trace. */
 export const addTraceGenerate: AddCommand = (trace, surroundings) => {
   const workloads = Object.keys(WORKLOADS);
   trace

@@ -54,7 +54,7 @@ function isSameFile(path: string, output: string): boolean {
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
-/** What became of the lines, in one line. */
+/** Summarizes in one line how many lines were taken and left out. */
 function sumOf({ lines, events, malformed, firstMalformed, otherStatus, noSession, noUuid }: LogImport): string {
   const left = [
     malformed && `${malformed} malformed (the first is line ${firstMalformed})`,
@@ -94,7 +94,7 @@ async function importLog(path: string, options: Options, surroundings: Surroundi
   surroundings.stderr.write(`${sumOf(log)}\n`);
 }
 
-/** `sandman trace import`: a trace from a web server's access log. */
+/** Adds `sandman trace import`, which makes a trace from a web server's access log. */
 export const addTraceImport: AddCommand = (trace, surroundings) => {
   trace
     .command('import')

@@ -12,7 +12,7 @@ Examples:
   sandman trace import access.log --session-from path:/chat/:session/message
   sandman trace export --output lived.ndjson`;
 
-/** `sandman trace`: makes what `simulate` reads. Needs no API. */
+/** Adds `sandman trace`, which makes the traces that `simulate` reads. Needs no API. */
 export const addTrace: AddCommand = (program, surroundings) => {
   const trace = program
     .command('trace')

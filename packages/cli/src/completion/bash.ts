@@ -3,19 +3,19 @@ import { type CommandWords, completionWords } from './words.ts';
 
 const flagsOf = ({ options }: CommandWords) => options.flatMap(({ flags }) => flags);
 
-/** The branches of a `case $command:$before`: what an option's value may be. */
+/** Makes the branches of `case $command:$before`: the values of each option. */
 function valueBranches({ name, options }: CommandWords): string[] {
   return options
     .filter(({ takesValue }) => takesValue)
     .map(({ flags, values }) => `    ${flags.map((flag) => `${name}:${flag}`).join('|')}) words='${values.join(' ')}' ;;`);
 }
 
-/** The branches of a `case $command`: what may stand next. */
+/** Makes a branch of `case $command`: the words that may come next. */
 function wordBranch(command: CommandWords): string {
   return `        '${command.name}') words='${[...command.values, ...flagsOf(command)].join(' ')}' ;;`;
 }
 
-/** For `source <(sandman completion bash)`; needs no further package of bash's. */
+/** Makes the script for `source <(sandman completion bash)`. It does not need the package bash-completion. */
 export function bashCompletion(program: Command): string {
   const { own, commands } = completionWords(program);
   const all = [own, ...commands];

@@ -18,7 +18,7 @@ function lines({ name, about, options, values }: CommandWords): string[] {
   ];
 }
 
-/** For `sandman completion fish | source`. */
+/** Makes the script for `sandman completion fish | source`. */
 export function fishCompletion(program: Command): string {
   const { own, commands } = completionWords(program);
   const before = own.options.map((option) => optionLine(option, '-n __fish_use_subcommand'));

@@ -6,17 +6,17 @@ export interface OptionWords {
   readonly flags: readonly string[];
   readonly about: string;
   readonly takesValue: boolean;
-  /** What its value may be; empty where that is anything. */
+  /** Its possible values; empty if any value is allowed. */
   readonly values: readonly string[];
 }
 
-/** One command; the program itself is one with no name. */
+/** One command. The program itself counts as a command without a name. */
 export interface CommandWords {
   readonly name: string;
   readonly about: string;
-  /** Its own, those of its subcommands, and the program's, which may stand behind any command. */
+  /** Its own options, those of its subcommands, and the global ones, which may follow any command. */
   readonly options: readonly OptionWords[];
-  /** Its subcommands, or what its arguments may be; empty where that is anything. */
+  /** Its subcommands, or the possible values of its arguments; empty if any value is allowed. */
   readonly values: readonly string[];
 }
 
@@ -25,7 +25,7 @@ function optionWords({ long, short, description, required, optional, argChoices 
   return { flags, about: description, takesValue: required || optional, values: argChoices };
 }
 
-/** What can be completed, read from the program itself: so a further command is completed as well. */
+/** Reads what can be completed from the program itself, so that new commands are included. */
 export function completionWords(program: Command): { readonly own: CommandWords; readonly commands: readonly CommandWords[] } {
   const help = program.createHelp();
   const options = help.visibleOptions(program).map(optionWords);

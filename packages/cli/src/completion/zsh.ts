@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import { type CommandWords, completionWords, type OptionWords } from './words.ts';
 
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-/** What `_arguments` and `_describe` would read as the end of a part. */
+/** Escapes the characters that `_arguments` and `_describe` read as the end of a part. */
 const escaped = (text: string) => text.replace(/[\\:[\]]/g, '\\$&');
 
-/** For `_arguments`: one for each form of the flag. */
+/** Makes specs for `_arguments`, one for each form of the flag. */
 function optionSpecs({ flags, about, takesValue, values }: OptionWords): string[] {
   const value = takesValue ? `:value:${values.length > 0 ? `(${values.join(' ')})` : ''}` : '';
   return flags.map((flag) => quoted(`${flag}${takesValue && flag.startsWith('--') ? '=' : ''}[${escaped(about)}]${value}`));
@@ -16,7 +16,7 @@ function branch({ name, options, values }: CommandWords): string {
   return `        ${name}) _arguments ${[...options.flatMap(optionSpecs), ...argument].join(' ')} ;;`;
 }
 
-/** For `source <(sandman completion zsh)` after `compinit`, or for a file `_sandman` in `fpath`. */
+/** Makes the script for `source <(sandman completion zsh)` after `compinit`, or for a file `_sandman` in `fpath`. */
 export function zshCompletion(program: Command): string {
   const { own, commands } = completionWords(program);
   return `#compdef sandman

@@ -3,7 +3,7 @@ import type { Column } from '../table.ts';
 import type { Finding } from './finding.ts';
 import type { Repaired } from './repair.ts';
 
-/** A finding, and how its repair ended. */
+/** A finding with the result of its repair. */
 export type Mended = Finding & { readonly repair: Repaired };
 
 const UUID: Column<Finding> = { title: 'UUID', cell: ({ uuid }) => uuid, least: 8 };

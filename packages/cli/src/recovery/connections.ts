@@ -8,10 +8,10 @@ import { SessionManagerClient } from '@sandman/session-manager';
 import { agreeOnShards, RedisSessionStore, RedisSlate } from '@sandman/store';
 import { CommandFailure, EXIT } from '../exit.ts';
 
-/** How long Redis may take until it counts as away, in ms. */
+/** How long to wait until Redis answers, in ms; after that it counts as unreachable. */
 const REDIS_MS = 5_000;
 
-/** What works on Redis and the database themselves, and not through an API. */
+/** Direct connections to Redis, the ledger's database and the session-manager, without an API in between. */
 export interface Connections extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly store: RedisSessionStore;
@@ -20,11 +20,11 @@ export interface Connections extends AsyncDisposable {
   readonly arming: Arming;
   readonly pods: SessionManagerClient;
   readonly policies: PolicyBook;
-  /** `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`, ms. */
+  /** How long a doubt lasts: `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`, in ms. */
   readonly doubt: number;
-  /** Whether Redis answers. */
+  /** Tells whether Redis answers. */
   readonly redisAnswers: () => Promise<boolean>;
-  /** @throws InvalidInput where SHARDS is not what the data in Redis was written with */
+  /** @throws InvalidInput if SHARDS differs from the one that the data in Redis was written with */
   readonly agreeOnShards: () => Promise<void>;
 }
 
@@ -41,7 +41,7 @@ const NAMES = [
   'DEFAULT_POLICY',
 ] as const;
 
-/** @throws CommandFailure where the environment is what is wrong */
+/** Runs `read`, and turns an error about the environment into one of usage. @throws CommandFailure on a wrong environment */
 export function orUsage<T>(read: () => T): T {
   try {
     return read();
@@ -60,14 +60,14 @@ function settings(env: NodeJS.ProcessEnv) {
 }
 
 /**
- * Connects to all three, and sees that Redis and the database are there.
+ * Connects to all three, and checks that the database answers. {@link reachRedis} checks Redis.
  *
- * @throws CommandFailure on a wrong environment, and where one of them cannot be reached
+ * @throws CommandFailure on a wrong environment, or if the database cannot be reached
  */
 export async function connectAll(env: NodeJS.ProcessEnv): Promise<Connections> {
   const { policies, ledger, ...read } = settings(env);
   const place = { prefix: read.KEY_PREFIX, shards: read.SHARDS };
-  // What is under way waits for a Redis that is away for a moment.
+  // Commands of a `worker` connection wait while Redis is unreachable for a moment, and do not fail.
   const redis = connectRedis(read.REDIS_URL, 'worker', () => {});
   const alarms = new AlarmQueues(redis, place.prefix, place.shards, () => {});
   const store = new RedisSessionStore(redis, { ...place, slack: 0 });
@@ -101,12 +101,12 @@ export async function connectAll(env: NodeJS.ProcessEnv): Promise<Connections> {
   }
 }
 
-/** What failed in the middle of it, in one line: by then all was well with the environment. */
+/** Describes in one line an error in the middle of the work, when the environment is known to be right. */
 export function broken(error: unknown): CommandFailure {
   return error instanceof CommandFailure ? error : new CommandFailure(EXIT.failed, `it broke off: ${reasonOf(error)}`, { cause: error });
 }
 
-/** @throws CommandFailure where it cannot be reached, or its address is wrong */
+/** Checks that the database answers, and brings its tables up to date. @throws CommandFailure if that fails */
 export async function reachDatabase(ledger: Ledger): Promise<void> {
   try {
     await ledger.check();
@@ -117,7 +117,7 @@ export async function reachDatabase(ledger: Ledger): Promise<void> {
   }
 }
 
-/** @throws CommandFailure where Redis is away, or SHARDS is not what its data was written with */
+/** Waits for Redis. @throws CommandFailure if it does not answer within 5 s, or SHARDS differs from that of its data */
 export async function reachRedis({
   redisAnswers,
   agreeOnShards: agree,

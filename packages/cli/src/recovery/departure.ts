@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Ledger, LedgerSession } from '@sandman/ledger';
 
 /**
- * Tells the ledger that a session's pod is no more, where nobody else will: Redis does not know the session.
+ * Writes into the ledger that a session is deleted because its pod is gone. For sessions that Redis does not know, since no
+ * worker writes the ledger for those.
  *
- * @param at when that was found, ms of Redis' clock: what has been written since stands
+ * @param at when the pod was found gone, in ms of Redis' clock. Rows with a later reading are left as they are
  */
 export async function writeOff(ledger: Pick<Ledger, 'write'>, session: LedgerSession, at: number): Promise<void> {
   const { uuid, userId, status, lastActivity } = session;

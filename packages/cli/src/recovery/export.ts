@@ -9,7 +9,7 @@ import { orUsage, reachDatabase, reachRedis } from './connections.ts';
 import { type KeptSession, keptByLedger, keptByRedis } from './kept-changes.ts';
 
 export interface ExportOptions {
-  /** ms. */
+  /** The `sleepAfter` that was in use, in ms. */
   readonly idle: number;
   readonly output?: string;
 }
@@ -17,7 +17,7 @@ export interface ExportOptions {
 interface Source extends AsyncDisposable {
   readonly name: string;
   readonly sessions: AsyncIterable<KeptSession>;
-  /** @throws CommandFailure where it is away */
+  /** @throws CommandFailure if it cannot be reached */
   reach(): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ function redisOf(env: NodeJS.ProcessEnv): Source {
   };
 }
 
-/** Writes the trace of what a running Sandman knows of its users: from the ledger where there is one, else from Redis. */
+/** Writes a trace of the activity that a running Sandman knows: from the ledger if there is one, else from Redis. */
 export async function exportTrace({ idle, output }: ExportOptions, surroundings: Surroundings): Promise<void> {
   const { env, stderr } = surroundings;
   await using source = orUsage(() => {

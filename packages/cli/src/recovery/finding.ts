@@ -4,13 +4,13 @@ import type { PodReading } from './status-reader.ts';
 
 /** What is wrong with a pod. */
 export type Fault =
-  /** It is there, though the session is deleted. */
+  /** The pod exists, but the session is deleted. */
   | 'leaked'
-  /** It is not there, though the session lives. */
+  /** The pod does not exist, but the session is not deleted. */
   | 'gone'
-  /** It runs, though the session has been asleep for a while. */
+  /** The pod runs, but the session has been asleep for over a minute. */
   | 'awake though asleep'
-  /** It sleeps, though the session has been active for a while. */
+  /** The pod sleeps, but the session has been active for over a minute. */
   | 'asleep though awake';
 
 export interface Finding {
@@ -21,24 +21,25 @@ export interface Finding {
   readonly fault: Fault;
 }
 
-/** A session that changed its status within this time, in ms, may be changing again: it is no finding yet. */
+/** A session whose status changed within this time, in ms, may still be changing, so it is no finding. */
 const JUST_SO_MS = 60_000;
 
 /**
- * What is wrong, by the record where Redis has one, for that is the truth and the ledger follows it; else by the ledger.
+ * Compares a session with its pod. Uses the record if Redis has one, because the ledger only follows it; else the ledger's row.
  *
- * @param now ms
+ * @param now in ms of the epoch
+ * @returns null if nothing is wrong
  */
 export function findingOf(session: LedgerSession, record: SessionRecord | null, reading: PodReading, now: number): Finding | null {
   const status = record ? statusOf(record) : session.status;
-  // When it awoke only the record tells.
+  // Only the record has the time of the last wake.
   const awakeSince = Math.max(session.createdAt, record?.wokenAt ?? 0);
   const since = status === 'active' ? awakeSince : record ? record.sleptAt : session.sleptAt;
   const fault = faultOf(status, reading, now - since);
   return fault && { uuid: session.uuid, userId: session.userId, status, fault };
 }
 
-/** @param lasts how long it has had that status, in ms */
+/** @param lasts how long the session has had this status, in ms */
 function faultOf(status: Status, { kind }: PodReading, lasts: number): Fault | null {
   if (kind === 'unread') return null;
   if (status === 'deleted') return kind === 'gone' ? null : 'leaked';

@@ -7,27 +7,27 @@ import { isLiving, pagesOf } from './ledger-rows.ts';
 import { type Plausibility, SAMPLE } from './plausibility.ts';
 import type { PodReading, StatusReader } from './status-reader.ts';
 
-/** How long a fault must last to be one, in ms: the ledger follows Redis within a second or two, and calls are under way. */
+/** Time between the two looks at a fault, in ms. The ledger is a second or two behind Redis, and calls may be in flight. */
 const CONFIRM_MS = 3_000;
 
 export interface InspectionParts {
   readonly ledger: Pick<Ledger, 'sessions' | 'find'>;
-  /** Null where Redis cannot be asked, or does not know it. */
+  /** Reads a record; null if Redis cannot be reached or does not know the session. */
   readonly recordOf: (uuid: string) => Promise<SessionRecord | null>;
   readonly reader: StatusReader;
   readonly plausibility: Plausibility;
-  /** Deleted ones are looked at where the ledger heard of it since then, ms. */
+  /** Deleted sessions are inspected only if their row was updated since this time, in ms of the epoch. */
   readonly since: number;
-  /** ms */
+  /** Returns ms of the epoch. */
   readonly clock: () => number;
-  /** Told after each session. */
+  /** Called after each session. */
   readonly counted: () => void;
 }
 
-/** Compares what sessions should be with what the session-manager says of their pods, twice before it calls anything a fault. */
+/** Compares sessions with the statuses of their pods. Only what is wrong twice, 3 s apart, is a finding. */
 export class Inspection {
   readonly findings: Finding[] = [];
-  /** Those whose status could not be read. */
+  /** Sessions whose pod's status could not be read. */
   readonly unread: string[] = [];
   asked = 0;
   readonly #on: InspectionParts;
@@ -38,8 +38,10 @@ export class Inspection {
   }
 
   /**
+   * Inspects all sessions of the ledger.
+   *
    * @param signal ends it early
-   * @throws CommandFailure where the session-manager's answers cannot be true
+   * @throws CommandFailure if the session-manager's answers are implausible
    */
   async run(signal: AbortSignal): Promise<void> {
     const { plausibility, clock, counted } = this.#on;
@@ -47,7 +49,7 @@ export class Inspection {
       const reading = await this.#on.reader.read(session.uuid);
       if (signal.aborted) return;
       this.asked++;
-      // Of deleted ones nothing else is expected than that they are gone.
+      // The pods of deleted sessions are gone anyway, so they do not count for plausibility.
       if (isLiving(session)) plausibility.note(reading);
       if (this.asked >= SAMPLE) plausibility.check();
       if (reading.kind === 'unread') this.unread.push(session.uuid);
@@ -71,7 +73,7 @@ export class Inspection {
   async #confirm(uuid: string): Promise<void> {
     const { ledger, recordOf, reader, clock } = this.#on;
     const reading: PodReading = await reader.read(uuid);
-    // After the pod: what was decided about it before that reading is written by now.
+    // Read after the pod's status, so that a change decided before that reading is already written.
     const [[session], record] = await Promise.all([ledger.find([uuid]), recordOf(uuid)]);
     const finding = session && findingOf(session, record, reading, clock());
     if (reading.kind === 'unread') this.unread.push(uuid);

@@ -3,19 +3,19 @@ import type { Ledger } from '@sandman/ledger';
 import type { SeenChange } from '@sandman/replay';
 import type { RedisJournal, RedisSessionStore } from '@sandman/store';
 
-/** What is kept of a session. */
+/** What Redis or the ledger still has about a session. */
 export interface KeptSession {
   readonly uuid: string;
-  /** The oldest first; perhaps not from the beginning. */
+  /** Changes of status, the oldest first. The earliest ones may be missing. */
   readonly changes: readonly SeenChange[];
-  /** In ms; 0 where nobody knows. */
+  /** In ms; 0 if it is not known. */
   readonly lastActivity: number;
 }
 
 const PAGE = 1_000;
 const LEDGER_PAGE = 500;
 
-/** From the events that Redis keeps, and the records. */
+/** Reads the sessions from the event streams and the records in Redis. */
 export async function* keptByRedis(
   journal: Pick<RedisJournal, 'beginning' | 'after'>,
   store: Pick<RedisSessionStore, 'list'>,
@@ -42,11 +42,11 @@ export async function* keptByRedis(
     cursor = page.cursor;
     if (cursor === null) break;
   }
-  // Those that are deleted.
+  // Deleted sessions have events, but are not listed.
   for (const [uuid, those] of changes) yield { uuid, changes: those, lastActivity: 0 };
 }
 
-/** From the ledger, which keeps more of the past. */
+/** Reads the sessions from the ledger, which reaches further back. */
 export async function* keptByLedger(ledger: Pick<Ledger, 'sessions' | 'changes'>): AsyncGenerator<KeptSession> {
   for (let after = ''; ; ) {
     const sessions = await ledger.sessions(after, LEDGER_PAGE);

@@ -1,11 +1,10 @@
-/** How many are under way at once: what a rate of hundreds per second needs, where an answer takes a tenth of one. */
+/** Calls in flight at once: enough for hundreds per second with answers that take 0.1 s. */
 export const AT_ONCE = 64;
 
 /**
- * Does it for each, some at a time, until the signal says that no more are to be begun. After one that throws no more are
- * begun either.
+ * Calls `act` for each item, at most `atOnce` at a time. Begins no more once `signal` is aborted or a call has thrown.
  *
- * @throws what was thrown first, once all that was under way has ended
+ * @throws the first error, once all calls in flight have ended
  */
 export async function inLanes<T>(
   items: AsyncIterator<T> | Iterator<T>,
@@ -29,7 +28,7 @@ export async function inLanes<T>(
   if (thrown) throw (thrown as { error: unknown }).error;
 }
 
-/** The first so many of them, or all. */
+/** Takes the first `count` items, or all if there are fewer. */
 export async function firstOf<T>(items: AsyncIterator<T>, count: number): Promise<T[]> {
   const taken: T[] = [];
   while (taken.length < count) {

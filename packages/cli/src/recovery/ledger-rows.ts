@@ -3,7 +3,7 @@ import type { Ledger, LedgerSession } from '@sandman/ledger';
 
 const PAGE = 500;
 
-/** All sessions of the ledger, page by page. */
+/** Yields all sessions of the ledger, page by page. */
 export async function* pagesOf(ledger: Pick<Ledger, 'sessions'>): AsyncGenerator<readonly LedgerSession[]> {
   for (let after = ''; ; ) {
     const page = await ledger.sessions(after, PAGE);
@@ -19,7 +19,7 @@ export function isLiving(session: LedgerSession): session is LivingSession {
   return session.status !== 'deleted';
 }
 
-/** The policy that the ledger has of a session, as it is defined now; null where nobody knows it any more. */
+/** Returns a session's policy in the ledger, with its present values; null if no policy of that name exists any more. */
 export function policyOf({ policy }: LedgerSession, book: PolicyBook): Policy | null {
   try {
     return typeof policy === 'string' ? book.resolve(policy) : parsePolicy('custom', policy, 'policy');

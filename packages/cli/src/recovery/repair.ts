@@ -6,7 +6,7 @@ import type { Connections } from './connections.ts';
 import { writeOff } from './departure.ts';
 import type { Fault, Finding } from './finding.ts';
 
-/** How long a worker may take, in ms. */
+/** How long to wait for a worker, in ms. */
 const PATIENCE_MS = 15_000;
 const POLL_MS = 100;
 
@@ -16,7 +16,7 @@ export interface Repaired {
   readonly text: string;
 }
 
-/** Mends what an audit found, through Redis: a worker looks at the pod, and does what its record wants. */
+/** Repairs the findings of an audit. A worker reads the pod's status and does what the record wants; a leaked pod is deleted here. */
 export class Repair {
   readonly #on: Connections;
   readonly #sessions: SessionService;
@@ -27,7 +27,7 @@ export class Repair {
     this.#sessions = new SessionService({ store, alarms, policies: unchanging(policies.default), unarmed: () => {} });
   }
 
-  /** Never throws. */
+  /** Repairs one finding. Never throws. */
   async mend(finding: Finding): Promise<Repaired> {
     const ways: Record<Fault, () => Promise<Repaired>> = {
       leaked: () => this.#remove(finding.uuid),
@@ -78,7 +78,7 @@ export class Repair {
     }
   }
 
-  /** Only what neither Redis nor the ledger has alive: a session that began anew under this uuid has this very pod. */
+  /** Deletes a leaked pod, unless Redis or the ledger has the session alive: a session adopted again under this uuid uses the same pod. */
   async #remove(uuid: string): Promise<Repaired> {
     const { store, ledger, pods } = this.#on;
     const [session] = await ledger.find([uuid]);

@@ -28,27 +28,27 @@ export interface RestorationParts {
   readonly plausibility: Plausibility;
   readonly policies: PolicyBook;
   readonly tally: Tally;
-  /** Told after each session. */
+  /** Called after each session. */
   readonly counted: () => void;
-  /** `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`, ms. */
+  /** How long a doubt lasts: `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`, in ms. */
   readonly doubt: number;
-  /** For how long nobody could come back, at Redis' time `now` (ms); in ms. */
+  /** Returns for how long no user could come back, in ms, given Redis' time `now` in ms. */
   readonly outage: (now: number) => number;
-  /** Nothing is written. */
+  /** Whether to write nothing. */
   readonly dryRun: boolean;
-  /** Done before the first is written. */
+  /** Runs before the first session is written. */
   readonly prepare: () => Promise<void>;
 }
 
-/** A session whose pod the session-manager does not know, and when it said so, in monotonic ms. */
+/** A session whose pod the session-manager does not know, and when it said so, in ms of the monotonic clock. */
 interface Missing {
   readonly row: LivingSession;
   readonly foundAt: number;
 }
 
 /**
- * Writes the ledger's sessions into Redis that are not there, each by the workers' own rules: its record is committed
- * against nothing, then its alarms are set; whoever dies in between leaves a mark that a worker finds.
+ * Writes the sessions of the ledger that Redis lacks into Redis, by the workers' rules: commits the record on condition that
+ * there is none, then arms its alarms. If the process dies in between, the mark remains, and a worker arms the alarms.
  */
 export class Restoration {
   readonly #on: RestorationParts;
@@ -59,8 +59,10 @@ export class Restoration {
   }
 
   /**
+   * Restores all sessions that Redis lacks.
+   *
    * @param signal ends it early
-   * @throws CommandFailure where the session-manager's answers cannot be true
+   * @throws CommandFailure if the session-manager's answers are implausible
    */
   async run(signal: AbortSignal): Promise<void> {
     const { plausibility, tally } = this.#on;
@@ -74,7 +76,7 @@ export class Restoration {
     await Promise.all(sample.map((row, i) => this.#settle(row, readings[i]!)));
     await inLanes(missing, AT_ONCE, signal, async (row) => {
       const reading = await this.#read(row);
-      // Not because it was told to stop is a status unknown.
+      // After an interrupt the reading may have been cut short, so it says nothing about the pod.
       if (signal.aborted) return;
       plausibility.check(known());
       await this.#settle(row, reading);
@@ -83,7 +85,7 @@ export class Restoration {
     await inLanes(this.#gone.values(), AT_ONCE, signal, (one) => this.#writeOff(one, signal));
   }
 
-  /** Those that live by the ledger and are not in Redis. */
+  /** Yields the sessions that the ledger has alive and Redis lacks. */
   async *#missing(): AsyncGenerator<LivingSession> {
     const { ledger, store, tally } = this.#on;
     for await (const page of pagesOf(ledger)) {
@@ -131,7 +133,7 @@ export class Restoration {
     if (!dryRun) {
       const result = await store.commit(row.uuid, null, { patch, alarms: true });
       if (!isOurs(result)) {
-        // Somebody began to track it meanwhile.
+        // Another process has tracked the session meanwhile.
         tally.skipped.inRedis++;
         return;
       }
@@ -142,7 +144,7 @@ export class Restoration {
     if (!known) tally.withoutPolicy(row.policy);
   }
 
-  /** Asks a second time, late enough to be believed, before the ledger is told. */
+  /** Reads the status again 10 s after the first 404, since a single one is not believed, and then writes the ledger. */
   async #writeOff({ row, foundAt }: Missing, signal: AbortSignal): Promise<void> {
     const { ledger, store, slate, reader, tally, dryRun } = this.#on;
     if (dryRun) return;
@@ -154,7 +156,7 @@ export class Restoration {
       tally.gone.splice(tally.gone.indexOf(row.uuid), 1);
       return this.#settle(row, again);
     }
-    // Who tracks it meanwhile tells the ledger, too.
+    // If the session has been tracked meanwhile, the workers write the ledger.
     if ((await store.read(row.uuid)).record) return;
     await writeOff(ledger, row, now).catch((error) => {
       tally.failed.push({ uuid: row.uuid, error: `its pod is gone, and the ledger could not be told: ${reasonOf(error)}` });
@@ -162,7 +164,7 @@ export class Restoration {
   }
 }
 
-/** A conflict that shows what a restore writes is our own commit, sent again after a reconnect, or another restore's. */
+/** Tells whether the record is a restored one. After a conflict that is this commit, sent again after a reconnect, or another restore's. */
 function isOurs(result: CommitResult): result is CommitResult & { readonly record: NonNullable<CommitResult['record']> } {
   return result.kind === 'committed' || (result.record?.rev === 1 && result.record.cause === 'restored');
 }

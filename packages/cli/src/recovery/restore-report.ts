@@ -11,7 +11,7 @@ interface Line {
   readonly text?: string;
 }
 
-/** So many uuids stand in a line; --json has all. */
+/** How many uuids a line names; --json has all. */
 const NAMED = 10;
 
 function naming(uuids: readonly string[]): string {
@@ -41,7 +41,7 @@ function linesOf(tally: Tally): Line[] {
   ];
 }
 
-/** What was restored, skipped and found gone; or would be. */
+/** Prints what was restored, skipped and found gone, or would be in a dry run. */
 export function showRestored(tally: Tally, { dryRun, seconds }: { dryRun: boolean; seconds: number }, output: Output): void {
   const { restored, skipped, gone, unread, unknownPolicies, failed } = tally;
   for (const { uuid, error } of failed) output.note(`${uuid}: ${printable(error)}`);

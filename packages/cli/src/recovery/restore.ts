@@ -21,15 +21,17 @@ export interface RestoreOptions {
 }
 
 /**
- * How long it takes every process that lives to notice that Redis has lost what it wrote, in ms: workers look each half
- * second. Each then has all sleepers' deletes start anew, which is meant for records that Redis forgot the last of, and is
- * wiped away before any are written that the ledger knows better.
+ * How long running processes may take to notice that Redis has lost data, in ms; workers check every 0.5 s. They then mark the
+ * shards (`rewound`), which makes the deletes of all sleeping sessions start anew. That is meant for records whose last changes
+ * are lost. Restored ones are right by the ledger, so the mark is cleared before the first of them is written.
  */
 const NOTICED_MS = 1_000;
 
 /**
- * @returns what is to be done before the first session is written
- * @throws CommandFailure where there are sessions in it already
+ * Checks that Redis has no sessions.
+ *
+ * @returns what to run before the first session is written
+ * @throws CommandFailure if there are sessions in Redis
  */
 async function assertEmpty({ slate }: Connections): Promise<() => Promise<void>> {
   const size = await slate.size();
@@ -47,7 +49,7 @@ async function assertEmpty({ slate }: Connections): Promise<() => Promise<void>>
   );
 }
 
-/** Rebuilds what Redis had of the sessions from the ledger. */
+/** Rebuilds the sessions in Redis from the ledger, and reports. */
 export async function restore(options: RestoreOptions, output: Output, surroundings: Surroundings): Promise<void> {
   const from = performance.now();
   await using on = await connectAll(surroundings.env);

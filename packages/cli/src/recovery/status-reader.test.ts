@@ -2,7 +2,7 @@ import type { Outcome } from '@sandman/core';
 import { describe, expect, it } from 'vitest';
 import { type PodReading, StatusReader } from './status-reader.ts';
 
-/** A session-manager that gives these answers, one after the other, and then the last one. */
+/** A session-manager that gives these answers in turn, then always the last one. */
 function answering(...answers: Outcome[]) {
   const asked: number[] = [];
   const call = async () => {

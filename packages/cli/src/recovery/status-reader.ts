@@ -2,19 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { backoff, type Outcome, type PodConnection } from '@sandman/core';
 
-/** What the session-manager says of a pod. */
+/** The status of a pod, as the session-manager says. */
 export type PodReading =
   | { readonly kind: 'awake' | 'asleep' | 'gone' }
-  /** It could not be read, for this reason. */
+  /** The status could not be read, and why. */
   | { readonly kind: 'unread'; readonly error: string };
 
-/** How often a status is asked for in all: where calls fail, and where the session-manager only wants to be asked later. */
+/** Most calls for one status: if they fail, and if the session-manager asks to wait (`Retry-After`). */
 const TRIES = 3;
 const PATIENT_TRIES = 10;
-/** A `Retry-After` beyond this is not waited for, in ms. */
+/** With a longer `Retry-After` than this, in ms, the reader gives up. */
 const LONGEST_WAIT_MS = 300_000;
 
-/** Reads pods' statuses, no more per second than it may. */
+/** Reads pods' statuses within a rate limit. */
 export class StatusReader {
   readonly #pods: Pick<PodConnection, 'call'>;
   readonly #distance: number;
@@ -23,8 +23,8 @@ export class StatusReader {
   #heldUntil = 0;
 
   /**
-   * @param perSecond calls, repeated ones too
-   * @param signal ends every waiting
+   * @param perSecond most calls per second, with retries
+   * @param signal ends all waits
    */
   constructor(pods: Pick<PodConnection, 'call'>, perSecond: number, signal: AbortSignal) {
     this.#pods = pods;
@@ -32,7 +32,7 @@ export class StatusReader {
     this.#signal = signal;
   }
 
-  /** Never throws. */
+  /** Reads the status of one pod. Never throws. */
   async read(uuid: string): Promise<PodReading> {
     for (let tries = 1; ; tries++) {
       await this.#turn();
@@ -45,12 +45,12 @@ export class StatusReader {
     }
   }
 
-  /** In ms; null: it is no use. */
+  /** Returns how long to wait before the next try, in ms; null if a retry is of no use. */
   #pauseAfter(outcome: Outcome, tries: number): number | null {
     if (outcome.kind === 'permanent') return null;
     const retryAfter = outcome.kind === 'transient' ? (outcome.retryAfter ?? 0) : 0;
     if (tries >= (retryAfter > 0 ? PATIENT_TRIES : TRIES) || retryAfter > LONGEST_WAIT_MS) return null;
-    // It means all of us.
+    // A `Retry-After` applies to all calls, so all of them wait.
     if (retryAfter > 0) {
       this.#heldUntil = Math.max(this.#heldUntil, performance.now() + retryAfter);
       this.#next = Math.max(this.#next, this.#heldUntil);
@@ -64,7 +64,7 @@ export class StatusReader {
       const at = Math.max(now, this.#next);
       this.#next = at + this.#distance;
       if (at > now) await this.#sleep(at - now);
-      // Somebody may have been told meanwhile that all are to wait.
+      // Another call may have got a `Retry-After` meanwhile.
     } while (performance.now() < this.#heldUntil && !this.#signal.aborted);
   }
 

@@ -1,20 +1,20 @@
 import type { LiveStatus } from '@sandman/core';
 
-/** What became of the ledger's sessions. */
+/** Counts what a restore did with the sessions of the ledger. */
 export class Tally {
-  /** By the status that they came back with. */
+  /** Restored sessions by their new status. */
   readonly restored: Record<LiveStatus, number> = { active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 };
-  /** Left alone: deleted before, or in Redis already. */
+  /** Sessions left alone: already deleted, or already in Redis. */
   readonly skipped = { deleted: 0, inRedis: 0 };
-  /** Their pods are no more. */
+  /** Sessions whose pods are gone. */
   readonly gone: string[] = [];
-  /** Restored, though their pods' status could not be read. */
+  /** Sessions restored although their pods' status could not be read. */
   readonly unread: string[] = [];
-  /** Given the default policy in place of one that nobody knows, by its name. */
+  /** How many sessions got the default policy, by the name of the policy that no longer exists. */
   readonly unknownPolicies: Record<string, number> = {};
   readonly failed: { readonly uuid: string; readonly error: string }[] = [];
 
-  /** @param policy as the ledger has it; empty where it has none */
+  /** Counts a session that got the default policy. @param policy as in the ledger; empty if it has none */
   withoutPolicy(policy: string | object): void {
     const name = typeof policy === 'string' ? policy || '(none)' : JSON.stringify(policy);
     this.unknownPolicies[name] = (this.unknownPolicies[name] ?? 0) + 1;
@@ -24,7 +24,7 @@ export class Tally {
     return Object.values(this.restored).reduce((sum, count) => sum + count, 0);
   }
 
-  /** All that were looked at and are not known to be deleted. */
+  /** How many sessions were handled, without those that the ledger has as deleted. */
   get seen(): number {
     return this.sum + this.skipped.inRedis + this.gone.length + this.failed.length;
   }

@@ -2,11 +2,11 @@
 export interface LoggedRequest {
   /** The whole line. */
   readonly line: string;
-  /** The name the client logged in by; null for none. */
+  /** The name by which the client logged in; null for none. */
   readonly user: string | null;
-  /** ms since 1970. Apache notes when a request came, nginx when it was answered. */
+  /** ms since 1970. Apache logs when a request came, nginx when it was answered. */
   readonly at: number;
-  /** Without the query; null where the request line is none: what broke off, or was no HTTP. */
+  /** Without the query; null if the request line is not one of HTTP, such as that of a broken-off request. */
   readonly path: string | null;
   /** Without the `?`. */
   readonly query: string;
@@ -16,13 +16,13 @@ export interface LoggedRequest {
 export const LOG_FORMATS = ['combined', 'common'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
-/** No server takes more of one request; it also bounds what a line without an end may cost. Characters. */
+/** The longest line that is read, in characters. No server accepts a longer request; a file without line ends must not fill the memory. */
 export const LONGEST_LINE = 65_536;
 
 const QUOTED = String.raw`"([^"\\]*(?:\\.[^"\\]*)*)"`;
 const COMMON = String.raw`^\S+ \S+ ([^[]+) \[([^\]]+)\] ${QUOTED} (\d{3}) (?:\d+|-)`;
 
-/** Behind either may stand further fields, as many servers are told to write. */
+/** Both formats may be followed by further fields, which many servers are configured to write. */
 const FORMS: Readonly<Record<LogFormat, RegExp>> = {
   common: new RegExp(`${COMMON}(?: |$)`),
   combined: new RegExp(`${COMMON} ${QUOTED} ${QUOTED}(?: |$)`),
@@ -31,14 +31,14 @@ const FORMS: Readonly<Record<LogFormat, RegExp>> = {
 const TIME = /^(\d{2})\/([A-Z][a-z]{2})\/(\d{4}):(\d{2}):(\d{2}):(\d{2}) ([+-])(\d{2})(\d{2})$/;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `10/Oct/2000:13:55:36 -0700`; null for what is no such time. */
+/** Parses a time such as `10/Oct/2000:13:55:36 -0700`. @returns ms since 1970; null if it is no such time */
 function parseLogTime(text: string): number | null {
   const match = TIME.exec(text);
   if (!match) return null;
   const [day, hour, minute, second] = [match[1], match[4], match[5], match[6]].map(Number) as [number, number, number, number];
   const month = MONTHS.indexOf(match[2]!);
   const local = Date.UTC(Number(match[3]), month, day, hour, minute, second);
-  // Date.UTC makes 2 March of 30 February.
+  // Date.UTC turns 30 February into 2 March.
   if (month < 0 || new Date(local).getUTCDate() !== day || hour > 23 || minute > 59 || second > 59) return null;
   const offset = (Number(match[8]) * 60 + Number(match[9])) * 60_000;
   return match[7] === '-' ? local + offset : local - offset;
@@ -47,7 +47,7 @@ function parseLogTime(text: string): number | null {
 const ESCAPE = /\\(?:x([0-9A-Fa-f]{2})|(.))/g;
 const NAMED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', v: '\v', f: '\f' };
 
-/** What a server escaped: nginx writes `\x22`, Apache `\"`. */
+/** Decodes what a server escaped: nginx writes `\x22`, Apache `\"`. */
 function unescaped(text: string): string {
   if (!text.includes('\\')) return text;
   return text.replace(ESCAPE, (_, hex?: string, char?: string) =>
@@ -56,7 +56,7 @@ function unescaped(text: string): string {
 }
 
 const REQUEST = /^[A-Za-z]+ (\S+)(?: HTTP\/\d(?:\.\d)?)?$/;
-/** A proxy is asked for `http://host/path`. */
+/** The origin in a request to a proxy, which asks for `http://host/path`. */
 const ORIGIN = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?]*/;
 
 function splitRequest(request: string): Pick<LoggedRequest, 'path' | 'query'> {
@@ -66,7 +66,7 @@ function splitRequest(request: string): Pick<LoggedRequest, 'path' | 'query'> {
   return mark < 0 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
 }
 
-/** Reads a line of an access log, without its end; null for what is none. */
+/** Parses a line of an access log, without its line end. @returns null if it does not have the format */
 export function parseLogLine(line: string, format: LogFormat): LoggedRequest | null {
   const match = line.length <= LONGEST_LINE ? FORMS[format].exec(line) : null;
   const at = match && parseLogTime(match[2]!);

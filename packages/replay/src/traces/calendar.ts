@@ -2,7 +2,7 @@ import type { Random } from '@sandman/core';
 import type { Workload } from './workloads.ts';
 
 const HOUR_MS = 3_600_000;
-/** ms. */
+/** In ms. */
 export const DAY_MS = 24 * HOUR_MS;
 
 function isWeekend(at: number): boolean {
@@ -10,7 +10,7 @@ function isWeekend(at: number): boolean {
   return day === 0 || day === 6;
 }
 
-/** When people come, by the hours and weekends of a workload. Its days are 24 hours each, from the trace's start on. */
+/** Draws when users come, by the hours and weekends of a workload. A day is 24 hours; the first begins at the trace's start. */
 export class Calendar {
   readonly #from: number;
   readonly #days: number;
@@ -27,7 +27,7 @@ export class Calendar {
     this.#weekend = weekend;
   }
 
-  /** A day on which a session begins, from 0 on. A trace of weekends alone has some as well. */
+  /** Draws the day on which a session begins, from 0 on. A trace that has only weekend days gets sessions as well. */
   firstDay(random: Random): number {
     for (;;) {
       const day = random.between(0, this.#days - 1);
@@ -35,18 +35,18 @@ export class Calendar {
     }
   }
 
-  /** Whether a user comes back on that day, who does so on a weekday with this probability. */
+  /** Draws whether a user comes back on that day. @param probability that of a weekday, 0 to 1 */
   comesBack(day: number, probability: number, random: Random): boolean {
     return random.chance(probability * this.#likely(day));
   }
 
-  /** An instant of that day, ms since 1970. */
+  /** Draws a time of that day, ms since 1970. */
   instant(day: number, random: Random): number {
     const draw = random.next() * this.#sums.at(-1)!;
     const hour = this.#sums.findIndex((sum) => draw < sum);
     const begins = this.#from + day * DAY_MS;
     const ofDay = (hour + random.next()) * HOUR_MS;
-    // The day may begin at any hour: what is earlier on the clock is then tomorrow's.
+    // The day may begin at any hour: an hour of the clock before that is then one of the next date.
     return Math.floor(begins + ((ofDay - (begins % DAY_MS) + DAY_MS) % DAY_MS));
   }
 

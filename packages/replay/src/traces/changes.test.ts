@@ -8,7 +8,7 @@ import { type SeenChange, traceOfChanges } from './changes.ts';
 const START = 1_800_000_000_000;
 const MINUTE = 60_000;
 
-/** What a Sandman with this `sleepAfter`, and calls that take no time, would have kept of visits. */
+/** The changes that a Sandman with this `sleepAfter`, and calls that take no time, would have recorded for these visits. */
 function keptOf(visits: readonly number[], sleepAfter: number, late: number): SeenChange[] {
   const first = visits[0]!;
   const changes: SeenChange[] = [{ at: first, from: '', to: 'active', cause: 'created', lastActivity: first }];
@@ -39,7 +39,7 @@ it('every policy that sleeps no sooner than the one that was used does the same 
     fc.property(gaps, fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: 60 }), fc.nat(100), (spans, used, longer, late) => {
       const visits = [START];
       const sleepAfter = used * MINUTE;
-      // In thousandths of the idle time.
+      // The spans are in thousandths of the idle time.
       for (const span of spans) visits.push(visits.at(-1)! + span * used * 60);
       const kept = keptOf(visits, sleepAfter, late);
       const events = traceOfChanges('a', kept, visits.at(-1)!, sleepAfter);

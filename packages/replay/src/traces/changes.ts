@@ -1,40 +1,40 @@
 import type { Status } from '@sandman/core';
 import type { TraceEvent } from '../line.ts';
 
-/** A change of status as a running Sandman keeps it. Times in ms of the epoch. */
+/** A change of status as a running Sandman records it. Times in ms since 1970. */
 export interface SeenChange {
   readonly at: number;
-  /** Empty where a life began. */
+  /** Empty if the session began with this change. */
   readonly from: Status | '';
   readonly to: Status;
   readonly cause: string;
-  /** The user's own, as it was then; 0 where nobody knows. */
+  /** The user's last activity as of then; 0: unknown. */
   readonly lastActivity: number;
 }
 
 export interface ExportedEvent extends TraceEvent {
-  /** Nobody wrote it down: somebody was there at least so often, or the pod would have slept. */
+  /** Set if no record shows this activity: the user must have been active at least this often, or the pod would have slept. */
   readonly inferred?: true;
 }
 
-/** Of the idle time that was seen: a sleep comes a little late, and a step must stay within the policy's. */
+/** The step between inferred activities, as a share of the observed idle time. It is below 1, because sleeps come a little late. */
 const STEP_SHARE = 0.9;
 
-/** Whoever is there, and asked for this, was there then. */
+/** The causes that show that the user was present at the time of the change. */
 const BY_USERS: ReadonlySet<string> = new Set(['created', 'adopted', 'activity']);
 
 /**
- * What a session's user did, as far as its changes tell: when an awake spell began, when the user was last active in it, and
- * that they were never away for as long as the sleep that ended it took. That much is written in between (`inferred`).
+ * Derives a trace of one session from its changes of status. They tell when an awake period began, when the user was last active
+ * in it, and that the user was never away for as long as it took to fall asleep. The activity in between is `inferred`.
  *
  * @param changes of one session, the oldest first
- * @param lastActivity as it is now, in ms; 0 where nobody knows
- * @param idle how long the user may have been away at most without a sleep, in ms: background signals and holds keep a pod awake, too
+ * @param lastActivity as it is now, in ms; 0: unknown
+ * @param idle how long the user can have been away at most without a sleep, in ms. Background signals and holds also keep a pod awake
  */
 export function traceOfChanges(uuid: string, changes: readonly SeenChange[], lastActivity: number, idle: number): ExportedEvent[] {
   const events: ExportedEvent[] = [];
   let step = Math.max(1, Math.floor(idle * STEP_SHARE));
-  /** The last known activity of the spell that runs; null while none does. */
+  /** The last known activity of the current awake period; null if there is none. */
   let known: number | null = null;
   const seen = (at: number) => {
     if (known !== null && at <= known) return;
@@ -46,7 +46,7 @@ export function traceOfChanges(uuid: string, changes: readonly SeenChange[], las
     const { at, from, to, cause } = change;
     const idled = (to === 'falling-asleep' && cause === 'idle') || (from === 'active' && cause === 'delete-due');
     if (idled && change.lastActivity > 0) step = Math.max(1, Math.floor(Math.min(idle, at - change.lastActivity) * STEP_SHARE));
-    // Whatever began the spell, that much is known of it.
+    // This activity is known, whatever began the awake period.
     if (change.lastActivity < at && change.lastActivity > (events.at(-1)?.at ?? 0)) seen(change.lastActivity);
     const asleep = to === 'falling-asleep' || to === 'sleeping';
     if (asleep || to === 'deleting' || to === 'deleted') known = null;

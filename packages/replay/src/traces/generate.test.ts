@@ -5,7 +5,7 @@ import { generateTrace, type TracePlan } from './generate.ts';
 import { WORKLOADS, type WorkloadName } from './workloads.ts';
 
 const DAY_MS = 86_400_000;
-/** A Monday. */
+/** Begins on a Monday. */
 const PLAN = { sessions: 400, from: Date.parse('2026-01-05T00:00:00Z'), days: 14, seed: 7, workload: WORKLOADS.chat } satisfies TracePlan;
 
 const textOf = (plan: TracePlan) => [...generateTrace(plan)].flat().map(formatLine).join('');
@@ -50,7 +50,7 @@ describe.each(Object.keys(WORKLOADS) as WorkloadName[])('%s', (name) => {
 
 describe('chance keeps to its figures', () => {
   it('gaps between messages are log-normal', () => {
-    // One visit of very many messages: no gap is one between visits.
+    // One visit of very many messages, so that no gap is one between visits.
     const workload = { ...WORKLOADS.chat, life: 1, visits: 1, messages: 400, tabs: 0, gap: { median: 90_000, sigma: 1.2 } };
     const logs: number[] = [];
     for (const events of generateTrace({ ...PLAN, sessions: 100, days: 60, workload })) {
@@ -67,7 +67,7 @@ describe('chance keeps to its figures', () => {
 
   it.each(['2026-01-05T00:00:00Z', '2026-01-05T17:30:00Z'])('from %s on, sessions begin at the hours of the workload', (start) => {
     const { hours } = WORKLOADS.assistant;
-    // No visit of a day is dropped, and none is the earlier of two.
+    // One visit a day, so that none is dropped, and the first is not the earlier of two.
     const workload = { ...WORKLOADS.assistant, visits: 1 };
     const starts = firstMessages({ ...PLAN, from: Date.parse(start), sessions: 4_000, workload });
     const sum = hours.reduce<number>((all, weight) => all + weight, 0);
@@ -82,7 +82,7 @@ describe('chance keeps to its figures', () => {
   it('weekends are as quiet as the workload says', () => {
     const starts = firstMessages({ ...PLAN, sessions: 4_000, workload: WORKLOADS.assistant });
     const weekend = starts.filter((at) => at.getUTCDay() % 6 === 0).length / starts.length;
-    // Two days of a tenth beside five.
+    // Two days of weight 0.1 beside five of weight 1.
     expect(weekend).toBeCloseTo(0.2 / 5.2, 1);
     expect(weekend).toBeLessThan(0.06);
   });

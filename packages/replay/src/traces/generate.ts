@@ -4,19 +4,19 @@ import { Calendar, DAY_MS } from './calendar.ts';
 import { geometric, logNormal } from './distributions.ts';
 import type { Workload } from './workloads.ts';
 
-/** What a made trace is to hold. */
+/** What to generate. */
 export interface TracePlan {
   readonly sessions: number;
-  /** ms since 1970. */
+  /** The start, ms since 1970. */
   readonly from: number;
-  /** Of 24 hours each; nothing happens after them. */
+  /** The length in days of 24 hours; there are no events after it. */
   readonly days: number;
   /** The same plan and seed make the same trace. */
   readonly seed: number;
   readonly workload: Workload;
 }
 
-/** Eight hex digits, none twice: each step maps the 32-bit numbers one to one (the end of MurmurHash3). */
+/** @returns eight hex digits, different for each index: each step maps the 32-bit numbers one to one (the finalizer of MurmurHash3) */
 function uuidOf(index: number, seed: number): string {
   let mixed = index ^ Math.imul(seed, 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
@@ -24,7 +24,7 @@ function uuidOf(index: number, seed: number): string {
   return ((mixed ^ (mixed >>> 16)) >>> 0).toString(16).padStart(8, '0');
 }
 
-/** When the visits of a session begin, in order; ms since 1970. */
+/** Draws when the visits of a session begin, in order; ms since 1970. */
 function visitStarts({ workload, days }: TracePlan, calendar: Calendar, random: Random): number[] {
   const first = calendar.firstDay(random);
   const end = Math.min(days, first + geometric(workload.life, random));
@@ -36,7 +36,7 @@ function visitStarts({ workload, days }: TracePlan, calendar: Calendar, random: 
   return starts.sort((a, b) => a - b);
 }
 
-/** One session, in order of time. A visit that would begin during the one before it is none: the user is there. */
+/** Generates the events of one session, in order of time. Skips a visit that would begin during the one before it. */
 function sessionEvents(uuid: string, plan: TracePlan, calendar: Calendar, random: Random): TraceEvent[] {
   const { gap, messages, tabs, tabStays, signalEvery, logouts } = plan.workload;
   const end = plan.from + plan.days * DAY_MS;
@@ -62,7 +62,7 @@ function sessionEvents(uuid: string, plan: TracePlan, calendar: Calendar, random
   return events.sort((a, b) => a.at - b.at);
 }
 
-/** A trace, a session at a time, so that one of any length needs little memory. Sessions follow in no order of time. */
+/** Generates a trace, one session at a time, so that a trace of any length needs little memory. Sessions are not in order of time. */
 export function* generateTrace(plan: TracePlan): Generator<TraceEvent[]> {
   const random = new Random(plan.seed);
   const calendar = new Calendar(plan.from, plan.days, plan.workload);

@@ -4,34 +4,34 @@ import type { TraceEvent } from '../line.ts';
 import { type LogFormat, parseLogLine } from './access-log.ts';
 import type { SessionSource } from './session-source.ts';
 
-/** How an access log becomes a trace. */
+/** The rules by which an access log becomes a trace. */
 export interface LogImportOptions {
   readonly format: LogFormat;
   readonly session: SessionSource;
-  /** Whether a request that was answered so counts: what failed is no activity. */
+  /** Whether a request with this status counts as activity; a failed one should not. */
   readonly counts: (status: number) => boolean;
-  /** Beginnings of the paths of requests that no person made. */
+  /** Prefixes of the paths whose requests are background activity. */
   readonly background: readonly string[];
-  /** Puts a hash in each session's place: so any text may name one, and names of people stay out of the trace. */
+  /** Replaces each session's name by a hash: then any text may name a session, and names of people stay out of the trace. */
   readonly hash: boolean;
 }
 
-/** 16 hex digits of SHA-256. */
+/** @returns 16 hex digits of the SHA-256 */
 function hashed(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 16);
 }
 
-/** Makes events of lines, and counts what became of them. */
+/** Turns lines of a log into events, and counts the lines by what became of them. */
 export class LogImport {
   lines = 0;
   events = 0;
   malformed = 0;
   /** The number of the first malformed line, from 1 on; 0 for none. */
   firstMalformed = 0;
-  /** Of a status that does not count. */
+  /** Requests with a status that does not count. */
   otherStatus = 0;
   noSession = 0;
-  /** Named by what cannot be a uuid. */
+  /** Requests that name a session by a text that is no uuid. */
   noUuid = 0;
   readonly #options: LogImportOptions;
 
@@ -39,7 +39,7 @@ export class LogImport {
     this.#options = options;
   }
 
-  /** @param line without its end */
+  /** Takes the next line. @param line without its line end @returns its event; null if it has none */
   take(line: string): TraceEvent | null {
     const { format, session, counts, background, hash } = this.#options;
     this.lines++;

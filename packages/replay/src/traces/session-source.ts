@@ -1,7 +1,7 @@
 import { InvalidInput } from '@sandman/core';
 import type { LoggedRequest } from './access-log.ts';
 
-/** Finds the session that a request is about; null where it names none. */
+/** Finds the session of a request; null if it names none. */
 export type SessionSource = (request: LoggedRequest) => string | null;
 
 const FORMS = 'query:NAME, path:TEMPLATE, user, or regex:PATTERN';
@@ -18,7 +18,7 @@ function decoded(segment: string): string {
   }
 }
 
-/** `/chat/:session/message`: `*` stands for any one segment, as the last for all further ones. */
+/** Matches paths such as `/chat/:session/message`. `*` stands for any one segment; a `*` at the end stands for one or more. */
 function fromPath(template: string, field: string): SessionSource {
   const parts = template.split('/');
   const place = parts.indexOf(':session');
@@ -41,7 +41,7 @@ function fromRegex(source: string, field: string): SessionSource {
   let groups: number;
   try {
     pattern = new RegExp(source);
-    // With an empty alternative it matches anything, and so tells how many groups it has.
+    // With an empty alternative it matches any text, and the match tells how many groups it has.
     groups = new RegExp(`${source}|`).exec('')!.length - 1;
   } catch {
     throw new InvalidInput(field, 'has a pattern that is no regular expression');
@@ -51,9 +51,9 @@ function fromRegex(source: string, field: string): SessionSource {
 }
 
 /**
- * Reads where in a log's line the session stands.
+ * Parses where a line of a log names the session: `query:NAME`, `path:TEMPLATE`, `user`, or `regex:PATTERN`.
  *
- * @param field names the culprit in the error
+ * @param field the name of the setting, for the error
  * @throws InvalidInput
  */
 export function parseSessionSource(text: string, field: string): SessionSource {

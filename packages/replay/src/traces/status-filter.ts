@@ -1,9 +1,9 @@
 import { InvalidInput } from '@sandman/core';
 
 /**
- * Reads which statuses count, such as `2xx` or `2xx,101,304`.
+ * Parses which statuses count, such as `2xx` or `2xx,101,304`.
  *
- * @param field names the culprit in the error
+ * @param field the name of the setting, for the error
  * @throws InvalidInput
  */
 export function parseStatusFilter(text: string, field: string): (status: number) => boolean {

@@ -1,28 +1,28 @@
 import type { LogNormal } from './distributions.ts';
 
-/** How the users of a kind of service behave. The figures of those below are assumptions, not measurements. */
+/** Describes how the users of a kind of service behave. The figures in `WORKLOADS` are assumptions, not measurements. */
 export interface Workload {
   /** Days from the first visit to the last on which the user may come, on average. */
   readonly life: number;
-  /** How likely a user comes on a day of those, 0 to 1. */
+  /** How likely the user comes on one of these days, 0 to 1. */
   readonly returns: number;
-  /** How likely a weekend day is used, by a weekday; above 0, at most 1. */
+  /** How likely a visit is on a weekend day, relative to a weekday; above 0, at most 1. */
   readonly weekend: number;
   /** Relative weights of the 24 hours in which visits begin, UTC. */
   readonly hours: readonly number[];
-  /** Visits on a day with any, on average. */
+  /** Visits on a day with at least one, on average. */
   readonly visits: number;
-  /** Messages of a visit, on average. */
+  /** Messages in a visit, on average. */
   readonly messages: number;
-  /** Between two messages of a visit, ms. */
+  /** The time between two messages of a visit, ms. */
   readonly gap: LogNormal;
   /** Share of sessions that end with a logout, 0 to 1. */
   readonly logouts: number;
-  /** Share of visits during and after which something signals on its own, 0 to 1: a tab left open, an agent at work. */
+  /** Share of visits with background signals during and after them, 0 to 1: from a tab left open, or an agent at work. */
   readonly tabs: number;
-  /** Between two such signals, ms. */
+  /** The time between two such signals, ms. */
   readonly signalEvery: number;
-  /** How long after the last message they go on, ms. */
+  /** How long the signals go on after the last message, ms. */
   readonly tabStays: LogNormal;
 }
 
@@ -33,7 +33,7 @@ const OFFICE = [0, 0, 0, 0, 0, 0, 1, 4, 9, 10, 10, 9, 5, 8, 9, 9, 8, 5, 2, 1, 1,
 const SHOP = [1, 1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 9, 8, 8, 9, 9, 8, 8, 7, 6, 5, 4, 3, 2];
 const LATE = [3, 2, 1, 1, 0, 0, 0, 1, 4, 8, 9, 9, 6, 8, 9, 9, 9, 8, 6, 5, 6, 7, 6, 4];
 
-/** By name. */
+/** The workloads by name. */
 export const WORKLOADS = {
   /** Private chats: evenings and weekends, some days a week. */
   chat: {
@@ -63,7 +63,7 @@ export const WORKLOADS = {
     signalEvery: 5 * MINUTE_MS,
     tabStays: { median: 120 * MINUTE_MS, sigma: 1 },
   },
-  /** Customers' questions: quick, and seldom a second time. */
+  /** Questions of customers: short visits, and few users come back. */
   support: {
     life: 2,
     returns: 0.2,
@@ -77,7 +77,7 @@ export const WORKLOADS = {
     signalEvery: 5 * MINUTE_MS,
     tabStays: { median: 15 * MINUTE_MS, sigma: 1 },
   },
-  /** Agentic coding: long visits with long gaps, while the agent works and says so. */
+  /** Coding with an agent: long visits, with long gaps while the agent works and sends signals. */
   coding: {
     life: 10,
     returns: 0.6,

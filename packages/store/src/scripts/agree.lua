@@ -1,9 +1,9 @@
--- A process announces which policies it was told, and hears which are in force. They stay so until a newer announcement.
--- KEYS[1] the policies in force, and the SHA-1 of each that was under this version  [2] the names of shadow policies
--- ARGV[1] version  [2] policies that this process was told ('': none)  [3] replaces others of its version 0|1
--- ARGV[4] version  [5] edition  [6] policies that were in force when it last heard ('': none)
--- ARGV[7] the names ('': says nothing)  [8] how long they hold unless they are said again, ms
--- Returns {version, edition, policies, names}; '' where there are none
+-- Announces the policies of a process, and returns those in force. They stay in force until a newer announcement replaces them.
+-- KEYS[1] the policies in force, and the SHA-1 of each that was in force under this version  [2] the names of shadow policies
+-- ARGV[1] version  [2] policies of this process, as JSON ('': it announces none)  [3] replace others of the same version 0|1
+-- ARGV[4] version  [5] edition  [6] policies that were in force when this process last asked ('': it knows none)
+-- ARGV[7] names of shadow policies ('': it announces none)  [8] how long the names stay unless they are announced again, ms
+-- Returns {version, edition, policies, names}; policies and names are '' where there are none
 local held = redis.call('HMGET', KEYS[1], 'version', 'edition', 'text')
 local version, edition, text = tonumber(held[1] or -1), tonumber(held[2] or 1), held[3] or ''
 
@@ -25,7 +25,7 @@ if ARGV[2] ~= '' then
     put(v, edition + 1, ARGV[2])
   end
 end
--- Release 0.1.0 let it expire.
+-- Release 0.1.0 set an expiry.
 redis.call('PERSIST', KEYS[1])
 if ARGV[7] ~= '' then redis.call('SET', KEYS[2], ARGV[7], 'PX', ARGV[8]) end
 return { version, edition, text, redis.call('GET', KEYS[2]) or '' }

@@ -1,24 +1,24 @@
--- A heartbeat: finds out a gap that it ends, and a Redis that has forgotten what it acknowledged.
--- KEYS[1] ingest  [2] the session that the process last wrote
--- ARGV[1] its rev then ('0': nothing written)  [2] its n then
--- ARGV[3] when the process, which takes pings, sent this, ms ('0': it takes none)  [4] how old that may be, ms  [5] the shortest gap, ms
+-- Writes a heartbeat. Finds a gap that the heartbeat ends, and a Redis that came back with older data.
+-- KEYS[1] intake  [2] the session that the process last wrote
+-- ARGV[1] its rev after that write ('0': nothing written)  [2] its n after that write
+-- ARGV[3] when an API sent this, ms ('0': the process takes no pings)  [4] how old that may be, ms  [5] the shortest gap, ms
 -- Returns {now ms, length of the gap in ms (0: none), rewound 0|1}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local gap = 0
 local witness = redis.call('HMGET', KEYS[2], 'r', 'n')
 local rev, n = tonumber(witness[1]) or 0, tonumber(witness[2]) or 0
--- Others may have raised its rev since, but nobody can draw an older number.
+-- Later writes only raise rev and n. If one is lower, or n differs at the same rev, the process's write is missing.
 local rewound = rev < tonumber(ARGV[1]) or n < tonumber(ARGV[2]) or (ARGV[1] ~= '0' and rev == tonumber(ARGV[1]) and n ~= tonumber(ARGV[2]))
 local beat = tonumber(redis.call('HGET', KEYS[1], 'beat'))
 if beat and beat > now then
-  -- The clock was set back since the last beat, and Redis may have been away meanwhile: how long no ping could be taken is
-  -- unknown. So silence decides nothing until the next API beats, which ends a gap.
+  -- The clock was set back since the last heartbeat, and Redis may have been away meanwhile: how long no ping could be taken
+  -- is unknown. So no idle deadline is acted on until an API's next heartbeat, which ends a gap.
   beat = nil
   redis.call('HDEL', KEYS[1], 'beat')
   redis.call('HSET', KEYS[1], 'unheard', now, 'floor', now)
 end
--- What lay in the socket of a frozen Redis says nothing of now: its sender may be long gone.
+-- An old heartbeat does not count: it waited in the socket of a frozen Redis, and its sender may have died since.
 if now - ARGV[3] <= tonumber(ARGV[4]) then
   if beat and now - beat > tonumber(ARGV[5]) then gap = now - beat end
   local unheard = tonumber(redis.call('HGET', KEYS[1], 'unheard'))
@@ -26,7 +26,7 @@ if now - ARGV[3] <= tonumber(ARGV[4]) then
     gap = math.max(now - unheard, ARGV[5] + 1)
     redis.call('HDEL', KEYS[1], 'unheard')
   end
-  -- It vouches for when it was sent: between then and now its sender may have died.
+  -- The time of sending counts, not the time of arrival: the sender may have died in between.
   redis.call('HSET', KEYS[1], 'beat', math.max(beat or 0, math.min(now, ARGV[3])))
 end
 if gap > 0 or rewound then redis.call('HSET', KEYS[1], 'floor', now) end

@@ -1,7 +1,7 @@
--- Forgets a tombstone, if it still is one and of that age.
--- KEYS[1] session  [2] tombstones  [3] index of deleted ones
--- ARGV[1] uuid  [2] age, ms  [3] its place in the index
--- Returns 1 when forgotten
+-- Removes a record if it is a tombstone of at least this age.
+-- KEYS[1] session  [2] tombstones  [3] index of deleted sessions
+-- ARGV[1] uuid  [2] age, ms  [3] member of the index
+-- Returns 1 when removed, else 0
 local t = redis.call('TIME')
 local deletedAt = tonumber(redis.call('HGET', KEYS[1], 'x'))
 if not deletedAt or deletedAt > t[1] * 1000 - ARGV[2] then return 0 end

@@ -1,4 +1,4 @@
--- A hash, and the clock to read it by.
+-- Reads a hash and Redis' clock.
 -- KEYS[1] the hash
 -- Returns {now ms, {field, value, …}}
 local t = redis.call('TIME')

@@ -1,4 +1,4 @@
--- Members of a set scored by time that are older than an age, oldest first.
+-- Lists members of a set scored by time that have at least this age, oldest first.
 -- KEYS[1] the set
 -- ARGV[1] age, ms  [2] how many at most
 -- Returns uuids

@@ -1,11 +1,11 @@
--- Takes the next turn of the patrol: walks through the indexes, one after the other, round and round.
--- KEYS[1] where it is: index and place  [2] the sessions that had a turn, by when  [3…] the indexes
--- ARGV[1] how long before a session has its next turn, ms  [2] how many sessions to try
+-- Takes the next turn of the patrol, which walks through the indexes one after the other, in a circle.
+-- KEYS[1] where the patrol is: index and member  [2] the sessions that had a turn, scored by when  [3…] the indexes
+-- ARGV[1] how long until a session has its next turn, ms  [2] how many reads of an index at most
 -- Returns {1, uuid}, or {0, ms until the next turn}
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1])
--- A clock that was set back must not keep anyone from a turn.
+-- A turn in the future means that the clock was set back: it must not keep the session from its next turn.
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')
 local at = redis.call('HMGET', KEYS[1], 'index', 'place')
 local index, place = tonumber(at[1]) or 3, at[2] or ''

@@ -1,6 +1,6 @@
--- A record, the clock, and what the shard knows of the pings' way in.
--- KEYS[1] session  [2] ingest
--- Returns {now ms, record as JSON: field, value, …, ingest: beat, floor, lost, rewound, warning}
+-- Reads a record, Redis' clock and the shard's intake.
+-- KEYS[1] session  [2] intake
+-- Returns {now ms, record as JSON: field, value, …, intake: beat, floor, lost, rewound, warning}
 local t = redis.call('TIME')
 return {
   t[1] * 1000 + math.floor(t[2] / 1000),

@@ -1,6 +1,7 @@
--- A worker says that it lives, and forgets those that have not said so for long.
+-- Writes a worker's status, and removes workers that have not reported for long.
 -- KEYS[1] workers
--- ARGV[1] its id  [2] its state as JSON  [3] how long others are remembered, ms
+-- ARGV[1] the worker's id  [2] its status as JSON  [3] how long a worker that stopped reporting is kept, ms
+-- Returns nothing
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2])

@@ -1,7 +1,7 @@
--- One sample a step, whoever comes first with it.
--- KEYS[1] trend
--- ARGV[1] step, ms  [2] samples kept, about  then field, value, …
--- Returns 1 when it was taken
+-- Appends a sample unless one of this step is there already.
+-- KEYS[1] samples
+-- ARGV[1] step, ms  [2] samples kept, approximately  then field, value, …
+-- Returns 1 when it was appended, else 0
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local id = now - now % ARGV[1]

@@ -1,7 +1,7 @@
--- Agrees on the number of shards. Each process says again and again which number it was given.
--- KEYS[1] the number in force, and when it was last said
--- ARGV[1] the number that a process was given  [2] whether another may be replaced that nobody says any more 0|1
--- ARGV[3] for how long one that was said counts, ms
+-- Agrees on the number of shards. Each process announces its number periodically.
+-- KEYS[1] the number in force, and when it was last announced
+-- ARGV[1] the number of this process  [2] replace another number that no process has announced recently 0|1
+-- ARGV[3] how long a number stays in force after its last announcement, ms
 -- Returns the number in force
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)

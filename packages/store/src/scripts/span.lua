@@ -1,7 +1,7 @@
--- Counts events, so that not all of them travel.
+-- Counts events in Redis, so that they need not be transferred.
 -- KEYS[1] events
--- ARGV[1] after which  [2] how many at most
--- Returns {now ms, how many, id of the first ('': none), of the last}
+-- ARGV[1] id after which to count  [2] how many at most
+-- Returns {now ms, how many, id of the first ('': none), id of the last ('': none)}
 local t = redis.call('TIME')
 local found = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])
 local first, last = found[1], found[#found]

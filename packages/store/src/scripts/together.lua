@@ -1,7 +1,7 @@
--- Runs `one`, which stands before this, for each of several calls.
--- KEYS those of the first call, of the second, …
--- ARGV[1] how many calls  then of each: how many keys, how many arguments, the arguments
--- Returns of each call {what it returned}, or why it could not
+-- Runs a batch of calls of `one`, the function that precedes this text.
+-- KEYS[…] the keys of the first call, of the second, …
+-- ARGV[1] how many calls  then per call: how many keys, how many arguments, the arguments
+-- Returns per call {its result}, or the text of its error; one error for all where Redis would refuse each of them
 local answers, key, arg = {}, 0, 1
 for i = 1, ARGV[1] do
   local keys, args = {}, {}
@@ -13,10 +13,10 @@ for i = 1, ARGV[1] do
   if done then
     answers[i] = { answer }
   else
-    -- What is wrong with one session is no other's fault; but what Redis refuses to everybody (READONLY, OOM, …) the
-    -- connection must hear of.
+    -- An error of one session's keys fails only that call. An error that every call would get (READONLY, OOM, …) fails the
+    -- whole batch, so that the connection sees it.
     local text = tostring(type(answer) == 'table' and answer.err or answer)
-    -- Before Redis 7 an error is told with the line that met it.
+    -- Before Redis 7 the text of an error begins with the line of the script.
     local reason = string.gsub(text, '^@?user_script: ?%d+: ?%-?', '')
     if string.find(reason, '^%u+ ') and not string.find(reason, '^WRONGTYPE') and not string.find(reason, '^ERR') then return { err = reason } end
     answers[i] = reason

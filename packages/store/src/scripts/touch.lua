@@ -1,12 +1,12 @@
--- Activity on a session that is wanted awake; on any other it writes nothing.
--- KEYS[1] session  [2] ingest
--- ARGV[1] slack, percent  [2] field (lastActivity's or lastBackground's)  [3] when, ms ('': now)
--- Returns {touched 0|1, now ms, record, ingest, sleep alarm moved 0|1, delete alarm moved 0|1, what the field was before}
+-- Records activity of a session that is wanted awake; for any other session it writes nothing.
+-- KEYS[1] session  [2] intake
+-- ARGV[1] slack, percent  [2] field to write: that of lastActivity or of lastBackground  [3] when, ms ('': now)
+-- Returns {touched 0|1, now ms, record, intake, sleep alarm must move 0|1, delete alarm must move 0|1, the field's former value}
 local WANTED, REV, SLEEP_AFTER, DELETE_AFTER, SLEEP_ANCHOR, DELETE_ANCHOR = 'w', 'r', 's', 'd', 'sa', 'da'
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
--- Rounded up, so that a whole idle time has passed at the deadline and never a fraction of a ms less.
+-- Rounded up, so that the whole idle time has passed at the deadline, not a fraction of a ms less.
 local ceiling = t[1] * 1000 + math.ceil(t[2] / 1000)
 local ingest = redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound', 'warning')
 local record = redis.call('HGETALL', KEYS[1])

@@ -1,4 +1,4 @@
--- The alarms numbered n are armed: takes the mark away, unless newer ones were drawn meanwhile.
+-- Removes a session's mark after the alarms numbered n were armed, unless newer alarms were drawn meanwhile.
 -- KEYS[1] session  [2] unarmed
 -- ARGV[1] uuid  [2] n
 -- Returns 1 when n is still the number, 0 when it is not or there is no session
