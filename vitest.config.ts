@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './scripts/testing/longest-first.ts';
 import { ResultsFile } from './scripts/testing/results.ts';
 
 /** How many test files run at once at most. More than cores, for most of them wait for most of the time. */
@@ -11,14 +12,14 @@ const FULL = '**/full/**';
  * Each of these files holds many processes to their deadlines, or measures them. They run one after the other,
  * when all others are done: beside another file they would measure the machine instead.
  */
-const DEADLINES = ['main-job', 'overload', 'webhook-outage', 'recovery/restore'].map((name) => `tests/${name}.test.ts`);
+const DEADLINES = ['tests/main-job.test.ts', 'tests/webhook-outage.test.ts'];
 /** These leave most of the machine idle, and two of them fit beside each other. */
 const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts'];
-/** One compares how long answers take before and in an outage, the other when each call of a day is made. */
-const FULL_ALONE = ['tests/full/client-outage.test.ts', 'tests/full/simulate-real.test.ts'];
+/** These measure answers before and in an outage, when each call is made, what an overload delays, and when restored sessions act. */
+const FULL_ALONE = ['client-outage', 'simulate-real', 'overload', 'restore'].map((name) => `tests/full/${name}.test.ts`);
 
 /** Builds images and runs ten containers. */
-const CONTAINERS = 'tests/full/containers/**';
+const CONTAINERS = 'tests/full/containers/*.test.ts';
 
 const UNITS = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'];
 const PROCESSES = 'tests/**/*.test.ts';
@@ -29,8 +30,19 @@ const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/no
 // Real processes on real Redis: on a busy machine starting them takes a while.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000, env };
 
-// Those that a file runs at once are processes of their own.
-const quick = { ...patience, maxWorkers: WORKERS, maxConcurrency: 3, sequence: { groupOrder: 0 } };
+// Files change nothing of their process, so they share it: starting one for each file takes longer than most of them.
+// Of the concurrent tests of a file three run at once, because each starts processes.
+const quick = { ...patience, isolate: false, maxWorkers: WORKERS, maxConcurrency: 3, sequence: { groupOrder: 0 } };
+
+// A browser, a benchmark or the simulation takes a core for itself. With three files at once, tests ran into their time limits.
+const full = { ...patience, maxWorkers: 2, sequence: { groupOrder: 2 } };
+
+const containers = {
+  testTimeout: 180_000,
+  hookTimeout: 600_000,
+  // What removes containers after a run that was killed is an image of its own, which not every machine can get.
+  env: { ...env, TESTCONTAINERS_RYUK_DISABLED: 'true' },
+};
 
 const results = new ResultsFile();
 
@@ -40,20 +52,17 @@ export default defineConfig({
     // Missing parts are named once, at the end.
     onConsoleLog: (text) => !(process.env.SANDMAN_TEST_RESULTS && results.noteMissing(text)),
     slowTestThreshold: 5_000,
+    sequence: { sequencer: LongestFirst },
     projects: [
-      // Those beside the code that they test change nothing of their process: starting one for each file takes longer than most of them.
-      { test: { ...quick, name: 'quick-units', include: UNITS, exclude: [FULL], isolate: false } },
+      { test: { ...quick, name: 'quick-units', include: UNITS, exclude: [FULL] } },
       { test: { ...quick, name: 'quick', include: [PROCESSES], exclude: [FULL, ...DEADLINES] } },
       { test: { ...patience, name: 'quick-deadlines', include: DEADLINES, maxWorkers: 1, sequence: { groupOrder: 1 } } },
       {
         test: {
-          ...patience,
+          ...full,
           name: 'full',
           include: [...UNITS, PROCESSES].map((glob) => glob.replace('**/', '**/full/**/')),
           exclude: [...FULL_DEADLINES, ...FULL_ALONE, CONTAINERS],
-          // A browser or a benchmark takes a core for itself; a soak waits.
-          maxWorkers: 3,
-          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -66,18 +75,7 @@ export default defineConfig({
         },
       },
       { test: { ...patience, name: 'full-alone', include: FULL_ALONE, maxWorkers: 1, sequence: { groupOrder: 4 } } },
-      {
-        test: {
-          testTimeout: 180_000,
-          hookTimeout: 600_000,
-          name: 'full-containers',
-          include: [`${CONTAINERS}/*.test.ts`],
-          maxWorkers: 1,
-          // What removes containers after a run that was killed is an image of its own, which not every machine can get.
-          env: { ...env, TESTCONTAINERS_RYUK_DISABLED: 'true' },
-          sequence: { groupOrder: 5 },
-        },
-      },
+      { test: { ...containers, name: 'full-containers', include: [CONTAINERS], maxWorkers: 1, sequence: { groupOrder: 5 } } },
     ],
   },
 });

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 
-const audit = spawnSync('npm', ['audit', '--audit-level=high', '--json', '--loglevel=error'], { encoding: 'utf8' });
+const npmAudit = spawnSync('npm', ['audit', '--audit-level=high', '--json', '--loglevel=error'], { encoding: 'utf8' });
 
 interface Report {
   readonly metadata?: { readonly vulnerabilities?: Record<string, number> };
@@ -12,23 +12,23 @@ interface Report {
   readonly message?: string;
 }
 
-function report(): Report {
+function parseAuditReport(): Report {
   try {
-    return JSON.parse(audit.stdout);
+    return JSON.parse(npmAudit.stdout);
   } catch {
     return {};
   }
 }
 
-const { metadata, statusCode, message = '' } = report();
-const found = metadata?.vulnerabilities;
-if (found) {
-  const counts = ['critical', 'high', 'moderate', 'low'].map((level) => `${found[level] ?? 0} ${level}`).join(', ');
-  console.log(`audit: ${counts}${audit.status === 0 ? '' : '; see npm audit'}`);
-  process.exitCode = audit.status ?? 1;
-} else if (statusCode !== undefined || /audit endpoint returned an error/.test(audit.stderr)) {
+const { metadata, statusCode, message = '' } = parseAuditReport();
+const vulnerabilities = metadata?.vulnerabilities;
+if (vulnerabilities) {
+  const counts = ['critical', 'high', 'moderate', 'low'].map((level) => `${vulnerabilities[level] ?? 0} ${level}`).join(', ');
+  console.log(`audit: ${counts}${npmAudit.status === 0 ? '' : '; see npm audit'}`);
+  process.exitCode = npmAudit.status ?? 1;
+} else if (statusCode !== undefined || /audit endpoint returned an error/.test(npmAudit.stderr)) {
   console.log(`audit: NOT CHECKED, the registry does not answer audits (${statusCode ?? message})`);
 } else {
-  console.error(`audit: npm could not run it: ${audit.error?.message ?? audit.stderr.trim()}`);
+  console.error(`audit: npm could not run it: ${npmAudit.error?.message ?? npmAudit.stderr.trim()}`);
   process.exitCode = 1;
 }

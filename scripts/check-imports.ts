@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runCommand } from '../packages/testing/src/command-line.ts';
+import { runCommand } from '../packages/sandbox/src/command-line.ts';
 
 const USAGE = `usage: npm run check:imports -- [DIR]
 
@@ -27,18 +27,19 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'packages/lifecycle': ['core'],
   'packages/runtime': ['core'],
   'packages/replay': ['core'],
-  'packages/simulation': ['core', 'lifecycle', 'testing'],
+  'packages/assembly': ['core', 'lifecycle', 'queue', 'runtime', 'session-manager', 'store'],
+  'packages/simulation': ['core', 'lifecycle', 'sandbox'],
   'packages/client': [],
-  'packages/testing': [],
-  'packages/cli': ['client', 'contracts', 'core', 'ledger', 'lifecycle', 'queue', 'replay', 'runtime', 'session-manager', 'store'],
-  'apps/api': ['contracts', 'core', 'lifecycle', 'queue', 'runtime', 'session-manager', 'store'],
-  'apps/worker': ['contracts', 'core', 'ledger', 'lifecycle', 'queue', 'runtime', 'session-manager', 'store'],
-  'apps/dashboard': ['contracts', 'core', 'lifecycle', 'queue', 'runtime', 'store'],
+  'packages/sandbox': [],
+  'packages/cli': ['assembly', 'client', 'contracts', 'core', 'ledger', 'lifecycle', 'replay', 'runtime', 'session-manager', 'store'],
+  'apps/api': ['assembly', 'contracts', 'core', 'lifecycle', 'runtime', 'session-manager', 'store'],
+  'apps/worker': ['assembly', 'contracts', 'core', 'ledger', 'lifecycle', 'queue', 'runtime', 'store'],
+  'apps/dashboard': ['assembly', 'contracts', 'core', 'lifecycle', 'queue', 'runtime', 'store'],
   'apps/session-manager-sim': ['runtime'],
-  'apps/local': ['testing'],
+  'apps/local': ['sandbox'],
   'examples/chat-backend': ['client', 'runtime'],
-  bench: ['api', 'core', 'lifecycle', 'queue', 'runtime', 'session-manager', 'store', 'testing'],
-  tests: ['client', 'core', 'ledger', 'lifecycle', 'queue', 'replay', 'store', 'testing'],
+  bench: ['api', 'core', 'lifecycle', 'queue', 'runtime', 'store', 'sandbox'],
+  tests: ['client', 'core', 'ledger', 'lifecycle', 'queue', 'replay', 'store', 'sandbox'],
 };
 /** The part that may import nothing but its own files. */
 const PURE = 'packages/core';

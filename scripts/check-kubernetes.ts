@@ -9,11 +9,11 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { runCommand, WrongArgument } from '../packages/testing/src/command-line.ts';
+import { runCommand, WrongArgument } from '../packages/sandbox/src/command-line.ts';
 import { environmentFindings } from './kubernetes/environment.ts';
-import type { Finding, KubeObject } from './kubernetes/object.ts';
+import type { KubeObject, ManifestFinding } from './kubernetes/object.ts';
+import { podHealthFindings } from './kubernetes/pod-health.ts';
 import { podSecurityFindings } from './kubernetes/pod-security.ts';
-import { upkeepFindings } from './kubernetes/pod-upkeep.ts';
 import { scalingFindings } from './kubernetes/scaling.ts';
 import { schemaFindings } from './kubernetes/schemas.ts';
 import { selectorFindings } from './kubernetes/selectors.ts';
@@ -23,7 +23,7 @@ const USAGE = `usage: npm run check:kubernetes -- [DIR ...]
 Renders each kustomization (all of deploy/kustomize/overlays where none is named) with kubectl, and validates it.
 Exit code 0: all is well; 1: something is wrong, a line each; 2: wrong arguments, or no kubectl.`;
 
-const HOME = fileURLToPath(new URL('../deploy/kustomize', import.meta.url));
+const KUSTOMIZE_FOLDER = fileURLToPath(new URL('../deploy/kustomize', import.meta.url));
 
 /** Renders a kustomization. @returns the objects; if there are none, what is wrong */
 function render(dir: string): KubeObject[] | string {
@@ -34,13 +34,13 @@ function render(dir: string): KubeObject[] | string {
   return objects.length > 0 ? objects : 'nothing is rendered';
 }
 
-function findingsOf(objects: readonly KubeObject[]): Finding[] {
+function findingsOf(objects: readonly KubeObject[]): ManifestFinding[] {
   const schemas = objects.map(schemaFindings);
   const wrong = schemas.flatMap((findings) => findings.wrong);
   const found = [...wrong, ...schemas.flatMap(({ unknown }) => unknown)];
   // The other checks rely on the types of the objects, so they run only if the schemas hold.
   if (wrong.length > 0) return found;
-  const checks = [podSecurityFindings, upkeepFindings, selectorFindings, scalingFindings, environmentFindings];
+  const checks = [podSecurityFindings, podHealthFindings, selectorFindings, scalingFindings, environmentFindings];
   return [...found, ...checks.flatMap((check) => check(objects))];
 }
 
@@ -50,13 +50,16 @@ await runCommand(async (args) => {
     console.log(USAGE);
     return 0;
   }
-  const dirs = positionals.length > 0 ? positionals : readdirSync(join(HOME, 'overlays')).map((name) => join(HOME, 'overlays', name));
+  const dirs =
+    positionals.length > 0
+      ? positionals
+      : readdirSync(join(KUSTOMIZE_FOLDER, 'overlays')).map((name) => join(KUSTOMIZE_FOLDER, 'overlays', name));
   for (const dir of dirs) {
     if (!existsSync(join(dir, 'kustomization.yaml'))) throw new WrongArgument(`${dir} has no kustomization.yaml`);
   }
   let failed = false;
   for (const dir of dirs) {
-    const within = relative(HOME, dir);
+    const within = relative(KUSTOMIZE_FOLDER, dir);
     const name = within.startsWith('..') ? dir : within;
     const rendered = render(dir);
     const lines =

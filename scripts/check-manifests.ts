@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parseAllDocuments } from 'yaml';
-import { runCommand, WrongArgument } from '../packages/testing/src/command-line.ts';
+import { runCommand, WrongArgument } from '../packages/sandbox/src/command-line.ts';
 import type { KubeObject } from './kubernetes/object.ts';
 import { schemaFindings } from './kubernetes/schemas.ts';
 
@@ -17,7 +17,7 @@ const USAGE = `usage: npm run check:manifests -- [DIR]
 Validates the YAML files below DIR (deploy) without rendering them.
 Exit code 0: all is well; 1: something is wrong, a line each; 2: wrong arguments.`;
 
-const HOME = fileURLToPath(new URL('../deploy', import.meta.url));
+const DEPLOY_FOLDER = fileURLToPath(new URL('../deploy', import.meta.url));
 
 interface Kustomization extends KubeObject {
   readonly resources?: readonly string[];
@@ -30,7 +30,7 @@ await runCommand(async (args) => {
     console.log(USAGE);
     return 0;
   }
-  const home = resolve(positionals[0] ?? HOME);
+  const home = resolve(positionals[0] ?? DEPLOY_FOLDER);
   const files = globSync('**/*.{yaml,yml}', { cwd: home }).map((name) => join(home, name));
   if (files.length === 0) throw new WrongArgument(`${home} has no YAML files`);
 

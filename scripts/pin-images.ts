@@ -7,7 +7,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runCommand, WrongArgument } from '../packages/testing/src/command-line.ts';
+import { runCommand, WrongArgument } from '../packages/sandbox/src/command-line.ts';
 
 const USAGE = `usage: npm run pin:images -- [--check | --unpin | --list] [DIR]
 
@@ -19,7 +19,7 @@ place of an older one. It asks the registries with "docker buildx imagetools".
 Exit code 0: done, or all is well; 1: an image has no digest or another one, or its registry does not say it, a line each
 (nothing is changed then); 2: wrong arguments, or no docker.`;
 
-const HOME = fileURLToPath(new URL('..', import.meta.url));
+const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 const FILES = ['Dockerfile', 'docker-compose.yml', 'deploy/**/*.{yml,yaml}'];
 
 /** A third-party image after FROM or image:. Those without a literal tag are stages of the Dockerfile or images of this project. */
@@ -36,7 +36,7 @@ function withDigests(text: string, digestOf: (name: string, digest: string) => s
  * @returns `@sha256:…`; null if the registry does not give it, which is printed on standard error
  * @throws WrongArgument if docker is not on the PATH
  */
-function resolve(name: string): string | null {
+function digestInRegistry(name: string): string | null {
   const args = ['buildx', 'imagetools', 'inspect', name, '--format', '{{json .Manifest}}'];
   const { error, stdout, stderr } = spawnSync('docker', args, { encoding: 'utf8', timeout: 60_000 });
   if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') throw new WrongArgument('docker with buildx is not on the PATH');
@@ -56,7 +56,7 @@ await runCommand(async (args) => {
   }
   if ([values.check, values.unpin, values.list].filter(Boolean).length > 1)
     throw new WrongArgument('--check, --unpin and --list exclude each other');
-  const home = positionals[0] ?? HOME;
+  const home = positionals[0] ?? REPOSITORY;
   const files = FILES.flatMap((pattern) => globSync(pattern, { cwd: home })).map((name) => ({
     path: join(home, name),
     text: readFileSync(join(home, name), 'utf8'),
@@ -75,7 +75,7 @@ await runCommand(async (args) => {
     return 0;
   }
 
-  const digests = new Map([...found.keys()].map((name) => [name, values.unpin ? '' : resolve(name)]));
+  const digests = new Map([...found.keys()].map((name) => [name, values.unpin ? '' : digestInRegistry(name)]));
   if ([...digests.values()].includes(null)) return 1;
   const stale = [...found].filter(([name, had]) => had.size > 1 || !had.has(digests.get(name)!)).map(([name]) => name);
   for (const name of stale) (values.check ? console.error : console.log)(`${name}: ${digests.get(name)?.slice(1) || 'no digest'}`);

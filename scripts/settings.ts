@@ -1,7 +1,7 @@
 /** `npm run docs:settings`: writes the table of docs/settings.md from the variables that processes read. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { runCommand } from '../packages/testing/src/command-line.ts';
+import { runCommand } from '../packages/sandbox/src/command-line.ts';
 import { withTable } from './settings/table.ts';
 
 const USAGE = `usage: npm run docs:settings

@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type FoundRedis, redisForTests } from '@sandman/testing';
+import { type FoundRedis, redisForTests } from '@sandman/sandbox';
 import { WORKERS } from '../vitest.config.ts';
+import { bundleApps } from './testing/bundle.ts';
 import { closingLine, readRuns, slowestFiles } from './testing/summary.ts';
 
 const HELP = `Runs Sandman's tests.
@@ -44,11 +45,18 @@ async function main([first = '', ...others]: readonly string[]): Promise<number>
   // Ctrl-C reaches vitest as well. This process waits until it has ended, and then stops the servers.
   process.on('SIGINT', () => {});
   try {
+    // A few files start too few processes to be worth it.
+    const bundles = args.length === 0 ? await bundleApps() : '';
     servers.push(...(await Promise.all(Array.from({ length: WORKERS }, () => redisForTests()))));
     const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
     const child = spawn(process.execPath, [vitest, ...(watch ? [] : ['run']), ...projects(selection, args), ...args], {
       stdio: 'inherit',
-      env: { ...process.env, SANDMAN_TEST_REDIS: servers.map(({ url }) => url).join(' '), SANDMAN_TEST_RESULTS: results },
+      env: {
+        ...process.env,
+        SANDMAN_TEST_BUNDLES: bundles,
+        SANDMAN_TEST_REDIS: servers.map(({ url }) => url).join(' '),
+        SANDMAN_TEST_RESULTS: results,
+      },
     });
     process.on('SIGTERM', () => child.kill('SIGTERM'));
     const code = await new Promise<number>((resolve) => child.once('close', (status) => resolve(status ?? 1)));

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { type RedisServer, startRedis, waitFor } from '@sandman/testing';
+import { type RedisServer, startRedis, waitFor } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { API_KEY, TestStack } from './stack.ts';

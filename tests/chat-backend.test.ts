@@ -7,9 +7,9 @@ import {
   startEntry,
   startFaultProxy,
   waitFor,
-} from '@sandman/testing';
+} from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY, type Call, TestStack, type View } from './stack.ts';
+import { API_KEY, type LoggedCall, type SessionBody, TestStack } from './stack.ts';
 
 const ENTRY = new URL('../examples/chat-backend/src/main.ts', import.meta.url);
 
@@ -49,12 +49,12 @@ async function start(userId: string, on?: Backend): Promise<string> {
   return JSON.parse(body).workspaceUrl;
 }
 
-async function sessionsOf(userId: string): Promise<(View & { workspaceUrl: string })[]> {
-  const { body } = await stack.call<{ items: (View & { workspaceUrl: string })[] }>('GET', `/v1/sessions?userId=${userId}`);
+async function sessionsOf(userId: string): Promise<(SessionBody & { workspaceUrl: string })[]> {
+  const { body } = await stack.call<{ items: (SessionBody & { workspaceUrl: string })[] }>('GET', `/v1/sessions?userId=${userId}`);
   return body.items;
 }
 
-async function onlySession(userId: string): Promise<View & { workspaceUrl: string }> {
+async function onlySession(userId: string): Promise<SessionBody & { workspaceUrl: string }> {
   const sessions = await sessionsOf(userId);
   expect(sessions).toHaveLength(1);
   return sessions[0]!;
@@ -125,7 +125,8 @@ describe('the example chat backend', () => {
   });
 
   it('who starts twice, or many times at once, gets the same workspace', async () => {
-    const created = async () => (await stack.sim<{ items: Call[] }>('GET', '/sim/journal')).items.filter(({ call }) => call === 'create');
+    const created = async () =>
+      (await stack.sim<{ items: LoggedCall[] }>('GET', '/sim/journal')).items.filter(({ call }) => call === 'create');
     const before = (await created()).length;
     const urls = await Promise.all(Array.from({ length: 5 }, () => start('clicker')));
     expect(new Set([...urls, await start('clicker')]).size).toBe(1);

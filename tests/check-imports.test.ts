@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { runScript } from '@sandman/testing';
+import { runScript } from '@sandman/sandbox';
 import { expect, it } from 'vitest';
 
 const SCRIPT = new URL('../scripts/check-imports.ts', import.meta.url);
@@ -44,8 +44,8 @@ it.each<[string, Record<string, string>, string]>([
   ],
   [
     'a part that it must not export from, over several lines',
-    { 'packages/store/src/a.ts': "export {\n  a,\n  b,\n} from '@sandman/testing/sub';\n" },
-    'packages/store/src/a.ts: packages/store must not import @sandman/testing/sub',
+    { 'packages/store/src/a.ts': "export {\n  a,\n  b,\n} from '@sandman/sandbox/sub';\n" },
+    'packages/store/src/a.ts: packages/store must not import @sandman/sandbox/sub',
   ],
   [
     'Node in core',

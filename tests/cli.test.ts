@@ -1,7 +1,7 @@
-import { type FoundRedis, redisForTests } from '@sandman/testing';
+import { type FoundRedis, redisForTests } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLI, type Ended, sandmanHere, startProgram, sandman as startSandman } from '../packages/cli/src/cli.fixture.ts';
-import { TestStack, type View } from './stack.ts';
+import { CLI, type CommandResult, sandmanHere, startProgram, sandman as startSandman } from '../packages/cli/src/cli.fixture.ts';
+import { type SessionBody, TestStack } from './stack.ts';
 
 const KEY = 'test-api-key-0123456789';
 
@@ -58,8 +58,10 @@ describe('sessions', () => {
     const uuids = await make('jo', 3);
     const document = JSON.parse((await sandman('sessions', '--user', 'jo', '--json')).stdout);
     expect(document).toMatchObject({ nextCursor: null });
-    expect(document.items.map(({ uuid }: View) => uuid).sort()).toEqual(uuids);
-    const lines = rows((await sandman('sessions', '--user', 'jo', '--json', '--all')).stdout).map((line) => JSON.parse(line) as View);
+    expect(document.items.map(({ uuid }: SessionBody) => uuid).sort()).toEqual(uuids);
+    const lines = rows((await sandman('sessions', '--user', 'jo', '--json', '--all')).stdout).map(
+      (line) => JSON.parse(line) as SessionBody,
+    );
     expect(lines.map(({ uuid, userId, status }) => [uuid, userId, status]).sort()).toEqual(uuids.map((uuid) => [uuid, 'jo', 'active']));
     expect(rows((await sandman('sessions', '--user', 'jo', '-q')).stdout).sort()).toEqual(uuids);
   });
@@ -88,7 +90,7 @@ describe('sessions', () => {
     expect(table.stdout).toContain('�[2Jroot�');
     const json = await sandman('sessions', '--all', '--json');
     for (const { stdout } of [table, json]) expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
-    expect(rows(json.stdout).map((line) => (JSON.parse(line) as View).userId)).toContain(userId);
+    expect(rows(json.stdout).map((line) => (JSON.parse(line) as SessionBody).userId)).toContain(userId);
   });
 });
 
@@ -168,11 +170,124 @@ describe('one session', () => {
     expect(await sandman('delete', uuid!)).toEqual({
       code: 2,
       stdout: '',
-      stderr: `sandman: Delete session ${uuid} and all data in it, for good? There is no terminal to ask: say --yes\n`,
+      stderr: `sandman: Delete session ${uuid} with all data, for good? There is no terminal to ask: use --yes\n`,
     });
     expect(await stack.status(uuid!)).toBe('active');
     expect(await sandman('delete', uuid!, '--yes')).toEqual({ code: 0, stdout: `${uuid}  deleting\n`, stderr: '' });
     await stack.until(uuid!, 'deleted');
+  });
+});
+
+describe('deleting softly', () => {
+  const inAnHour = (time: string | undefined) => Math.abs(Date.parse(time!) - Date.now() - 3_600_000) < 60_000;
+
+  it('a session is kept for a while or until a time, and no longer', async () => {
+    const [uuid] = await make('kim', 1);
+    const kept = await sandman('keep', uuid!, '--for', '30d');
+    const until = /^\S+ {2}kept until (\S+)\n$/.exec(kept.stdout)?.[1];
+    expect(Math.abs(Date.parse(until!) - Date.now() - 30 * 86_400_000)).toBeLessThan(60_000);
+    expect((await sandman('show', uuid!)).stdout).toMatch(new RegExp(`^kept until +${until} {2}\\(in 29d 23h\\)$`, 'm'));
+    expect(JSON.parse((await sandman('sessions', '--user', 'kim', '--json')).stdout).items).toMatchObject([{ uuid, keepUntil: until }]);
+    const time = new Date(Date.now() + 7_200_000).toISOString();
+    expect(JSON.parse((await sandman('keep', uuid!, '--until', time, '--json')).stdout)).toMatchObject({ uuid, keepUntil: time });
+    const ended = await sandman('keep', uuid!, '--end');
+    expect(ended).toEqual({ code: 0, stdout: expect.stringMatching(/^\S+ {2}no longer kept, deleted at \S+Z\n$/), stderr: '' });
+    expect((await sandman('show', uuid!)).stdout).toMatch(/^kept until +-$/m);
+    const past = await sandman('keep', uuid!, '--until', '2020-01-01T00:00:00Z');
+    expect({ code: past.code, stderr: past.stderr }).toEqual({
+      code: 1,
+      stderr: 'sandman: until must end in the future and at most 3650d ahead\n',
+    });
+  });
+
+  it('a delete with a grace says when, sleeps until then, and is taken back by a wake', async () => {
+    const [uuid] = await make('gil', 1);
+    const asked = await sandman('delete', uuid!, '--grace', '1h');
+    expect({ code: asked.code, stdout: asked.stdout }).toEqual({ code: 2, stdout: '' });
+    const end = new RegExp(
+      `^sandman: Delete session ${uuid} with all data, for good, at (\\S+:\\d\\dZ) \\(in 1h\\)\\? ` +
+        'The return of the user before then cancels the delete\\. There is no terminal to ask: use --yes\n$',
+    ).exec(asked.stderr)?.[1];
+    expect(inAnHour(end), asked.stderr).toBe(true);
+    expect(await stack.status(uuid!)).toBe('active');
+
+    const done = await sandman('delete', uuid!, '--grace', '1h', '--yes');
+    const at = /^\S+ {2}falling-asleep {2}deleted at (\S+)\n$/.exec(done.stdout)?.[1];
+    expect(inAnHour(at), done.stdout + done.stderr).toBe(true);
+    await stack.until(uuid!, 'sleeping');
+    expect((await sandman('show', uuid!)).stdout).toContain(`${at}  (in 59m `);
+    expect((await sandman('wake', uuid!, '--wait', '30s')).code).toBe(0);
+    const { body } = await stack.call('GET', `/v1/sessions/${uuid}`);
+    expect(inAnHour(body.deleteAt!)).toBe(false);
+  });
+
+  it('a kept session is deleted with --force, and only a kept one', async () => {
+    const [kept, other] = await make('kay', 2);
+    await sandman('keep', kept!, '--for', '1d');
+    const refused = await sandman('delete', kept!, '--yes');
+    expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(new RegExp(`^sandman: Session ${kept} is kept until \\S+: --force deletes it all the same\n$`));
+    expect(await sandman('delete', other!, '--force', '--yes')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'sandman: force is only for a session that is kept\n',
+    });
+    expect(await statuses([kept!, other!])).toEqual(['active', 'active']);
+    const all = await sandman('delete', '--user', 'kay', '--yes');
+    expect({ code: all.code, stdout: all.stdout }).toEqual({ code: 1, stdout: `${other}  deleting\n` });
+    expect(rows(all.stderr).at(-1)).toBe('sandman: 1 of 2 sessions deleted, 1 failed');
+    expect(await sandman('delete', kept!, '--force', '--yes')).toEqual({ code: 0, stdout: `${kept}  deleting\n`, stderr: '' });
+  });
+
+  it('many are deleted with one grace, and the summary says when', async () => {
+    await make('gus', 3);
+    const { code, stdout, stderr } = await sandman('delete', '--user', 'gus', '--grace', '1h', '--yes');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '3 sessions put to sleep, deleted in 1h\n' });
+    for (const row of rows(stdout)) expect(inAnHour(/ {2}falling-asleep {2}deleted at (\S+)$/.exec(row)?.[1]), row).toBe(true);
+  });
+
+  it('a logout asks, deletes what is not kept, and puts the rest to sleep', async () => {
+    const [kept, first, second] = await make('lou', 3);
+    await sandman('keep', kept!, '--for', '1d');
+    expect(await sandman('logout', 'lou')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'sandman: Log lou out, put 1 kept session to sleep, and delete 2 sessions with all data, for good? There is no terminal to ask: use --yes\n',
+    });
+    const dry = await sandman('logout', 'lou', '--dry-run');
+    expect({ code: dry.code, stderr: dry.stderr }).toEqual({ code: 0, stderr: 'a dry run, nothing is done: log lou out of 3 sessions\n' });
+    expect(rows(dry.stdout).sort()).toEqual([kept, first, second].sort());
+    expect(await statuses([kept!, first!, second!])).toEqual(['active', 'active', 'active']);
+
+    const { code, stdout, stderr } = await sandman('logout', 'lou', '--yes');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const results = new Map(rows(stdout).map((row) => [row.slice(0, row.indexOf(' ')), row.slice(row.indexOf(' ')).trim()]));
+    expect(Object.fromEntries(results)).toEqual({
+      [kept!]: expect.stringMatching(/^falling-asleep {2}kept until \S+Z$/),
+      [first!]: 'deleting',
+      [second!]: 'deleting',
+    });
+  });
+
+  it('a logout with a grace', async () => {
+    const [uuid] = await make('lea', 1);
+    const asked = await sandman('logout', 'lea', '--grace', '1h');
+    expect(asked.stderr).toMatch(
+      /^sandman: Log lea out and delete 1 session with all data, for good, at \S+Z \(in 1h\)\? The return of the user/,
+    );
+    const { code, stdout } = await sandman('logout', 'lea', '--grace', '1h', '--yes', '--json');
+    const { uuid: of, status, deleteAt } = JSON.parse(stdout) as SessionBody;
+    expect({ code, of, status, due: inAnHour(deleteAt!) }).toEqual({ code: 0, of: uuid, status: 'falling-asleep', due: true });
+  });
+
+  it('a logout of sessions that are all kept does not ask, and one of no session does nothing', async () => {
+    const [kept] = await make('liv', 1);
+    await sandman('keep', kept!, '--for', '1d');
+    expect((await sandman('logout', 'liv')).stdout).toMatch(new RegExp(`^${kept}  falling-asleep  kept until `));
+    for (const options of [[], ['--yes'], ['--dry-run']]) {
+      expect(await sandman('logout', 'unknown', ...options)).toEqual({ code: 0, stdout: '', stderr: 'no sessions\n' });
+    }
   });
 });
 
@@ -204,7 +319,7 @@ describe('many sessions', () => {
       expect({ code, stdout, stderr }).toEqual({
         code: 2,
         stdout: '',
-        stderr: 'sandman: Put 2 sessions to sleep? There is no terminal to ask: say --yes\n',
+        stderr: 'sandman: Put 2 sessions to sleep? There is no terminal to ask: use --yes\n',
       });
     }
     expect(await statuses(uuids)).toEqual(['active', 'active']);
@@ -241,11 +356,11 @@ describe('many sessions', () => {
   });
 });
 
-it.each([['show'], ['hold', '--for', '1h'], ['sleep'], ['wake'], ['delete', '--yes']])(
-  '%s of one session ends well as a process of its own, and with 1 where there is no such session',
+it.each([['show'], ['hold', '--for', '1h'], ['keep', '--for', '1h'], ['sleep'], ['wake'], ['delete', '--yes']])(
+  '%s of one session ends well, and with 1 where there is no such session',
   async (command, ...options) => {
     const [uuid] = await make(`own-${command}`, 1);
-    const [done, refused] = await Promise.all([uuid!, 'nobody00'].map((of) => startSandman([command, of, ...options], env)));
+    const [done, refused] = await Promise.all([uuid!, 'nobody00'].map((of) => sandman(command, of, ...options)));
     expect(done!.code, done!.stderr).toBe(0);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('nobody00') });
   },
@@ -253,9 +368,9 @@ it.each([['show'], ['hold', '--for', '1h'], ['sleep'], ['wake'], ['delete', '--y
 
 it('a key that is not accepted is said so, and never shown', async () => {
   const secret = 'not-the-key-5d41402abc4b2a76';
-  const ended: Promise<Ended>[] = [];
+  const ended: Promise<CommandResult>[] = [];
   for (const args of [['sessions'], ['show', 'a'], ['sleep', 'a', 'b', '--yes', '--json'], ['delete', '--user', 'a']]) {
-    ended.push(startSandman(args, { ...env, SANDMAN_API_KEY: secret }));
+    ended.push(sandmanHere(args, { ...env, SANDMAN_API_KEY: secret }));
   }
   for (const { code, stdout, stderr } of await Promise.all(ended)) {
     expect(code).toBe(1);

@@ -1,5 +1,5 @@
 import { SandmanClient, type SandmanEvent, type Session } from '@sandman/client';
-import { type FoundRedis, freePort, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, freePort, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY, TestStack } from './stack.ts';
 
@@ -54,6 +54,12 @@ describe('sessions', () => {
     const later = new Date(Date.now() + 3 * 3_600_000);
     expect((await sessions.hold(uuid, { until: later })).holdUntil).toBe(later.toISOString());
     expect((await sessions.endHold(uuid)).holdUntil).toBeNull();
+    const kept = await sessions.keep(uuid, { for: '30d' });
+    expect(kept.deleteAt).toBe(kept.keepUntil);
+    expect(Date.parse(kept.keepUntil!) - Date.now()).toBeGreaterThan(29 * 86_400_000);
+    expect((await sessions.keep(uuid, { until: later })).keepUntil).toBe(later.toISOString());
+    await expect(sessions.delete(uuid)).rejects.toMatchObject({ status: 409, code: 'kept', detail: expect.stringContaining(uuid) });
+    expect((await sessions.endKeep(uuid)).keepUntil).toBeNull();
     const changed = await sessions.setPolicy(uuid, { sleepAfter: '2h', deleteAfter: 'never' });
     expect(changed).toMatchObject({ policy: { name: 'custom', sleepAfter: '2h', deleteAfter: 'never' }, deleteAt: null });
     const at = new Date();
@@ -73,6 +79,32 @@ describe('sessions', () => {
         ({ status, code }) => status === 410 && code === 'session-deleted',
       ),
     );
+  });
+
+  it('a delete with a grace sleeps first, and the user’s return cancels it', async () => {
+    const { sessions } = client;
+    const { uuid } = await sessions.create({ userId: 'ruth', policy: 'long' });
+    const inAnHour = (time: string | null) => Math.abs(Date.parse(time!) - Date.now() - 3_600_000) < 60_000;
+    const deleted = await sessions.delete(uuid, { grace: '1h' });
+    expect([deleted.status, inAnHour(deleted.deleteAt)]).toEqual(['falling-asleep', true]);
+    await until(uuid, 'sleeping');
+    await sessions.activity(uuid);
+    await until(uuid, 'active');
+    expect(inAnHour((await sessions.get(uuid)).deleteAt)).toBe(false);
+    const [loggedOut] = await client.logout('ruth', { grace: 3_600_000 });
+    expect([loggedOut!.uuid, loggedOut!.status, inAnHour(loggedOut!.deleteAt)]).toEqual([uuid, 'falling-asleep', true]);
+    await sessions.keep(uuid, { for: '1d' });
+    expect((await sessions.delete(uuid, { force: true })).status).toBe('deleting');
+  });
+
+  it('a grace of more than 30 d, and force without a keep, are refused by name', async () => {
+    const { sessions } = client;
+    const { uuid } = await sessions.create({ userId: 'rita', policy: 'long' });
+    const refused = (name: string) => ({ status: 400, code: 'invalid-request', detail: expect.stringContaining(name) });
+    await expect(sessions.delete(uuid, { grace: '40d' })).rejects.toMatchObject(refused('grace'));
+    await expect(client.logout('rita', { grace: '40d' })).rejects.toMatchObject(refused('grace'));
+    await expect(sessions.delete(uuid, { force: true })).rejects.toMatchObject(refused('force'));
+    expect((await sessions.get(uuid)).status).toBe('active');
   });
 
   it('a create that the session-manager refuses for now is repeated under the same key', async () => {

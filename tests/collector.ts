@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** The numbers of span kinds in OTLP. */
-export const KIND = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
+export const SPAN_KIND = { internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const;
 
 /** A span as it was exported. */
 export interface ExportedSpan {
@@ -18,22 +18,22 @@ export interface ExportedSpan {
 }
 
 type Attributes = { key: string; value: Record<string, unknown> }[];
-type Span = Omit<ExportedSpan, 'service' | 'attributes'> & { attributes: Attributes };
-interface Batch {
-  readonly resourceSpans: { resource: { attributes: Attributes }; scopeSpans: { spans: Span[] }[] }[];
+type OtlpSpan = Omit<ExportedSpan, 'service' | 'attributes'> & { attributes: Attributes };
+interface TraceExport {
+  readonly resourceSpans: { resource: { attributes: Attributes }; scopeSpans: { spans: OtlpSpan[] }[] }[];
 }
 
 const flat = (attributes: Attributes) => Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
 function spansOf(body: string): ExportedSpan[] {
-  return (JSON.parse(body) as Batch).resourceSpans.flatMap(({ resource, scopeSpans }) => {
+  return (JSON.parse(body) as TraceExport).resourceSpans.flatMap(({ resource, scopeSpans }) => {
     const service = String(flat(resource.attributes)['service.name']);
     return scopeSpans.flatMap(({ spans }) => spans.map((span) => ({ ...span, service, attributes: flat(span.attributes) })));
   });
 }
 
 /** Receives the spans that OpenTelemetry exports over HTTP as JSON, and keeps all of them. */
-export class Collector {
+export class SpanCollector {
   readonly requests: { readonly path: string; readonly body: string }[] = [];
   readonly spans: ExportedSpan[] = [];
   readonly #server = createServer(async (request: IncomingMessage, response) => {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { askRedis, type RedisServer, startRedis, waitFor } from '@sandman/testing';
+import { askRedis, type RedisServer, startRedis, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY, START_MS, TestStack } from './stack.ts';
 

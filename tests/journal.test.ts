@@ -1,6 +1,6 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { type SessionBody, TestStack } from './stack.ts';
 
 interface Change {
   readonly uuid: string;
@@ -87,7 +87,7 @@ const LIFE = [
 ];
 
 /** Takes a session through its life: created, asleep, woken, deleted. */
-async function live(userId: string): Promise<View> {
+async function live(userId: string): Promise<SessionBody> {
   const session = await stack.create(userId, POLICY);
   await stack.until(session.uuid, 'sleeping');
   await stack.call('PATCH', `/v1/sessions/${session.uuid}`, { policy: 'balanced' });
@@ -146,7 +146,7 @@ describe.concurrent('what happened', () => {
   });
 });
 
-it('savings are what the session-manager’s own journal comes to, and stand in the metrics', async () => {
+it('savings are what the session-manager’s call log comes to, and are in the metrics', async () => {
   const policy = { sleepAfter: '1s', deleteAfter: '1h' };
   const before = (await stack.call<Saved>('GET', '/v1/savings')).body;
   const sessions = await Promise.all(Array.from({ length: 10 }, (_, i) => stack.create(`saver-${i}`, policy)));

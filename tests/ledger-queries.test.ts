@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Ledger, type LedgerEvent, type LedgerSession } from '@sandman/ledger';
-import { type DatabaseServer, findDatabase, lacks, type TestDatabase } from '@sandman/testing';
+import { type DatabaseServer, findDatabase, lacks, type TestDatabase } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const servers = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
@@ -27,6 +27,7 @@ const session = (uuid: string, userId: string, change: Partial<LedgerSession>): 
   lastActivity: at('2026-03-01T00:00:00'),
   sleptAt: 0,
   policy: 'balanced',
+  keepUntil: 0,
   updatedAt: at('2026-03-02T00:00:00'),
   rev: 1,
   ...change,

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { type AppProcess, type FoundRedis, freePort, redisForTests, startApp, startEntry, waitFor } from '@sandman/testing';
+import { type AppProcess, type FoundRedis, freePort, redisForTests, startApp, startEntry, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 const APPS = ['api', 'worker', 'dashboard', 'session-manager-sim', 'chat-backend'] as const;

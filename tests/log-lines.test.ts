@@ -1,6 +1,6 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { linesOf } from './log.ts';
+import { logLinesOf } from './process-log.ts';
 import { TestStack } from './stack.ts';
 
 let redis: FoundRedis;
@@ -18,7 +18,7 @@ afterAll(async () => {
 
 const said = (uuid: string) =>
   [...stack.apis, ...stack.workers]
-    .flatMap(linesOf)
+    .flatMap(logLinesOf)
     .filter(({ session }) => session === uuid)
     .map(({ msg, action, cause }) => `${msg}: ${action}, ${cause}`);
 
@@ -75,9 +75,7 @@ it('whatever changes what is wanted is one line, which says why; a ping that cha
 });
 
 it('a decision at an idle deadline is a line, and so is the call that follows', async () => {
-  const { uuid } = await stack.create('idler', { sleepAfter: '200ms', deleteAfter: '1h' });
-  await stack.until(uuid, 'sleeping');
-  await stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: { sleepAfter: '200ms', deleteAfter: '1ms' } });
+  const { uuid } = await stack.create('idler', { sleepAfter: '200ms', deleteAfter: '200ms' });
   await stack.until(uuid, 'deleted');
   expect(said(uuid).filter((line) => !line.startsWith('request accepted'))).toEqual([
     'idle deadline passed: sleep, idle',

@@ -1,6 +1,6 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { type SessionBody, TestStack } from './stack.ts';
 
 const SHORT = { sleepAfter: '2s', deleteAfter: '3s' };
 
@@ -100,7 +100,7 @@ describe('on two APIs and two workers', () => {
   it('logout deletes every live session of the user within 1 s', async () => {
     const sessions = await Promise.all([1, 2, 3].map(() => stack.create('leaver')));
     const at = Date.now();
-    const answer = await stack.call<{ items: View[] }>('POST', '/v1/users/leaver/logout');
+    const answer = await stack.call<{ items: SessionBody[] }>('POST', '/v1/users/leaver/logout');
     expect(answer.status).toBe(202);
     expect(answer.body.items.map(({ status }) => status)).toEqual(['deleting', 'deleting', 'deleting']);
     for (const { uuid } of sessions) {
@@ -108,7 +108,7 @@ describe('on two APIs and two workers', () => {
       const [remove] = await stack.calls(uuid, 'delete');
       expect(remove!.at - at).toBeLessThan(1_000);
     }
-    expect((await stack.call<{ items: View[] }>('POST', '/v1/users/leaver/logout')).body.items).toEqual([]);
+    expect((await stack.call<{ items: SessionBody[] }>('POST', '/v1/users/leaver/logout')).body.items).toEqual([]);
   });
 
   it('a ping on a sleeping session wakes it', async () => {
@@ -156,15 +156,15 @@ describe('on two APIs and two workers', () => {
     let cursor: string | null = null;
     do {
       const path: string = `/v1/sessions?userId=lister&limit=2${cursor ? `&cursor=${cursor}` : ''}`;
-      const page: { items: View[]; nextCursor: string | null } = (
-        await stack.call<{ items: View[]; nextCursor: string | null }>('GET', path)
+      const page: { items: SessionBody[]; nextCursor: string | null } = (
+        await stack.call<{ items: SessionBody[]; nextCursor: string | null }>('GET', path)
       ).body;
       seen.push(...page.items.map(({ uuid }) => uuid));
       cursor = page.nextCursor;
     } while (cursor);
     expect(new Set(seen).size).toBe(5);
     expect(seen).toHaveLength(5);
-    const { body } = await stack.call<{ items: View[] }>('GET', '/v1/sessions?status=active&limit=1000');
+    const { body } = await stack.call<{ items: SessionBody[] }>('GET', '/v1/sessions?status=active&limit=1000');
     expect(body.items.every(({ status }) => status === 'active')).toBe(true);
     expect(body.items.map(({ uuid }) => uuid)).toEqual(expect.arrayContaining(seen));
   });

@@ -1,4 +1,4 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ACTIONS, ALARM_NAMES, OUTCOME_KINDS, PolicyBook, REPAIRS } from '@sandman/core';
-import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
+import { ACTIONS, ALARM_NAMES, OUTCOME_KINDS, PolicySet, REPAIRS } from '@sandman/core';
+import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
 
@@ -76,7 +76,7 @@ describe('the metrics that alerts and dashboard ask for', () => {
       ...REPAIRS.map((kind) => `sandman_sweep_repairs_total{kind="${kind}"}`),
       ...ACTIONS.flatMap((action) => OUTCOME_KINDS.map((outcome) => `sandman_actions_total{action="${action}",outcome="${outcome}"}`)),
       ...ALARM_NAMES.map((alarm) => `sandman_alarm_lateness_seconds_count{alarm="${alarm}"}`),
-      ...new PolicyBook().names().map((policy) => `sandman_regrets_total{policy="${policy}"}`),
+      ...new PolicySet().names().map((policy) => `sandman_regrets_total{policy="${policy}"}`),
       'http_request_duration_seconds_count{method="POST",route="/v1/sessions",status="201"}',
       'http_request_duration_seconds_count{method="POST",route="/v1/sessions/:uuid/activity",status="202"}',
     ];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Figure, figure } from '../bench/src/figures.ts';
-import { draw, writePlot } from '../bench/src/plots.ts';
+import { drawPlot, writePlot } from '../bench/src/plots.ts';
 
 const of = (group: string, unit: string, ...whats: string[]) =>
   whats.map((what, i) => figure(group, what, unit, [300 + i, 200 + i, 230 + i]));
@@ -50,7 +50,7 @@ const DRAWN: Record<string, { figures: Figure[]; readable: string[] }> = {
 
 describe.each(Object.entries(DRAWN))('the plot of %s', (name, { figures, readable }) => {
   it('shows each contestant and group', () => {
-    const svg = draw(name, figures);
+    const svg = drawPlot(name, figures);
     expect(svg).toMatch(/^<svg [^>]*><title>[^<]+<\/title>.*<\/svg>$/s);
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
     const texts = [...svg!.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text);
@@ -58,16 +58,16 @@ describe.each(Object.entries(DRAWN))('the plot of %s', (name, { figures, readabl
   });
 
   it('is the same each time', () => {
-    expect(draw(name, figures)).toBe(draw(name, figures));
+    expect(drawPlot(name, figures)).toBe(drawPlot(name, figures));
   });
 
   it('is none without figures', () => {
-    expect(draw(name, [])).toBeNull();
+    expect(drawPlot(name, [])).toBeNull();
   });
 });
 
 it('nothing is drawn of another benchmark', () => {
-  expect(draw('nonsense', DRAWN.pings!.figures)).toBeNull();
+  expect(drawPlot('nonsense', DRAWN.pings!.figures)).toBeNull();
 });
 
 it('a plot is written where there is one', () => {
@@ -78,7 +78,7 @@ it('a plot is written where there is one', () => {
     expect(writePlot(dir, 'nonsense', figures)).toBeNull();
     expect(existsSync(dir)).toBe(false);
     expect(writePlot(dir, 'burst', figures)).toBe(join(dir, 'burst.svg'));
-    expect(readFileSync(join(dir, 'burst.svg'), 'utf8')).toBe(`${draw('burst', figures)}\n`);
+    expect(readFileSync(join(dir, 'burst.svg'), 'utf8')).toBe(`${drawPlot('burst', figures)}\n`);
   } finally {
     rmSync(parent, { recursive: true });
   }

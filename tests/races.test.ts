@@ -1,5 +1,5 @@
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { FIELDS } from '@sandman/store';
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -92,9 +92,15 @@ it('pings at the very moment the alarm fires: none is slept upon, each that came
 
   // No session is left without an alarm.
   const queue = new Queue('delete', { connection: redis, prefix: `{${stack.prefix}:0}` });
-  const delayed = await queue.getDelayed(0, -1);
-  for (const { uuid } of sessions) expect(delayed.filter(({ id }) => id?.startsWith(`delete-${uuid}-`))).toHaveLength(1);
-  await queue.close();
+  try {
+    // A worker may still be removing the alarm of an older number.
+    await waitFor('each session has one delete alarm', async () => {
+      const delayed = await queue.getDelayed(0, -1);
+      return sessions.every(({ uuid }) => delayed.filter(({ id }) => id?.startsWith(`delete-${uuid}-`)).length === 1);
+    });
+  } finally {
+    await queue.close();
+  }
 });
 
 it('each live session has one delayed sleep and one delayed delete job, and pings move both', async () => {

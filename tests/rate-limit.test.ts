@@ -1,4 +1,4 @@
-import { type RedisServer, startRedis, waitFor } from '@sandman/testing';
+import { type RedisServer, startRedis, waitFor } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
-import { type AppProcess, formLogin, freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/testing';
+import { type AppProcess, formLogin, freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { type SessionBody, TestStack } from './stack.ts';
 
 /** Texts that must never appear in output. The Redis password needs escaping in a URL, and may not leak in either form. */
 const SECRETS = {
@@ -33,7 +33,7 @@ const REQUEST_MS = 30_000;
 
 let server: RedisServer;
 let stack: TestStack;
-let session: View;
+let session: SessionBody;
 /** Answers to connections that `beforeAll` opens. The API closes them after 10 s, while the other tests run. */
 let slow: Record<'unended' | 'silent', Promise<{ readonly answer: string; readonly ms: number }>>;
 const answers: string[] = [];

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { runScript } from '@sandman/testing';
+import { runScript } from '@sandman/sandbox';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { namesReadBy } from '../packages/runtime/src/env.ts';

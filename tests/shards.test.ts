@@ -1,6 +1,6 @@
-import { type FoundRedis, redisForTests } from '@sandman/testing';
+import { type FoundRedis, redisForTests } from '@sandman/sandbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { TestStack, type View } from './stack.ts';
+import { type SessionBody, TestStack } from './stack.ts';
 
 let redis: FoundRedis;
 let stack: TestStack;
@@ -20,9 +20,9 @@ it('the main job runs on three shards, and calls by user reach them all', async 
   const sessions = await Promise.all(Array.from({ length: 12 }, () => stack.create('ada', policy)));
   await Promise.all(sessions.map(({ uuid }) => stack.until(uuid, 'sleeping')));
   await Promise.all(sessions.map(({ uuid }) => stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: 'balanced' })));
-  const woken = await stack.call<{ items: View[] }>('POST', '/v1/users/ada/activity');
+  const woken = await stack.call<{ items: SessionBody[] }>('POST', '/v1/users/ada/activity');
   expect(woken.body.items.map(({ status }) => status)).toEqual(Array(12).fill('waking'));
   await Promise.all(sessions.map(({ uuid }) => stack.until(uuid, 'active')));
-  expect((await stack.call<{ items: View[] }>('POST', '/v1/users/ada/logout')).body.items).toHaveLength(12);
+  expect((await stack.call<{ items: SessionBody[] }>('POST', '/v1/users/ada/logout')).body.items).toHaveLength(12);
   await Promise.all(sessions.map(({ uuid }) => stack.until(uuid, 'deleted')));
 });

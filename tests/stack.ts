@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type AppProcess, freePort, startApp, waitFor } from '@sandman/testing';
+import { type AppProcess, freePort, startApp, waitFor } from '@sandman/sandbox';
 
 /** The time limit for a process to answer for the first time, in ms: on a busy machine its start takes long. */
 export const START_MS = 55_000;
@@ -9,7 +9,7 @@ const SIM_KEY = 'test-session-manager-key';
 export const OPERATOR = { user: 'olga', password: 'operator-secret' };
 export const VIEWER = { user: 'viktor', password: 'viewer-secret' };
 
-export interface Call {
+export interface LoggedCall {
   readonly at: number;
   readonly call: string;
   readonly uuid: string;
@@ -18,7 +18,7 @@ export interface Call {
   readonly traceparent: string;
 }
 
-export interface View {
+export interface SessionBody {
   readonly uuid: string;
   readonly userId: string;
   readonly status: string;
@@ -28,7 +28,7 @@ export interface View {
   readonly problem: { failures: number } | null;
 }
 
-export interface Answer<T> {
+export interface ApiAnswer<T> {
   readonly status: number;
   readonly body: T;
   readonly headers: Headers;
@@ -136,7 +136,7 @@ export class TestStack {
   }
 
   /** Calls the APIs, each in turn. */
-  async call<T = View>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
+  async call<T = SessionBody>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<ApiAnswer<T>> {
     const base = this.apiUrls[this.#turn++ % this.apiUrls.length] ?? '';
     const answer = await fetch(base + path, {
       method,
@@ -151,13 +151,13 @@ export class TestStack {
     };
   }
 
-  async create(userId: string, policy?: unknown): Promise<View> {
+  async create(userId: string, policy?: unknown): Promise<SessionBody> {
     const answer = await this.call('POST', '/v1/sessions', { userId, ...(policy ? { policy } : {}) });
     if (answer.status !== 201) throw new Error(`create answered ${answer.status}: ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
 
-  async ping(uuid: string): Promise<View> {
+  async ping(uuid: string): Promise<SessionBody> {
     const answer = await this.call('POST', `/v1/sessions/${uuid}/activity`);
     if (answer.status !== 202) throw new Error(`ping answered ${answer.status}: ${JSON.stringify(answer.body)}`);
     return answer.body;
@@ -183,8 +183,8 @@ export class TestStack {
   }
 
   /** Returns the session-manager's call log for one session, limited to the named calls if any are given. */
-  async calls(uuid: string, ...names: string[]): Promise<Call[]> {
-    const { items } = await this.sim<{ items: Call[] }>('GET', '/sim/journal');
+  async calls(uuid: string, ...names: string[]): Promise<LoggedCall[]> {
+    const { items } = await this.sim<{ items: LoggedCall[] }>('GET', '/sim/journal');
     return items.filter((entry) => entry.uuid === uuid && (names.length === 0 || names.includes(entry.call)));
   }
 

@@ -1,6 +1,6 @@
-import { birth, PolicyBook } from '@sandman/core';
+import { newSession, PolicySet } from '@sandman/core';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { RedisSessionStore } from '@sandman/store';
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
@@ -24,10 +24,10 @@ afterAll(async () => {
 it('a crash between commit and arm costs seconds, not the alarm', async () => {
   await stack.sim('POST', '/sim/pods', { uuid: 'crashed1', userId: 'ada' });
   const store = new RedisSessionStore(redis, { prefix: stack.prefix, shards: 1, slack: 1 });
-  const policy = new PolicyBook().resolve({ sleepAfter: '1s', deleteAfter: '1h' });
+  const policy = new PolicySet().resolve({ sleepAfter: '1s', deleteAfter: '1h' });
   const { now } = await store.read('crashed1');
   // Does what an API does before it dies: the commit, and nothing after it.
-  const patch = birth({ userId: 'ada', workspaceUrl: '', policy, cause: 'created' }, null, now);
+  const patch = newSession({ userId: 'ada', workspaceUrl: '', policy, cause: 'created' }, null, now);
   expect(await store.commit('crashed1', null, { patch, alarms: true })).toMatchObject({ kind: 'committed' });
   expect(await store.marked(0)).toEqual(['crashed1']);
   await stack.until('crashed1', 'sleeping', 6_000);

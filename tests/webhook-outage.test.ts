@@ -1,9 +1,9 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from './stack.ts';
-import { Receiver, SECRET } from './webhook-receiver.ts';
+import { SECRET, WebhookReceiver } from './webhook-receiver.ts';
 
-const receiver = new Receiver();
+const receiver = new WebhookReceiver();
 let redis: FoundRedis;
 let stack: TestStack;
 

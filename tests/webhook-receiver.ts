@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { verifyWebhook } from '@sandman/client/webhooks';
-import { waitFor } from '@sandman/testing';
+import { waitFor } from '@sandman/sandbox';
 import { Webhook } from 'standardwebhooks';
 import { expect } from 'vitest';
-import type { View } from './stack.ts';
+import type { SessionBody } from './stack.ts';
 
 /** The receiver's secret, new in each run. */
 export const SECRET = `whsec_${randomBytes(32).toString('base64')}`;
@@ -18,7 +18,7 @@ interface Delivery {
   readonly id: string;
   readonly type: string;
   readonly timestamp: string;
-  readonly session: View;
+  readonly session: SessionBody;
   readonly cause: string | undefined;
 }
 
@@ -29,14 +29,14 @@ interface Refusal {
 }
 
 /** The HTTP status to answer with; null leaves the request unanswered. */
-type Answer = () => number | null;
+type AnswerStatus = () => number | null;
 
 /** Receives webhooks. Checks the signature of each with the public library and with the client's `verifyWebhook`. */
-export class Receiver {
+export class WebhookReceiver {
   /** The answer for each session that has no entry in `answers`. */
-  answer: Answer = () => 204;
+  answer: AnswerStatus = () => 204;
   /** Answers by uuid. */
-  readonly answers = new Map<string, Answer>();
+  readonly answers = new Map<string, AnswerStatus>();
   readonly refused: Refusal[] = [];
   readonly unanswered: Refusal[] = [];
   /** What was wrong with each request whose signature or body is invalid. */
@@ -64,7 +64,7 @@ export class Receiver {
       const event = new Webhook(SECRET).verify(body, headers as Record<string, string>) as {
         type: string;
         timestamp: string;
-        data: { session: View; cause?: string };
+        data: { session: SessionBody; cause?: string };
       };
       const { type, timestamp, data } = event;
       expect(verifyWebhook(body, headers, SECRET)).toEqual(event);

@@ -1,11 +1,11 @@
-import { PolicyBook, rebirth, shardTag } from '@sandman/core';
+import { NEW_INTAKE, PolicySet, restoredRecord, shardTag } from '@sandman/core';
+import { type FoundRedis, freePort, redisForTests, startApp, waitFor } from '@sandman/sandbox';
 import { RedisSessionStore } from '@sandman/store';
-import { type FoundRedis, freePort, redisForTests, startApp, waitFor } from '@sandman/testing';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { TestStack } from './stack.ts';
-import { Receiver, SECRET } from './webhook-receiver.ts';
+import { SECRET, WebhookReceiver } from './webhook-receiver.ts';
 
 // The tests of a stack are concurrent, because each waits for a session of its own.
 vi.setConfig({ maxConcurrency: 20 });
@@ -18,11 +18,12 @@ beforeAll(async () => {
 afterAll(() => redis?.stop());
 
 /** Starts a stack for the tests of a suite, and a receiver of its webhooks. */
-function useStack(workers: number): { readonly receiver: Receiver; readonly stack: TestStack } {
-  const receiver = new Receiver();
+function useStack(workers: number): { readonly receiver: WebhookReceiver; readonly stack: TestStack } {
+  const receiver = new WebhookReceiver();
   let stack: TestStack;
   beforeAll(async () => {
-    stack = new TestStack(redis.url, { WEBHOOK_URL: await receiver.start(), WEBHOOK_SECRET: SECRET, SLEEP_WARNING: '1500ms' });
+    const WEBHOOK_URL = await receiver.start();
+    stack = new TestStack(redis.url, { WEBHOOK_URL, WEBHOOK_SECRET: SECRET, SLEEP_WARNING: '1500ms', DELETE_WARNING: '1s' });
     await stack.start({ workers });
   });
   afterAll(async () => {
@@ -93,16 +94,15 @@ describe.concurrent('a stack that many sessions share', () => {
   it('the status that a session has when it comes back from the ledger is not delivered', async () => {
     const { stack } = on;
     const store = new RedisSessionStore(client, { prefix: stack.prefix, shards: 1, slack: 1 });
-    const policy = new PolicyBook().default;
+    const policy = new PolicySet().default;
     for (const [uuid, status] of [
       ['sleeper1', 'sleeping'],
       ['awake001', 'active'],
     ] as const) {
       await stack.sim('POST', '/sim/pods', { uuid, userId: 'returned', replicas: status === 'active' ? 1 : 0 });
       const { now } = await store.read(uuid);
-      const past = { userId: 'returned', workspaceUrl: '', policy, status, createdAt: now, lastActivity: now, sleptAt: null };
-      const ingest = { beat: 0, floor: 0, lost: 0, rewound: 0, warning: 0 };
-      const patch = rebirth(past, status === 'active' ? 'unread' : 'asleep', { now, ingest, doubt: 60_000, outage: 0 });
+      const past = { userId: 'returned', workspaceUrl: '', policy, status, createdAt: now, lastActivity: now, sleptAt: null, keepUntil: 0 };
+      const patch = restoredRecord(past, status === 'active' ? 'unread' : 'asleep', { now, intake: NEW_INTAKE, doubt: 60_000, outage: 0 });
       await store.commit(uuid, null, { patch, alarms: true });
     }
     await stack.until('awake001', 'active');
@@ -174,6 +174,33 @@ describe.concurrent('a stack that many sessions share', () => {
     expect(await metricsOf(stack)).toMatch(/\{type="session.sleep-warning",outcome="void"} 1\n/);
     expect(receiver.deliveriesOf(uuid)).toEqual([]);
     expect(receiver.refusedOf(uuid)).toEqual(refused);
+  });
+
+  it('a warning comes DELETE_WARNING before an idle delete, once, with when it will be', async () => {
+    const { stack } = on;
+    const { uuid } = await stack.create('forgotten', { sleepAfter: '200ms', deleteAfter: '3s' });
+    await stack.until(uuid, 'sleeping');
+    const { deleteAt } = (await stack.call('GET', `/v1/sessions/${uuid}`)).body;
+    const all = await receiver.untilDelivered(uuid, 'session.slept', 'session.delete-warning', 'session.deleted');
+    expect(all.map(({ type }) => type)).toEqual(['session.slept', 'session.delete-warning', 'session.deleted']);
+    expect(all[1]).toMatchObject({ session: { deleteAt, status: 'sleeping' }, cause: undefined });
+    const ahead = Date.parse(deleteAt!) - all[1]!.at;
+    expect(ahead).toBeLessThanOrEqual(1_010);
+    expect(ahead).toBeGreaterThan(500);
+  });
+
+  it('a user who comes back after that warning is warned again before the next delete; a requested delete has no warning', async () => {
+    const { stack } = on;
+    const { uuid } = await stack.create('reminded', { sleepAfter: '200ms', deleteAfter: '3s' });
+    await receiver.untilDelivered(uuid, 'session.slept', 'session.delete-warning');
+    await stack.ping(uuid);
+    const types = ['session.slept', 'session.delete-warning', 'session.woken', 'session.slept', 'session.delete-warning'] as const;
+    const all = await receiver.untilDelivered(uuid, ...types);
+    expect(all.map(({ type }) => type)).toEqual(types);
+    await stack.call('DELETE', `/v1/sessions/${uuid}?grace=1500ms`);
+    const ended = await receiver.untilDelivered(uuid, ...types, 'session.deleted');
+    expect(ended.at(-1)).toMatchObject({ type: 'session.deleted', cause: 'manual' });
+    expect(ended).toHaveLength(types.length + 1);
   });
 
   it('there is no warning where the policy is shorter than twice SLEEP_WARNING', async () => {
@@ -269,6 +296,7 @@ describe.concurrent('the environment', () => {
     [{ WEBHOOK_URL: 'http://user:password@127.0.0.1:1/x', WEBHOOK_SECRET: SECRET }, 'WEBHOOK_URL is malformed'],
     [{ WEBHOOK_URL: 'ftp://127.0.0.1/x', WEBHOOK_SECRET: SECRET }, 'WEBHOOK_URL is malformed'],
     [{ SLEEP_WARNING: 'soon' }, 'SLEEP_WARNING is malformed'],
+    [{ DELETE_WARNING: 'soon' }, 'DELETE_WARNING is malformed'],
   ])('%j ends it with 2 and one line', async (env, line) => {
     const { code, stderr } = await start(env);
     expect(code).toBe(2);

@@ -6,7 +6,7 @@ const attackers = Number(ATTACKERS);
 const uuids = UUIDS.split(',');
 
 /** The delay before a closed connection is opened again, in ms. */
-const AGAIN_MS = 1_000;
+const RECONNECT_MS = 1_000;
 const TICK_MS = 100;
 const PIPELINED_BYTES_PER_SECOND = 218_000;
 const MEGABYTE = 1_048_576;
@@ -14,7 +14,7 @@ const MEGABYTE = 1_048_576;
 const HEAD = `host: sandman\r\nx-api-key: ${API_KEY}\r\ncontent-type: application/json\r\n`;
 
 /** Keeps a connection open and calls `use` each time it is established. The function that `use` returns stops its work. */
-function keep(use: (socket: Socket) => () => void): void {
+function keepConnected(use: (socket: Socket) => () => void): void {
   const socket = connect(Number(PORT), '127.0.0.1');
   let stop = () => {};
   socket.once('connect', () => {
@@ -23,7 +23,7 @@ function keep(use: (socket: Socket) => () => void): void {
   socket.on('error', () => {});
   socket.once('close', () => {
     stop();
-    setTimeout(keep, AGAIN_MS, use);
+    setTimeout(keepConnected, RECONNECT_MS, use);
   });
   socket.resume();
 }
@@ -37,23 +37,23 @@ function post(path: string, body: string): string {
   return `POST ${path} HTTP/1.1\r\n${HEAD}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-const ATTACKS: Record<string, (index: number) => void> = {
+const ATTACK_FUNCTIONS: Record<string, (index: number) => void> = {
   /** Sends requests without a key and waits for no answer. */
   pipeline: () =>
-    keep((socket) => {
+    keepConnected((socket) => {
       const request = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
       return every(TICK_MS, () => socket.write(request.repeat(PIPELINED_BYTES_PER_SECOND / (1_000 / TICK_MS) / request.length)));
     }),
   /** Sends a body without a key, a byte a second. */
   drip: () =>
-    keep((socket) => {
+    keepConnected((socket) => {
       socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n');
       return every(1_000, () => socket.write('1\r\n \r\n'));
     }),
   /** Sends full batches (1,000 events) for one user, each as soon as the one before is answered. */
   batch: () => {
     const request = post('/v1/activity', JSON.stringify({ events: Array.from({ length: 1_000 }, () => ({ userId: 'many' })) }));
-    keep((socket) => {
+    keepConnected((socket) => {
       socket.write(request);
       socket.on('data', () => socket.write(request));
       return () => {};
@@ -61,7 +61,7 @@ const ATTACKS: Record<string, (index: number) => void> = {
   },
   /** Sends a chat message of 1 MB, which is never answered. */
   chat: (index) =>
-    keep((socket) => {
+    keepConnected((socket) => {
       socket.write(post(`/v1/sessions/${uuids[index % uuids.length]}/chat`, JSON.stringify({ message: 'x'.repeat(MEGABYTE - 100) })));
       return () => {};
     }),
@@ -69,10 +69,10 @@ const ATTACKS: Record<string, (index: number) => void> = {
   wait: (index) => {
     const socket = connect(Number(PORT), '127.0.0.1', () => {
       socket.write(post(`/v1/sessions/${uuids[index % uuids.length]}/wake?wait=120s`, ''));
-      setTimeout(() => socket.destroy(), AGAIN_MS);
+      setTimeout(() => socket.destroy(), RECONNECT_MS);
     });
     socket.on('error', () => {});
   },
 };
 
-for (let index = 0; index < attackers; index++) ATTACKS[ATTACK]?.(index);
+for (let index = 0; index < attackers; index++) ATTACK_FUNCTIONS[ATTACK]?.(index);

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type RedisServer, startEntry, startRedis } from '@sandman/testing';
+import { type RedisServer, startEntry, startRedis } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { Agent, request } from 'undici';
 import type { Benchmark, Context } from './benchmark.ts';
 import { type Figure, figure, interleave } from './figures.ts';
-import { API_KEY, type Running, runSandman } from './processes.ts';
+import { API_KEY, type BenchProcess, runSandman } from './processes.ts';
 
 interface Attack {
   readonly attack: string;
@@ -27,11 +27,11 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 const HEAP_MB = 256;
 /** Pings per second that the other callers send, and after how many ms they give up on an answer. */
 const PINGS_PER_SECOND = 200;
-const PATIENCE_MS = 5_000;
+const PING_TIMEOUT_MS = 5_000;
 const SESSIONS = 300;
 const POLL_MS = 100;
 /** The attack begins at most this long before the measurement, in ms. */
-const LEAD_MS = 2_000;
+const ATTACK_LEAD_MS = 2_000;
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
@@ -64,10 +64,10 @@ function watchHeartbeat(redis: Redis, prefix: string) {
   let over = false;
   const done = (async () => {
     while (!over) {
-      const beat = Number(await redis.hget(`{${prefix}:0}:ingest`, 'beat'));
+      const heartbeat = Number(await redis.hget(`{${prefix}:0}:ingest`, 'beat'));
       const [seconds, micros] = await redis.time();
-      if (beat > 0) longest = Math.max(longest, Number(seconds) * 1_000 + Number(micros) / 1_000 - beat);
-      last = beat;
+      if (heartbeat > 0) longest = Math.max(longest, Number(seconds) * 1_000 + Number(micros) / 1_000 - heartbeat);
+      last = heartbeat;
       await pause(POLL_MS);
     }
   })();
@@ -90,7 +90,7 @@ async function steadyPings(url: string, uuids: readonly string[], seconds: numbe
         method: 'POST',
         headers: { 'x-api-key': API_KEY },
         dispatcher: agent,
-        signal: AbortSignal.timeout(PATIENCE_MS),
+        signal: AbortSignal.timeout(PING_TIMEOUT_MS),
       });
       await answer.body.dump();
       if (answer.statusCode !== 202) refused += 1;
@@ -111,7 +111,7 @@ async function steadyPings(url: string, uuids: readonly string[], seconds: numbe
   return { p99: took[Math.floor(0.99 * took.length)]!, refused: (100 * refused) / took.length };
 }
 
-async function adopt(api: Running, uuid: string, userId: string): Promise<void> {
+async function adopt(api: BenchProcess, uuid: string, userId: string): Promise<void> {
   const answer = await request(`${api.url}/v1/sessions/${uuid}`, {
     method: 'PUT',
     headers: { 'x-api-key': API_KEY, 'content-type': 'application/json' },
@@ -121,7 +121,7 @@ async function adopt(api: Running, uuid: string, userId: string): Promise<void> 
   if (answer.statusCode !== 201) throw new Error(`PUT answered ${answer.statusCode}`);
 }
 
-async function under({ attack, attackers }: Attack, server: RedisServer, prefix: string, seconds: number) {
+async function measureAttack({ attack, attackers }: Attack, server: RedisServer, prefix: string, seconds: number) {
   const sessionManager = await startHangingSessionManager();
   const settings = { redisUrl: server.url, prefix, sessionManager: sessionManager.url };
   const api = await runSandman('api', { ...settings, env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` } });
@@ -140,7 +140,7 @@ async function under({ attack, attackers }: Attack, server: RedisServer, prefix:
     const attacker = startEntry(new URL('./attacker.ts', import.meta.url), {
       ...{ ATTACK: attack, ATTACKERS: `${attackers}`, PORT: new URL(api.url).port, API_KEY, UUIDS: uuids.join() },
     });
-    await pause(Math.min(LEAD_MS, 1_000 * seconds));
+    await pause(Math.min(ATTACK_LEAD_MS, 1_000 * seconds));
     const stopWatching = watchHeartbeat(redis, prefix);
     const before = await commands();
     const from = performance.now();
@@ -168,12 +168,12 @@ export const attacks: Benchmark = {
       const measured = await interleave(names, rounds, async (name, round) => {
         stages += 1;
         const { attack, attackers } = ATTACKS[name]!;
-        const found = await under({ attack, attackers: Math.min(attackers, 5 * small) }, server, `attack-${stages}`, seconds);
+        const found = await measureAttack({ attack, attackers: Math.min(attackers, 5 * small) }, server, `attack-${stages}`, seconds);
         progress(`${name}, round ${round + 1} of ${rounds}: p99 ${Math.round(found.p99)} ms, ${found.refused.toFixed(1)} % refused`);
         return found;
       });
       return names.flatMap((group) => {
-        const of = (what: string, unit: string, key: keyof Awaited<ReturnType<typeof under>>) =>
+        const of = (what: string, unit: string, key: keyof Awaited<ReturnType<typeof measureAttack>>) =>
           figure(
             group,
             what,

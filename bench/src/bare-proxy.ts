@@ -3,7 +3,7 @@ import { readEnv } from '@sandman/runtime';
 import Fastify from 'fastify';
 import { Redis } from 'ioredis';
 import { Agent } from 'undici';
-import { TOUCH, touchOf } from './touch.ts';
+import { TOUCH_SCRIPT, touchArguments } from './touch.ts';
 
 // The upper limit that Fastify, Redis and undici set: no key, no schema, no metrics, one EVALSHA of the script that a chat's
 // activity runs, and the answer streamed back.
@@ -14,7 +14,7 @@ const agent = new Agent();
 const app = Fastify();
 app.post('/v1/sessions/:uuid/chat', async (request, reply) => {
   const { uuid } = request.params as { uuid: string };
-  await redis.evalsha(...touchOf(env.KEY_PREFIX, uuid));
+  await redis.evalsha(...touchArguments(env.KEY_PREFIX, uuid));
   const { statusCode, headers, body } = await agent.request({
     origin: env.SESSION_MANAGER_URL,
     path: `/session/${uuid}/chat`,
@@ -26,5 +26,5 @@ app.post('/v1/sessions/:uuid/chat', async (request, reply) => {
 });
 app.get('/readyz', () => 'ok');
 await once(redis, 'ready');
-await redis.script('LOAD', TOUCH);
+await redis.script('LOAD', TOUCH_SCRIPT);
 await app.listen({ host: env.HOST, port: env.PORT });

@@ -1,8 +1,8 @@
 import { type Benchmark, type Context, shownSize } from './benchmark.ts';
 import { type Figure, figure, interleave, ratio } from './figures.ts';
-import { type Fleet, Turns } from './fleet.ts';
+import { type BenchFleet, SessionCycle } from './fleet.ts';
 import { sendBatches } from './load.ts';
-import { API_KEY, type Running, runEntry, runSandman } from './processes.ts';
+import { API_KEY, type BenchProcess, runEntry, runSandman } from './processes.ts';
 
 const FLOOR = 'the script pipelined through ioredis';
 const SANDMAN = 'batched events';
@@ -14,13 +14,13 @@ export interface Batches {
   stop(): Promise<void>;
 }
 
-export async function startBatches({ redis, prefix, size }: Fleet): Promise<Batches> {
-  const api: Running = await runSandman('api', { redisUrl: redis.url, prefix });
-  const turns = new Turns(size);
+export async function startBatches({ redis, prefix, size }: BenchFleet): Promise<Batches> {
+  const api: BenchProcess = await runSandman('api', { redisUrl: redis.url, prefix });
+  const turns = new SessionCycle(size);
   return { name: SANDMAN, measure: (seconds) => sendBatches(api.url, API_KEY, seconds, turns.next), stop: api.stop };
 }
 
-async function startPipeline({ redis, prefix, size }: Fleet): Promise<Batches> {
+async function startPipeline({ redis, prefix, size }: BenchFleet): Promise<Batches> {
   const floor = await runEntry('pipelined', { redisUrl: redis.url, prefix, env: { BENCH_SIZE: `${size}` } });
   const measure = async (seconds: number) => Number(await (await fetch(`${floor.url}/${seconds}`)).text());
   return { name: FLOOR, measure, stop: floor.stop };
@@ -31,7 +31,7 @@ export const batches: Benchmark = {
   about: 'POST /v1/activity, 1,000 events a call, beside the same script pipelined straight through ioredis',
   async run(context: Context): Promise<Figure[]> {
     const { rounds, seconds, small } = context.scale;
-    const fleet = await context.fleets.of(small, context);
+    const fleet = await context.fleets.get(small, context);
     const group = shownSize(small);
     const contestants = [await startPipeline(fleet), await startBatches(fleet)];
     try {

@@ -1,5 +1,5 @@
 import type { Figure } from './figures.ts';
-import type { Fleets, Watched } from './fleet.ts';
+import type { FleetCache, ProgressReporter } from './fleet.ts';
 
 /** The size of a run. */
 export interface Scale {
@@ -15,9 +15,9 @@ export interface Scale {
   readonly scan: number;
 }
 
-export interface Context extends Watched {
+export interface Context extends ProgressReporter {
   readonly scale: Scale;
-  readonly fleets: Fleets;
+  readonly fleets: FleetCache;
 }
 
 export interface Benchmark {

@@ -1,27 +1,27 @@
-import { freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/testing';
+import { freePort, type RedisServer, startApp, startRedis, waitFor } from '@sandman/sandbox';
 import type { Benchmark, Context } from './benchmark.ts';
 import { type Figure, figure, interleave } from './figures.ts';
-import { API_KEY, type Running, runSandman } from './processes.ts';
+import { API_KEY, type BenchProcess, runSandman } from './processes.ts';
 
 /** The most sessions in a round, and how many of them have pods for which every call is answered 500. */
 const SESSIONS = 1_000;
 const BROKEN = ['0', '5', '30', '300'] as const;
 /** Users who return, and sessions that fall due, per second. */
-const PER_SECOND = 20;
+const RETURNS_PER_SECOND = 20;
 /** How long a session is idle until it is due, in ms. */
 const IDLE_MS = 2_000;
 const AT_ONCE = 20;
 /** The longest outage, in ms; the length of each alternating outage and recovery, in ms; the most alternations. */
 const DOWN_MS = 10_000;
 const TURN_MS = 2_000;
-const TURNS = 5;
-const LATEST_MS = 60_000;
+const MOST_TURNS = 5;
+const TIMEOUT_MS = 60_000;
 const SIM_KEY = 'bench-session-manager-key';
 
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, ms)));
 
 /** @throws Error on an answer that is not 2xx */
-async function ask<T>(url: string, key: string, method: string, body: unknown): Promise<T> {
+async function requestJson<T>(url: string, key: string, method: string, body: unknown): Promise<T> {
   const answer = await fetch(url, {
     method,
     headers: { 'x-api-key': key, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
@@ -32,31 +32,31 @@ async function ask<T>(url: string, key: string, method: string, body: unknown): 
 }
 
 /** Starts an API, two workers, and a simulated session-manager whose pods can be broken. */
-class Stage {
-  readonly #api: Running;
-  readonly #running: readonly Running[];
+class BrokenPodsTestbed {
+  readonly #api: BenchProcess;
+  readonly #running: readonly BenchProcess[];
   readonly #sim: string;
   readonly #stopSim: () => Promise<void>;
 
-  private constructor(sim: string, stopSim: () => Promise<void>, running: readonly Running[]) {
-    [this.#api] = running as [Running];
+  private constructor(sim: string, stopSim: () => Promise<void>, running: readonly BenchProcess[]) {
+    [this.#api] = running as [BenchProcess];
     this.#running = running;
     this.#sim = sim;
     this.#stopSim = stopSim;
   }
 
-  static async open(redis: RedisServer, prefix: string): Promise<Stage> {
+  static async open(redis: RedisServer, prefix: string): Promise<BrokenPodsTestbed> {
     const port = await freePort();
     const sim = `http://127.0.0.1:${port}`;
     const app = startApp('session-manager-sim', { HOST: '127.0.0.1', SIM_PORT: `${port}`, SIM_API_KEY: SIM_KEY });
-    await waitFor('the session-manager is up', async () => (await fetch(`${sim}/healthz`).catch(() => null))?.ok, LATEST_MS);
+    await waitFor('the session-manager is up', async () => (await fetch(`${sim}/healthz`).catch(() => null))?.ok, TIMEOUT_MS);
     const settings = { redisUrl: redis.url, prefix, sessionManager: sim, env: { SESSION_MANAGER_API_KEY: SIM_KEY } };
     const running = await Promise.all([runSandman('api', settings), runSandman('worker', settings), runSandman('worker', settings)]);
     const stopSim = async () => {
       app.kill('SIGKILL');
       await app.exited;
     };
-    return new Stage(sim, stopSim, running);
+    return new BrokenPodsTestbed(sim, stopSim, running);
   }
 
   async close(): Promise<void> {
@@ -64,11 +64,11 @@ class Stage {
   }
 
   call<T = { uuid: string; sleepAt: string }>(method: string, path: string, body?: unknown): Promise<T> {
-    return ask(`${this.#api.url}/v1${path}`, API_KEY, method, body);
+    return requestJson(`${this.#api.url}/v1${path}`, API_KEY, method, body);
   }
 
   sim<T>(method: string, path: string, body?: unknown): Promise<T> {
-    return ask(this.#sim + path, SIM_KEY, method, body);
+    return requestJson(this.#sim + path, SIM_KEY, method, body);
   }
 
   /** Returns when each session was last put to sleep, in ms. */
@@ -78,7 +78,7 @@ class Stage {
   }
 }
 
-async function each<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {
+async function forEachConcurrently<T>(items: readonly T[], run: (item: T) => Promise<unknown>): Promise<void> {
   const left = items.values();
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
@@ -90,47 +90,47 @@ async function each<T>(items: readonly T[], run: (item: T) => Promise<unknown>):
 const p99 = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(0.99 * values.length)]!;
 
 /** Creates sessions and puts them to sleep. */
-async function asleep(stage: Stage, count: number): Promise<string[]> {
+async function createSleeping(stage: BrokenPodsTestbed, count: number): Promise<string[]> {
   const uuids: string[] = [];
-  await each(Array.from({ length: count }), async () => {
+  await forEachConcurrently(Array.from({ length: count }), async () => {
     const { uuid } = await stage.call('POST', '/sessions', { userId: 'ada', policy: 'conservative' });
     await stage.call('POST', `/sessions/${uuid}/sleep`);
     uuids.push(uuid);
   });
-  await waitFor('all sleep', async () => (await stage.sleeps()).size >= count, LATEST_MS);
+  await waitFor('all sleep', async () => (await stage.sleeps()).size >= count, TIMEOUT_MS);
   return uuids;
 }
 
-async function wake(stage: Stage, uuid: string): Promise<number> {
+async function measureWake(stage: BrokenPodsTestbed, uuid: string): Promise<number> {
   const from = performance.now();
   await stage.call('POST', `/sessions/${uuid}/wake?wait=60s`);
   return performance.now() - from;
 }
 
 /** Measures how long live users wait and how late live sessions fall asleep (p99, ms) while `broken` pods fail. */
-async function beside(redis: RedisServer, broken: number, sessions: number, prefix: string, seconds: number) {
-  const stage = await Stage.open(redis, prefix);
+async function besideBrokenPods(redis: RedisServer, broken: number, sessions: number, prefix: string, seconds: number) {
+  const stage = await BrokenPodsTestbed.open(redis, prefix);
   try {
-    const samples = seconds * PER_SECOND;
-    const sleepers = await asleep(stage, samples);
+    const samples = seconds * RETURNS_PER_SECOND;
+    const sleepers = await createSleeping(stage, samples);
     const others: string[] = [];
-    await each(Array.from({ length: Math.max(samples + broken, sessions - samples) }), async () => {
+    await forEachConcurrently(Array.from({ length: Math.max(samples + broken, sessions - samples) }), async () => {
       others.push((await stage.call('POST', '/sessions', { userId: 'bob', policy: 'conservative' })).uuid);
     });
     const dead = others.splice(0, broken);
-    await each(dead, (uuid) => stage.sim('POST', '/sim/faults', { uuid, fault: { status: 500 } }));
-    await each(dead, (uuid) => stage.call('POST', `/sessions/${uuid}/sleep`));
+    await forEachConcurrently(dead, (uuid) => stage.sim('POST', '/sim/faults', { uuid, fault: { status: 500 } }));
+    await forEachConcurrently(dead, (uuid) => stage.call('POST', `/sessions/${uuid}/sleep`));
     await pause(5_000);
     const waits: Promise<number>[] = [];
     const due = new Map<string, number>();
     const from = performance.now();
     for (let i = 0; i < samples; i++) {
-      waits.push(wake(stage, sleepers[i]!));
+      waits.push(measureWake(stage, sleepers[i]!));
       const uuid = others[i]!;
       await stage.call('POST', `/sessions/${uuid}/activity`);
       const { sleepAt } = await stage.call('PATCH', `/sessions/${uuid}`, { policy: { sleepAfter: `${IDLE_MS}ms`, deleteAfter: 'never' } });
       due.set(uuid, Date.parse(sleepAt));
-      await pause(from + ((i + 1) * 1_000) / PER_SECOND - performance.now());
+      await pause(from + ((i + 1) * 1_000) / RETURNS_PER_SECOND - performance.now());
     }
     const woken = await Promise.all(waits);
     const slept = await waitFor(
@@ -139,7 +139,7 @@ async function beside(redis: RedisServer, broken: number, sessions: number, pref
         const sleeps = await stage.sleeps();
         return [...due.keys()].every((uuid) => sleeps.has(uuid)) ? sleeps : null;
       },
-      LATEST_MS + IDLE_MS,
+      TIMEOUT_MS + IDLE_MS,
     );
     return { wake: p99(woken), late: p99([...due].map(([uuid, at]) => slept.get(uuid)! - at)) };
   } finally {
@@ -149,11 +149,11 @@ async function beside(redis: RedisServer, broken: number, sessions: number, pref
 
 /** Measures how long after the end of an outage the last waiting user is served, in ms. */
 async function afterOutage(redis: RedisServer, prefix: string, down: number): Promise<number> {
-  const stage = await Stage.open(redis, prefix);
+  const stage = await BrokenPodsTestbed.open(redis, prefix);
   try {
-    const sleepers = await asleep(stage, 100);
+    const sleepers = await createSleeping(stage, 100);
     const { id } = await stage.sim<{ id: number }>('POST', '/sim/faults', { fault: { status: 503 } });
-    const waits = sleepers.map((uuid) => wake(stage, uuid));
+    const waits = sleepers.map((uuid) => measureWake(stage, uuid));
     const from = performance.now();
     await pause(down);
     await stage.sim('DELETE', `/sim/faults/${id}`);
@@ -165,17 +165,17 @@ async function afterOutage(redis: RedisServer, prefix: string, down: number): Pr
 }
 
 /** Measures how long users wait (p99, ms) while the session-manager is down for 2 s and up for 2 s in turn. */
-async function comingAndGoing(redis: RedisServer, prefix: string, turns: number): Promise<number> {
-  const stage = await Stage.open(redis, prefix);
+async function whileFlapping(redis: RedisServer, prefix: string, turns: number): Promise<number> {
+  const stage = await BrokenPodsTestbed.open(redis, prefix);
   try {
-    const sleepers = await asleep(stage, 100);
+    const sleepers = await createSleeping(stage, 100);
     const waits: Promise<number>[] = [];
     for (let turn = 0; turn < turns; turn++) {
       const { id } = await stage.sim<{ id: number }>('POST', '/sim/faults', { fault: { status: 503 } });
-      for (const uuid of sleepers.splice(0, 10)) waits.push(wake(stage, uuid));
+      for (const uuid of sleepers.splice(0, 10)) waits.push(measureWake(stage, uuid));
       await pause(TURN_MS);
       await stage.sim('DELETE', `/sim/faults/${id}`);
-      for (const uuid of sleepers.splice(0, 10)) waits.push(wake(stage, uuid));
+      for (const uuid of sleepers.splice(0, 10)) waits.push(measureWake(stage, uuid));
       await pause(TURN_MS);
     }
     return p99(await Promise.all(waits));
@@ -196,7 +196,7 @@ export const brokenPods: Benchmark = {
       let stages = 0;
       const prefix = () => `broken-${++stages}`;
       const measured = await interleave(counts, rounds, async (count, round) => {
-        const found = await beside(redis, Number(count), sessions, prefix(), seconds);
+        const found = await besideBrokenPods(redis, Number(count), sessions, prefix(), seconds);
         progress(
           `${count} broken, round ${round + 1} of ${rounds}: wakes ${Math.round(found.wake)} ms, sleeps ${Math.round(found.late)} ms late`,
         );
@@ -206,7 +206,7 @@ export const brokenPods: Benchmark = {
       const turns: number[] = [];
       for (let round = 0; round < rounds; round++) {
         back.push(await afterOutage(redis, prefix(), down));
-        turns.push(await comingAndGoing(redis, prefix(), Math.min(TURNS, seconds)));
+        turns.push(await whileFlapping(redis, prefix(), Math.min(MOST_TURNS, seconds)));
         progress(`round ${round + 1} of ${rounds}: down ${Math.round(back.at(-1)!)} ms, coming and going ${Math.round(turns.at(-1)!)} ms`);
       }
       return [

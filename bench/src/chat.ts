@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { startRedis } from '@sandman/testing';
+import { startRedis } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { Agent } from 'undici';
+import { alarmsWith } from './alarm-strategies.ts';
 import type { Benchmark, Context } from './benchmark.ts';
 import { type Figure, figure, interleave } from './figures.ts';
-import { fillFleet, Turns } from './fleet.ts';
-import { API_KEY, type Running, runEntry, runSandman } from './processes.ts';
-import { alarmsOf } from './ways.ts';
+import { fillFleet, SessionCycle } from './fleet.ts';
+import { API_KEY, type BenchProcess, runEntry, runSandman } from './processes.ts';
 
 const DIRECT = 'the session-manager itself';
 const PROXY = 'through Sandman';
@@ -16,13 +16,13 @@ type Name = typeof DIRECT | typeof FLOOR | typeof PROXY;
 const GROUP = 'chat';
 const SESSIONS = 1_000;
 /** Calls per second: about what single users send one after the other. Measures latency, not load. */
-const PER_SECOND = 100;
+const CALLS_PER_SECOND = 100;
 const STREAMED_MB = 100;
 const SAMPLE_MS = 10;
 
 const agent = new Agent({ connections: 8 });
 
-async function chat(origin: string, path: string, message: unknown): Promise<number> {
+async function sendChat(origin: string, path: string, message: unknown): Promise<number> {
   const { statusCode, body } = await agent.request({
     origin,
     path,
@@ -40,33 +40,33 @@ async function chat(origin: string, path: string, message: unknown): Promise<num
 async function latencies(seconds: number, call: () => Promise<unknown>): Promise<number[]> {
   const took: number[] = [];
   const running: Promise<void>[] = [];
-  for (let i = 0; i < seconds * PER_SECOND; i++) {
+  for (let i = 0; i < seconds * CALLS_PER_SECOND; i++) {
     const from = performance.now();
     running.push(
       call().then(() => {
         took.push(performance.now() - from);
       }),
     );
-    await new Promise((resolve) => setTimeout(resolve, 1_000 / PER_SECOND));
+    await new Promise((resolve) => setTimeout(resolve, 1_000 / CALLS_PER_SECOND));
   }
   await Promise.all(running);
   return took.sort((a, b) => a - b);
 }
 
-function memoryOf({ pid }: Running): number {
+function memoryOf({ pid }: BenchProcess): number {
   const kilobytes = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
   return kilobytes / 1_024;
 }
 
 /** Measures by how many MB the process grows while an answer streams through it, and how long that takes in s. */
-async function stream(api: Running, path: string): Promise<{ grown: number; took: number }> {
+async function measureStream(api: BenchProcess, path: string): Promise<{ grown: number; took: number }> {
   const before = memoryOf(api);
   let most = before;
   const watch = setInterval(() => {
     most = Math.max(most, memoryOf(api));
   }, SAMPLE_MS);
   const from = performance.now();
-  const bytes = await chat(api.url, `/v1${path}`, { megabytes: STREAMED_MB });
+  const bytes = await sendChat(api.url, `/v1${path}`, { megabytes: STREAMED_MB });
   clearInterval(watch);
   if (bytes !== STREAMED_MB * 1_048_576) throw new Error(`${bytes} bytes came, not ${STREAMED_MB} MB`);
   return { grown: most - before, took: (performance.now() - from) / 1_000 };
@@ -78,9 +78,9 @@ export const chats: Benchmark = {
   async run(context: Context): Promise<Figure[]> {
     const { rounds, seconds } = context.scale;
     const redis = await startRedis();
-    const running: Running[] = [];
+    const running: BenchProcess[] = [];
     const connection = new Redis(redis.url, { enableAutoPipelining: true });
-    const alarms = alarmsOf(null, connection, GROUP);
+    const alarms = alarmsWith(null, connection, GROUP);
     try {
       await fillFleet(connection, GROUP, alarms, SESSIONS, context);
       await fillFleet(connection, FLOOR_PREFIX, alarms, SESSIONS, context);
@@ -88,11 +88,11 @@ export const chats: Benchmark = {
       const api = await runSandman('api', { redisUrl: redis.url, prefix: GROUP, sessionManager: sessionManager.url });
       const bare = await runEntry('bare-proxy', { redisUrl: redis.url, prefix: FLOOR_PREFIX, sessionManager: sessionManager.url });
       running.push(sessionManager, api, bare);
-      const turns = new Turns(SESSIONS);
+      const turns = new SessionCycle(SESSIONS);
       const calls = {
-        [DIRECT]: () => chat(sessionManager.url, `/session/${turns.next()}/chat`, 'hello'),
-        [FLOOR]: () => chat(bare.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
-        [PROXY]: () => chat(api.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
+        [DIRECT]: () => sendChat(sessionManager.url, `/session/${turns.next()}/chat`, 'hello'),
+        [FLOOR]: () => sendChat(bare.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
+        [PROXY]: () => sendChat(api.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
       };
       for (const call of Object.values(calls)) await latencies(Math.min(2, seconds), call);
       const took = await interleave([DIRECT, FLOOR, PROXY] as const, rounds, async (name, round) => {
@@ -103,8 +103,8 @@ export const chats: Benchmark = {
       });
       const added = (name: Name, what: 'p50' | 'p99') => took[name].map((one, round) => one[what] - took[DIRECT][round]![what]);
       const of = (name: Name, what: 'p50' | 'p99') => took[name].map((one) => one[what]);
-      const streams: Awaited<ReturnType<typeof stream>>[] = [];
-      for (let round = 0; round < rounds; round++) streams.push(await stream(api, `/sessions/${turns.next()}/chat`));
+      const streams: Awaited<ReturnType<typeof measureStream>>[] = [];
+      for (let round = 0; round < rounds; round++) streams.push(await measureStream(api, `/sessions/${turns.next()}/chat`));
       return [
         ...([DIRECT, FLOOR, PROXY] as const).flatMap((name) =>
           (['p50', 'p99'] as const).map((what) => figure(GROUP, `${name}: ${what}`, 'ms', of(name, what))),

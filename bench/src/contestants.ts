@@ -1,41 +1,48 @@
 import { Redis } from 'ioredis';
+import { type AlarmStrategy, alarmsWith } from './alarm-strategies.ts';
 import type { Context } from './benchmark.ts';
-import { fillFleet, Turns } from './fleet.ts';
-import { type Running, runEntry, runSandman } from './processes.ts';
-import { alarmsOf, type Way } from './ways.ts';
+import { fillFleet, SessionCycle } from './fleet.ts';
+import { type BenchProcess, runEntry, runSandman } from './processes.ts';
 
-/** A way to take pings. */
-export interface Kind {
+/** What is compared: Sandman, the floor, or Sandman's API with another alarm strategy. */
+export interface ContestantKind {
   readonly name: string;
-  /** The floor sets no alarms, Sandman sets its own two, and another way sets one. */
-  readonly how: 'floor' | 'sandman' | Way;
+  /** With each ping the floor moves no alarm, Sandman moves up to two, and a strategy moves one (`ZSET` only notes the time). */
+  readonly how: 'floor' | 'sandman' | AlarmStrategy;
   /** `ALARM_SLACK`, if it differs from the default. */
   readonly slack?: string;
 }
 
 /** A process that takes pings, and the sessions to ping. */
-export interface Contestant extends Pick<Running, 'url' | 'stop'> {
+export interface Contestant extends Pick<BenchProcess, 'url' | 'stop'> {
+  /** Returns the uuid of the session to ping next. */
   readonly next: () => string;
 }
 
-/** @param answer the body that the floor answers with */
-export function startContestant({ how, slack }: Kind, redisUrl: string, prefix: string, answer: string): Promise<Running> {
+/** Starts the process of a contestant. @param answer the body of the floor's answers; the other processes make their own */
+export function startContestant({ how, slack }: ContestantKind, redisUrl: string, prefix: string, answer: string): Promise<BenchProcess> {
   const settings = { redisUrl, prefix };
   if (how === 'floor') return runEntry('floor', { ...settings, env: { BENCH_ANSWER: answer } });
   if (how === 'sandman') return runSandman('api', { ...settings, ...(slack === undefined ? {} : { env: { ALARM_SLACK: slack } }) });
-  return runEntry('api-of-a-way', { ...settings, env: { BENCH_WAY: how } });
+  return runEntry('api-with-strategy', { ...settings, env: { BENCH_WAY: how } });
 }
 
-/** Starts a contestant with a fleet of its own. On shared sessions, each would move the alarms that the next one finds. */
-export async function withOwnFleet(kind: Kind, redisUrl: string, size: number, answer: string, context: Context): Promise<Contestant> {
+/** Fills a fleet for one contestant and starts it. If contestants shared a fleet, each would move alarms of the next one. */
+export async function withOwnFleet(
+  kind: ContestantKind,
+  redisUrl: string,
+  size: number,
+  answer: string,
+  context: Context,
+): Promise<Contestant> {
   const prefix = `bench-${kind.name.replaceAll(/[^a-z0-9]+/gi, '-')}`;
   const redis = new Redis(redisUrl, { enableAutoPipelining: true });
-  const alarms = alarmsOf(kind.how === 'floor' || kind.how === 'sandman' ? null : kind.how, redis, prefix);
+  const alarms = alarmsWith(kind.how === 'floor' || kind.how === 'sandman' ? null : kind.how, redis, prefix);
   try {
     await fillFleet(redis, prefix, alarms, size, context);
   } finally {
     await alarms.close();
     redis.disconnect();
   }
-  return { ...(await startContestant(kind, redisUrl, prefix, answer)), next: new Turns(size).next };
+  return { ...(await startContestant(kind, redisUrl, prefix, answer)), next: new SessionCycle(size).next };
 }

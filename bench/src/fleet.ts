@@ -1,18 +1,19 @@
-import { type AlarmClock, deadlines, type Policy, PolicyBook } from '@sandman/core';
+import { type AlarmClock, deadlines, type Policy, PolicySet } from '@sandman/core';
 import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
+import { system } from '@sandman/runtime';
+import { type RedisServer, startRedis } from '@sandman/sandbox';
 import { RedisSessionStore } from '@sandman/store';
-import { type RedisServer, startRedis } from '@sandman/testing';
 import { type Cluster, Redis } from 'ioredis';
 
 /** Reports the progress of long operations. */
-export interface Watched {
+export interface ProgressReporter {
   readonly progress: (text: string) => void;
 }
 
 /** Sessions that are made concurrently. */
 const AT_ONCE = 500;
-const TOLD_EVERY = 100_000;
+const PROGRESS_EVERY = 100_000;
 /** Coprime to the size of any fleet that is not a multiple of it, so all sessions are visited, in another order than they were made. */
 const STRIDE = 7_919;
 
@@ -22,7 +23,7 @@ export function uuidOf(index: number): string {
 }
 
 /** Visits all sessions of a fleet in turn, then begins again. */
-export class Turns {
+export class SessionCycle {
   readonly #size: number;
   #turn = 0;
 
@@ -41,7 +42,7 @@ export class Turns {
   }
 }
 
-export interface Filling {
+export interface FleetOptions {
   /** The index of the first session. */
   readonly from?: number;
   /** The policy of each session; the default policy if absent. */
@@ -59,15 +60,16 @@ export async function fillFleet(
   prefix: string,
   alarms: AlarmClock,
   size: number,
-  { progress }: Watched,
-  { from = 0, policyOf }: Filling = {},
+  { progress }: ProgressReporter,
+  { from = 0, policyOf }: FleetOptions = {},
 ): Promise<Map<string, number>> {
   const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
-  const policies = new PolicyBook();
+  const policies = new PolicySet();
   const service = new SessionService({
     store,
     alarms,
     policies: unchanging(policies.default),
+    system,
     unarmed(error) {
       throw error;
     },
@@ -85,7 +87,7 @@ export async function fillFleet(
         policy,
       });
       due.set(uuid, deadlines(record).sleepAt ?? 0);
-      if (due.size % TOLD_EVERY === 0) progress(`${due.size.toLocaleString('en')} of ${size.toLocaleString('en')} sessions are made`);
+      if (due.size % PROGRESS_EVERY === 0) progress(`${due.size.toLocaleString('en')} of ${size.toLocaleString('en')} sessions are made`);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, one));
@@ -93,7 +95,7 @@ export async function fillFleet(
 }
 
 /** Idle sessions in a Redis server that holds nothing else. */
-export interface Fleet {
+export interface BenchFleet {
   readonly redis: RedisServer;
   readonly prefix: string;
   readonly size: number;
@@ -101,36 +103,36 @@ export interface Fleet {
   readonly bytes: number;
 }
 
-const PREFIX = 'sandman';
+const FLEET_PREFIX = 'sandman';
 
 async function usedMemory(redis: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
 }
 
 /** Caches the fleets that benchmarks share, because a million sessions take minutes to make. */
-export class Fleets {
-  readonly #made = new Map<number, Promise<Fleet>>();
-  readonly #filling: Filling;
+export class FleetCache {
+  readonly #made = new Map<number, Promise<BenchFleet>>();
+  readonly #filling: FleetOptions;
 
-  constructor(filling: Filling = {}) {
+  constructor(filling: FleetOptions = {}) {
     this.#filling = filling;
   }
 
-  of(size: number, context: Watched): Promise<Fleet> {
+  get(size: number, context: ProgressReporter): Promise<BenchFleet> {
     const made = this.#made.get(size) ?? this.#make(size, context);
     this.#made.set(size, made);
     return made;
   }
 
-  async #make(size: number, context: Watched): Promise<Fleet> {
+  async #make(size: number, context: ProgressReporter): Promise<BenchFleet> {
     context.progress(`a fleet of ${size.toLocaleString('en')} sessions is being made`);
     const server = await startRedis();
     const redis = new Redis(server.url, { enableAutoPipelining: true });
-    const alarms = new AlarmQueues(redis, PREFIX, 1, () => {});
+    const alarms = new AlarmQueues(redis, FLEET_PREFIX, 1, () => {});
     try {
       const before = await usedMemory(redis);
-      await fillFleet(redis, PREFIX, alarms, size, context, this.#filling);
-      return { redis: server, prefix: PREFIX, size, bytes: (await usedMemory(redis)) - before };
+      await fillFleet(redis, FLEET_PREFIX, alarms, size, context, this.#filling);
+      return { redis: server, prefix: FLEET_PREFIX, size, bytes: (await usedMemory(redis)) - before };
     } finally {
       await alarms.close();
       redis.disconnect();

@@ -1,37 +1,37 @@
-import { PolicyBook } from '@sandman/core';
+import { PolicySet } from '@sandman/core';
 import { startBatches } from './batches.ts';
 import { type Benchmark, type Context, shownSize } from './benchmark.ts';
-import { burstOf } from './burst.ts';
+import { measureBurst } from './burst.ts';
 import { startContestant } from './contestants.ts';
 import { type Figure, figure, interleave, ratio } from './figures.ts';
-import { type Fleet, Fleets, Turns } from './fleet.ts';
-import { measure } from './pings.ts';
-import { type Running, runEntry, runSandman } from './processes.ts';
+import { type BenchFleet, FleetCache, SessionCycle } from './fleet.ts';
+import { measurePings } from './pings.ts';
+import { type BenchProcess, runEntry, runSandman } from './processes.ts';
 
-const STILL = 'pings, no moves';
+const NO_MOVES = 'pings, no moves';
 const MOVING = 'pings, each moves both alarms';
 const BATCHES = 'batched events';
 const BURST = 'burst';
 
 /** Keeps sessions awake throughout the run. Only those of the burst may become due, or workers would be busy with others. */
-const LASTING = { ...new PolicyBook().default, name: 'custom', sleepAfter: 4 * 3_600_000 };
+const LASTING_POLICY = { ...new PolicySet().default, name: 'custom', sleepAfter: 4 * 3_600_000 };
 
 /** Prepares one fleet and returns its measurements by name. */
-async function open(
-  fleet: Fleet,
+async function prepareFleet(
+  fleet: BenchFleet,
   context: Context,
   stop: (() => Promise<void>)[],
 ): Promise<Record<string, (round: number) => Promise<number>>> {
   const { seconds, due } = context.scale;
   const { redis, prefix, size } = fleet;
-  const turns = new Turns(size);
-  const keep = <T extends Pick<Running, 'stop'>>(one: T): T => {
+  const turns = new SessionCycle(size);
+  const keep = <T extends Pick<BenchProcess, 'stop'>>(one: T): T => {
     stop.push(one.stop);
     return one;
   };
   const pinged = async (slack: string) => {
     const api = keep(await startContestant({ name: 'Sandman', how: 'sandman', slack }, redis.url, prefix, ''));
-    return async () => (await measure({ url: api.url, next: turns.next }, redis, seconds)).perSecond;
+    return async () => (await measurePings({ url: api.url, next: turns.next }, redis, seconds)).perSecond;
   };
   const batches = keep(await startBatches(fleet));
   const count = Math.min(due, size);
@@ -40,16 +40,16 @@ async function open(
     const sessionManager = await runEntry('session-manager', settings);
     const worker = await runSandman('worker', { ...settings, sessionManager: sessionManager.url });
     try {
-      return await burstOf(redis.url, prefix, size + round * count, count, { ...context, progress: () => {} });
+      return await measureBurst(redis.url, prefix, size + round * count, count, { ...context, progress: () => {} });
     } finally {
       await worker.stop();
       await sessionManager.stop();
     }
   };
-  return { [STILL]: await pinged('100%'), [MOVING]: await pinged('0%'), [BATCHES]: () => batches.measure(seconds), [BURST]: burst };
+  return { [NO_MOVES]: await pinged('100%'), [MOVING]: await pinged('0%'), [BATCHES]: () => batches.measure(seconds), [BURST]: burst };
 }
 
-const UNITS: Readonly<Record<string, string>> = { [STILL]: 'pings/s', [MOVING]: 'pings/s', [BATCHES]: 'events/s', [BURST]: 's' };
+const UNITS: Readonly<Record<string, string>> = { [NO_MOVES]: 'pings/s', [MOVING]: 'pings/s', [BATCHES]: 'events/s', [BURST]: 's' };
 
 export const growth: Benchmark = {
   name: 'growth',
@@ -57,12 +57,12 @@ export const growth: Benchmark = {
   async run(context): Promise<Figure[]> {
     const { large, rounds } = context.scale;
     const sizes = [100, 10, 1].map((part) => Math.round(large / part));
-    const fleets = new Fleets({ policyOf: () => LASTING });
+    const fleets = new FleetCache({ policyOf: () => LASTING_POLICY });
     const stop: (() => Promise<void>)[] = [() => fleets.stop()];
     try {
       const measures = new Map<string, (round: number) => Promise<number>>();
       for (const size of sizes) {
-        const all = await open(await fleets.of(size, context), context, stop);
+        const all = await prepareFleet(await fleets.get(size, context), context, stop);
         for (const [what, run] of Object.entries(all)) measures.set(`${shownSize(size)}: ${what}`, run);
       }
       for (const [name, run] of measures) if (!name.endsWith(BURST)) await run(0);

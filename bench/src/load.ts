@@ -2,7 +2,7 @@ import autocannon from 'autocannon';
 
 const CONNECTIONS = 64;
 
-export interface Load {
+export interface LoadResult {
   readonly perSecond: number;
   /** The duration of a request, in ms. */
   readonly p50: number;
@@ -17,7 +17,7 @@ export interface Load {
  * @param next returns the uuid to ping
  * @throws Error unless all pings are accepted
  */
-export async function ping(url: string, apiKey: string, seconds: number, next: () => string): Promise<Load> {
+export async function sendPings(url: string, apiKey: string, seconds: number, next: () => string): Promise<LoadResult> {
   const startedAt = performance.now();
   const result = await autocannon({
     url,
@@ -39,8 +39,8 @@ export async function ping(url: string, apiKey: string, seconds: number, next: (
 }
 
 /** Events per call, and concurrent calls. */
-const A_CALL = 1_000;
-const CALLS = 4;
+const EVENTS_PER_CALL = 1_000;
+const CONCURRENT_CALLS = 4;
 
 /**
  * Sends batches of events over concurrent loops. Each loop sends its next batch as soon as the one before is answered.
@@ -53,17 +53,17 @@ export async function sendBatches(url: string, apiKey: string, seconds: number, 
   let taken = 0;
   const send = async () => {
     while (performance.now() - from < seconds * 1_000) {
-      const events = Array.from({ length: A_CALL }, () => ({ uuid: next() }));
+      const events = Array.from({ length: EVENTS_PER_CALL }, () => ({ uuid: next() }));
       const answer = await fetch(`${url}/v1/activity`, {
         method: 'POST',
         headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
         body: JSON.stringify({ events }),
       });
       const { accepted } = (await answer.json()) as { accepted?: number };
-      if (accepted !== A_CALL) throw new Error(`${url}: ${answer.status}, ${accepted} of ${A_CALL} events were taken`);
+      if (accepted !== EVENTS_PER_CALL) throw new Error(`${url}: ${answer.status}, ${accepted} of ${EVENTS_PER_CALL} events were taken`);
       taken += accepted;
     }
   };
-  await Promise.all(Array.from({ length: CALLS }, send));
+  await Promise.all(Array.from({ length: CONCURRENT_CALLS }, send));
   return taken / ((performance.now() - from) / 1_000);
 }

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
-import { numberOption, runCommand, WrongArgument } from '@sandman/testing';
+import { parseNumberOption, runCommand, WrongArgument } from '@sandman/sandbox';
 import { attacks } from './attacks.ts';
 import { batches } from './batches.ts';
 import type { Benchmark, Scale } from './benchmark.ts';
 import { brokenPods } from './broken.ts';
 import { burst } from './burst.ts';
 import { chats } from './chat.ts';
-import { Fleets } from './fleet.ts';
+import { FleetCache } from './fleet.ts';
 import { growth } from './growth.ts';
 import { lateness } from './lateness.ts';
 import { memory } from './memory.ts';
@@ -67,18 +67,18 @@ await runCommand(async (args) => {
   const standard = values.smoke ? SMOKE : WHOLE;
   const scale: Scale = {
     ...standard,
-    rounds: numberOption('rounds', values.rounds, { least: 1, most: 100 }) ?? standard.rounds,
-    seconds: numberOption('seconds', values.seconds, { least: 1, most: 600 }) ?? standard.seconds,
-    small: numberOption('small', values.small, { least: 1, most: 1_000_000 }) ?? standard.small,
-    large: numberOption('large', values.large, { least: 100, most: 5_000_000 }) ?? standard.large,
-    due: numberOption('due', values.due, { least: 1, most: 100_000 }) ?? standard.due,
+    rounds: parseNumberOption('rounds', values.rounds, { least: 1, most: 100 }) ?? standard.rounds,
+    seconds: parseNumberOption('seconds', values.seconds, { least: 1, most: 600 }) ?? standard.seconds,
+    small: parseNumberOption('small', values.small, { least: 1, most: 1_000_000 }) ?? standard.small,
+    large: parseNumberOption('large', values.large, { least: 100, most: 5_000_000 }) ?? standard.large,
+    due: parseNumberOption('due', values.due, { least: 1, most: 100_000 }) ?? standard.due,
   };
   const stranger = positionals.find((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
   if (stranger !== undefined) throw new WrongArgument(`${stranger} is none of ${BENCHMARKS.map(({ name }) => name).join(', ')}`);
   const startedAt = performance.now();
   const progress = (text: string) => console.log(`${((performance.now() - startedAt) / 1_000).toFixed(0).padStart(5)} s  ${text}`);
   const out = values.out ?? DEFAULT_OUT;
-  const fleets = new Fleets();
+  const fleets = new FleetCache();
   try {
     for (const benchmark of BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
       progress(benchmark.about);

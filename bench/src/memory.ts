@@ -30,8 +30,8 @@ async function bytesOf(redis: Redis, key: string): Promise<number> {
   return bytes;
 }
 
-async function at(size: number, context: Context): Promise<Figure[]> {
-  const fleet = await context.fleets.of(size, context);
+async function memoryAt(size: number, context: Context): Promise<Figure[]> {
+  const fleet = await context.fleets.get(size, context);
   const group = shownSize(size, 'idle sessions');
   const tag = `{${fleet.prefix}:0}`;
   const redis = new Redis(fleet.redis.url);
@@ -60,6 +60,6 @@ export const memory: Benchmark = {
   about: 'Redis’ memory for idle sessions with both alarms',
   async run(context) {
     const { small, large } = context.scale;
-    return [...(await at(small, context)), ...(await at(large, context))];
+    return [...(await memoryAt(small, context)), ...(await memoryAt(large, context))];
   },
 };

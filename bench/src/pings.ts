@@ -1,23 +1,23 @@
+import { askRedis, type RedisServer, startRedis } from '@sandman/sandbox';
 import { FIELDS } from '@sandman/store';
-import { askRedis, type RedisServer, startRedis } from '@sandman/testing';
 import { Redis } from 'ioredis';
+import { ALARM_STRATEGIES, type AlarmStrategy, alarmsWith } from './alarm-strategies.ts';
 import { type Benchmark, type Context, shownSize } from './benchmark.ts';
-import { type Contestant, type Kind, startContestant, withOwnFleet } from './contestants.ts';
+import { type Contestant, type ContestantKind, startContestant, withOwnFleet } from './contestants.ts';
 import { type Figure, figure, type Goal, interleave, ratio } from './figures.ts';
-import { type Fleet, Turns, uuidOf } from './fleet.ts';
-import { type Load, ping } from './load.ts';
+import { type BenchFleet, SessionCycle, uuidOf } from './fleet.ts';
+import { type LoadResult, sendPings } from './load.ts';
 import { API_KEY } from './processes.ts';
-import { alarmsOf, WAYS, type Way } from './ways.ts';
 
 const FLOOR = 'floor';
 const SANDMAN = 'Sandman';
 const SLACK = 'Sandman, 25 % slack';
 
-const KINDS: readonly Kind[] = [
+const CONTESTANT_KINDS: readonly ContestantKind[] = [
   { name: FLOOR, how: 'floor' },
   { name: SANDMAN, how: 'sandman' },
   { name: SLACK, how: 'sandman', slack: '25%' },
-  ...WAYS.map((way) => ({ name: way, how: way })),
+  ...ALARM_STRATEGIES.map((way) => ({ name: way, how: way })),
 ];
 
 /** An answer as long as each of the API's. The floor gives it to every caller. */
@@ -41,20 +41,20 @@ const WARM_UP_S = 4;
 /** Time before each turn, in s. Pings each session once, so that the pause during the others' turns does not count. */
 const LEAD_S = 2;
 /** More pings per second than any contestant takes. */
-const MOST_PER_SECOND = 25_000;
+const PING_RATE_CEILING = 25_000;
 /** The `sleepAfter` of the default policy, in ms. */
 const SLEEP_AFTER_MS = 900_000;
 
-interface Work {
+interface RedisWork {
   /** Alarms moved per ping. */
   readonly moves: number;
   /** Redis' processor time per ping, in µs. */
   readonly cpu: number;
 }
-export type Measured = Load & Work;
+export type Measured = LoadResult & RedisWork;
 
 /** Returns what Redis has done so far: alarms that BullMQ has placed, and processor time in s. */
-async function workOf(redis: RedisServer): Promise<Work> {
+async function redisWork(redis: RedisServer): Promise<RedisWork> {
   return askRedis(redis, async (connection) => {
     const info = await connection.info('everything');
     const number = (pattern: RegExp) => Number(pattern.exec(info)?.[1] ?? 0);
@@ -67,10 +67,14 @@ async function workOf(redis: RedisServer): Promise<Work> {
 }
 
 /** Sends pings for `seconds` and measures what Redis had to do for them. */
-export async function measure({ url, next }: Pick<Contestant, 'url' | 'next'>, redis: RedisServer, seconds: number): Promise<Measured> {
-  const before = await workOf(redis);
-  const load = await ping(url, API_KEY, seconds, next);
-  const after = await workOf(redis);
+export async function measurePings(
+  { url, next }: Pick<Contestant, 'url' | 'next'>,
+  redis: RedisServer,
+  seconds: number,
+): Promise<Measured> {
+  const before = await redisWork(redis);
+  const load = await sendPings(url, API_KEY, seconds, next);
+  const after = await redisWork(redis);
   return {
     ...load,
     moves: (after.moves - before.moves) / load.answered,
@@ -79,22 +83,27 @@ export async function measure({ url, next }: Pick<Contestant, 'url' | 'next'>, r
 }
 
 /** Returns the goal for the ratio of a contestant to the floor; the constant below has the goals for Sandman to other ways. */
-function goalOf(kind: string, isLarge: boolean): Goal | undefined {
+function floorGoal(kind: string, isLarge: boolean): Goal | undefined {
   if (kind === SANDMAN) return { atLeast: isLarge ? 0.5 : 0.8 };
   if (kind === SLACK && isLarge) return { atLeast: 0.8 };
   return undefined;
 }
-const TIMES_OF_A_WAY: Readonly<Record<Way, number | null>> = { 'remove + add': 2.5, deduplication: 2, changeDelay: 1.3, ZSET: null };
+const STRATEGY_GOALS: Readonly<Record<AlarmStrategy, number | null>> = {
+  'remove + add': 2.5,
+  deduplication: 2,
+  changeDelay: 1.3,
+  ZSET: null,
+};
 
-function figuresOf(group: string, measured: Readonly<Record<string, Measured[]>>, isLarge: boolean): Figure[] {
+function pingFigures(group: string, measured: Readonly<Record<string, Measured[]>>, isLarge: boolean): Figure[] {
   const names = Object.keys(measured);
-  const per = (name: string, what: 'perSecond' | 'p99' | keyof Work) => measured[name]!.map((one) => one[what]);
+  const per = (name: string, what: 'perSecond' | 'p99' | keyof RedisWork) => measured[name]!.map((one) => one[what]);
   const rates = (name: string) => per(name, 'perSecond');
   return [
     ...names.map((name) => figure(group, name, 'pings/s', rates(name))),
-    ...names.slice(1).map((name) => ratio(group, `${name} ÷ floor`, rates(name), rates(FLOOR), goalOf(name, isLarge))),
-    ...WAYS.map((way) => {
-      const times = isLarge ? null : TIMES_OF_A_WAY[way];
+    ...names.slice(1).map((name) => ratio(group, `${name} ÷ floor`, rates(name), rates(FLOOR), floorGoal(name, isLarge))),
+    ...ALARM_STRATEGIES.map((way) => {
+      const times = isLarge ? null : STRATEGY_GOALS[way];
       return ratio(group, `Sandman ÷ ${way}`, rates(SANDMAN), rates(way), times === null ? undefined : { atLeast: times });
     }),
     ...names.map((name) => figure(group, `${name}: 99 % are answered within`, 'ms', per(name, 'p99'))),
@@ -110,10 +119,10 @@ async function compare(
   { scale, progress }: Context,
   prepare: (name: string) => Promise<void> = async () => {},
 ): Promise<Record<string, Measured[]>> {
-  for (const contestant of contestants.values()) await measure(contestant, redis, Math.min(WARM_UP_S, scale.seconds));
+  for (const contestant of contestants.values()) await measurePings(contestant, redis, Math.min(WARM_UP_S, scale.seconds));
   return interleave([...contestants.keys()], scale.rounds, async (name, round) => {
     await prepare(name);
-    const measured = await measure(contestants.get(name)!, redis, scale.seconds);
+    const measured = await measurePings(contestants.get(name)!, redis, scale.seconds);
     const rate = Math.round(measured.perSecond).toLocaleString('en');
     progress(`${group}, round ${round + 1} of ${scale.rounds}, ${name}: ${rate} pings/s`);
     return measured;
@@ -126,15 +135,15 @@ async function small(context: Context): Promise<Figure[]> {
   const redis = await startRedis();
   const contestants = new Map<string, Contestant>();
   try {
-    for (const kind of KINDS) {
+    for (const kind of CONTESTANT_KINDS) {
       context.progress(`${kind.name}: ${group} are being made`);
       contestants.set(kind.name, await withOwnFleet(kind, redis.url, context.scale.small, ANSWER, context));
     }
     const lead = Math.min(LEAD_S, context.scale.seconds);
     const measured = await compare(group, contestants, redis, context, async (name) => {
-      await measure(contestants.get(name)!, redis, lead);
+      await measurePings(contestants.get(name)!, redis, lead);
     });
-    return figuresOf(group, measured, false);
+    return pingFigures(group, measured, false);
   } finally {
     await Promise.all([...contestants.values()].map((contestant) => contestant.stop()));
     await redis.stop();
@@ -142,11 +151,11 @@ async function small(context: Context): Promise<Figure[]> {
 }
 
 /** Adds to each session of a fleet the data that a way needs. */
-async function prepareWay(way: Way, { redis: { url }, prefix, size }: Fleet): Promise<void> {
+async function prepareStrategy(way: AlarmStrategy, { redis: { url }, prefix, size }: BenchFleet): Promise<void> {
   // The other two ways move the jobs that already exist.
   if (way !== 'deduplication' && way !== 'ZSET') return;
   const redis = new Redis(url, { enableAutoPipelining: true });
-  const alarms = alarmsOf(way, redis, prefix);
+  const alarms = alarmsWith(way, redis, prefix);
   for (let from = 0; from < size; from += 1_000) {
     const some = Array.from({ length: Math.min(1_000, size - from) }, (_, i) => uuidOf(from + i));
     await Promise.all(some.map((uuid) => alarms.arm(uuid, 0, [{ name: 'sleep', at: Date.now() + SLEEP_AFTER_MS }])));
@@ -159,7 +168,7 @@ async function prepareWay(way: Way, { redis: { url }, prefix, size }: Fleet): Pr
  * Sets the anchors so that every third of these sessions moves its sleep alarm with the next ping under a slack of 25 % (225 s),
  * as under steady traffic: among a million sessions with some 11,000 pings per second, each is pinged every 90 s.
  */
-async function ageAnchors({ redis: { url }, prefix }: Fleet, uuids: readonly string[]): Promise<void> {
+async function ageAnchors({ redis: { url }, prefix }: BenchFleet, uuids: readonly string[]): Promise<void> {
   const redis = new Redis(url, { enableAutoPipelining: true });
   const now = Date.now();
   const age = (uuid: string, i: number) =>
@@ -174,20 +183,20 @@ async function ageAnchors({ redis: { url }, prefix }: Fleet, uuids: readonly str
  */
 async function large(context: Context): Promise<Figure[]> {
   const { scale, progress } = context;
-  const fleet = await context.fleets.of(scale.large, context);
+  const fleet = await context.fleets.get(scale.large, context);
   const group = shownSize(fleet.size);
   progress(`${group}: what the other ways need is being made`);
-  for (const way of WAYS) await prepareWay(way, fleet);
-  const turns = new Turns(fleet.size);
+  for (const way of ALARM_STRATEGIES) await prepareStrategy(way, fleet);
+  const turns = new SessionCycle(fleet.size);
   const contestants = new Map<string, Contestant>();
   try {
-    for (const kind of KINDS) {
+    for (const kind of CONTESTANT_KINDS) {
       contestants.set(kind.name, { ...(await startContestant(kind, fleet.redis.url, fleet.prefix, ANSWER)), next: turns.next });
     }
     const measured = await compare(group, contestants, fleet.redis, context, async (name) => {
-      if (name === SLACK) await ageAnchors(fleet, turns.ahead(Math.min(fleet.size, scale.seconds * MOST_PER_SECOND)));
+      if (name === SLACK) await ageAnchors(fleet, turns.ahead(Math.min(fleet.size, scale.seconds * PING_RATE_CEILING)));
     });
-    return figuresOf(group, measured, true);
+    return pingFigures(group, measured, true);
   } finally {
     await Promise.all([...contestants.values()].map((contestant) => contestant.stop()));
   }

@@ -41,14 +41,14 @@ const title = (text: string, subtext: string) => ({ text, subtext, left: 12, top
 const grid = (left: number, top: number) => ({ left, right: 72, top, bottom: 52, outerBoundsMode: 'none' });
 
 /** Returns an axis of numbers. */
-function scale(name: string, type: 'value' | 'log' = 'value') {
+function valueAxis(name: string, type: 'value' | 'log' = 'value') {
   const axisLabel = { ...LABEL, formatter: (value: number) => value.toLocaleString('en') };
   const splitLine = { lineStyle: { color: '#e5e7eb' } };
   return { type, name, nameLocation: 'middle', nameGap: 32, nameTextStyle: LABEL, axisLabel, splitLine };
 }
 
 /** Returns an axis of names, from the top down. */
-function rows(data: readonly unknown[]) {
+function categoryAxis(data: readonly unknown[]) {
   return { type: 'category', inverse: true, data, axisLine: HIDDEN, axisTick: HIDDEN, axisLabel: { ...LABEL, interval: 0 } };
 }
 
@@ -77,7 +77,7 @@ function whiskers(ends: Ends[]): CustomSeriesOption {
 }
 
 /** Draws a bar for each figure under the name of its group. All bars share one axis, so that groups can be compared. */
-function bars(text: string, axis: ReturnType<typeof scale>, figures: readonly Figure[]): Plot {
+function barChart(text: string, axis: ReturnType<typeof valueAxis>, figures: readonly Figure[]): Plot {
   // A logarithmic axis has to start above 0; values below 1 are drawn as no bar.
   const placed = (value: number) => (axis.type === 'log' ? Math.max(1, value) : value);
   const names: unknown[] = [];
@@ -101,7 +101,7 @@ function bars(text: string, axis: ReturnType<typeof scale>, figures: readonly Fi
       title: title(text, SPREAD),
       grid: grid(168, 60),
       xAxis: axis.type === 'log' ? { ...axis, min: 1, startValue: 1 } : axis,
-      yAxis: [rows(names), { ...rows(medians), position: 'right' }],
+      yAxis: [categoryAxis(names), { ...categoryAxis(medians), position: 'right' }],
       series: [{ type: 'bar', data, barWidth: 16 }, whiskers(ends)],
     },
   };
@@ -113,7 +113,7 @@ const REST = 'the rest';
 const STEP = 200;
 
 /** Draws a stacked bar for each group: its parts, and the rest of the whole, because the limit applies to the whole. */
-function stack(figures: readonly Figure[]): Plot {
+function stackedBarChart(figures: readonly Figure[]): Plot {
   const groups = Map.groupBy(figures, ({ group }) => group);
   const wholes: number[] = [];
   const stacks = [...groups.values()].map((some) => {
@@ -145,15 +145,15 @@ function stack(figures: readonly Figure[]): Plot {
       title: title('Redis’ memory for an idle session', 'With both alarms; the mean over the fleet'),
       legend: LEGEND,
       grid: grid(168, 144),
-      xAxis: { ...scale('bytes'), interval: STEP, max: STEP * (1 + Math.floor(Math.max(...wholes, limit ?? 0) / STEP)) },
-      yAxis: [rows([...groups.keys()]), { ...rows(wholes.map(rounded)), position: 'right' }],
+      xAxis: { ...valueAxis('bytes'), interval: STEP, max: STEP * (1 + Math.floor(Math.max(...wholes, limit ?? 0) / STEP)) },
+      yAxis: [categoryAxis([...groups.keys()]), { ...categoryAxis(wholes.map(rounded)), position: 'right' }],
       series: [...series.slice(0, -1), { ...series.at(-1), markLine }],
     },
   };
 }
 
 /** Draws figures over the size of the fleet, which the names of the groups contain. */
-function lines(figures: readonly Figure[]): Plot {
+function lineChart(figures: readonly Figure[]): Plot {
   const sizeOf = ({ group }: Figure) => Number.parseInt(group.replaceAll(',', ''), 10);
   const sorted = figures.toSorted((a, b) => sizeOf(a) - sizeOf(b));
   const series = [...Map.groupBy(sorted, ({ what }) => what)].map(([name, some], i) => ({
@@ -171,8 +171,8 @@ function lines(figures: readonly Figure[]): Plot {
       title: title('Throughput as the fleet grows', SPREAD),
       legend: LEGEND,
       grid: grid(88, 100),
-      xAxis: scale('sessions', 'log'),
-      yAxis: { ...scale([...new Set(figures.map(({ unit }) => unit))].join(', ')), nameGap: 64 },
+      xAxis: valueAxis('sessions', 'log'),
+      yAxis: { ...valueAxis([...new Set(figures.map(({ unit }) => unit))].join(', ')), nameGap: 64 },
       series: [...series, whiskers(ends)],
     },
   };
@@ -191,15 +191,15 @@ function inUnits(...units: string[]) {
 
 /** Says which figures of each benchmark are drawn, and how. */
 const PLOTS = new Map<string, [pick: (figures: readonly Figure[]) => Figure[], plot: (figures: readonly Figure[]) => Plot]>([
-  ['pings', [inUnits('pings/s'), (some) => bars('Pings that one API process answers', scale('pings/s'), some)]],
-  ['lateness', [p99s, (some) => bars('How late sessions are put to sleep: 99 % within', scale('ms', 'log'), some)]],
-  ['burst', [inUnits('s'), (some) => bars('Until all that are due at once sleep', scale('s'), some)]],
-  ['memory', [inUnits('bytes'), stack]],
-  ['growth', [inUnits('pings/s', 'events/s'), lines]],
+  ['pings', [inUnits('pings/s'), (some) => barChart('Pings that one API process answers', valueAxis('pings/s'), some)]],
+  ['lateness', [p99s, (some) => barChart('How late sessions are put to sleep: 99 % within', valueAxis('ms', 'log'), some)]],
+  ['burst', [inUnits('s'), (some) => barChart('Until all that are due at once sleep', valueAxis('s'), some)]],
+  ['memory', [inUnits('bytes'), stackedBarChart]],
+  ['growth', [inUnits('pings/s', 'events/s'), lineChart]],
 ]);
 
 /** @returns an SVG, the same for the same figures, or null if there is nothing to draw */
-export function draw(name: string, figures: readonly Figure[]): string | null {
+export function drawPlot(name: string, figures: readonly Figure[]): string | null {
   const [pick, plot] = PLOTS.get(name) ?? [];
   const picked = pick?.(figures) ?? [];
   if (!plot || picked.length === 0) return null;
@@ -219,7 +219,7 @@ export function draw(name: string, figures: readonly Figure[]): string | null {
 
 /** @returns the path of the plot, `<dir>/<name>.svg`, or null if there is none */
 export function writePlot(dir: string, name: string, figures: readonly Figure[]): string | null {
-  const svg = draw(name, figures);
+  const svg = drawPlot(name, figures);
   if (svg === null) return null;
   const file = join(dir, `${name}.svg`);
   mkdirSync(dir, { recursive: true });

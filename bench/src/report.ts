@@ -7,12 +7,12 @@ import { type Figure, isMet } from './figures.ts';
 
 const GB = 1_073_741_824;
 
-function shown(value: number): string {
+function formatValue(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en');
   return value.toFixed(value >= 10 ? 1 : 2);
 }
 
-function goalOf({ goal }: Figure): string {
+function formatGoal({ goal }: Figure): string {
   if (!goal) return '';
   return 'atLeast' in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
 }
@@ -22,7 +22,14 @@ export function table(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
     const met = isMet(figure);
     const { what, unit, median, least, most } = figure;
-    return [what, shown(median), `${shown(least)} to ${shown(most)}`, unit, goalOf(figure), met === null ? '' : met ? 'met' : 'missed'];
+    return [
+      what,
+      formatValue(median),
+      `${formatValue(least)} to ${formatValue(most)}`,
+      unit,
+      formatGoal(figure),
+      met === null ? '' : met ? 'met' : 'missed',
+    ];
   });
   const all = [['', 'median', 'range', 'unit', 'goal', ''], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(3, ...all.map((row) => row[column]!.length)));

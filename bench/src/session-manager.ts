@@ -4,7 +4,7 @@ import { createServer, type ServerResponse } from 'node:http';
 const MEGABYTE = 1_048_576;
 const CHUNK = Buffer.alloc(65_536, 'x');
 
-let journal: [uuid: string, at: number][] = [];
+let sleepCalls: [uuid: string, at: number][] = [];
 
 function json(response: ServerResponse, body: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -35,11 +35,11 @@ const server = createServer((request, response) => {
     if (first === 'readyz') return json(response, {});
     // The sleep calls since the last request for the call log.
     if (first === 'journal') {
-      json(response, journal);
-      journal = [];
+      json(response, sleepCalls);
+      sleepCalls = [];
       return;
     }
-    if (call === 'sleep') journal.push([uuid, at]);
+    if (call === 'sleep') sleepCalls.push([uuid, at]);
     if (call !== 'chat') return json(response, call === 'status' ? { replicas: 1 } : {});
     const { message } = JSON.parse(body) as { message: { megabytes?: number } | string };
     if (typeof message === 'object' && message.megabytes) return stream(response, message.megabytes);

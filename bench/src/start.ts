@@ -1,4 +1,4 @@
-import { startRedis } from '@sandman/testing';
+import { startRedis } from '@sandman/sandbox';
 import type { Benchmark } from './benchmark.ts';
 import { figure } from './figures.ts';
 import { runSandman } from './processes.ts';

@@ -3,10 +3,10 @@ import type { IEnvVar } from 'kubernetes-models/v1/EnvVar';
 import type { ISecret } from 'kubernetes-models/v1/Secret';
 import { EnvError, namesReadBy, readEnv, type VariableName } from '../../packages/runtime/src/env.ts';
 import { READERS } from '../../packages/runtime/src/variables.ts';
-import { containers, type Finding, type KubeObject, ofKind, workloads } from './object.ts';
+import { containers, type KubeObject, type ManifestFinding, ofKind, workloads } from './object.ts';
 
 /** Variables that Node and OpenTelemetry read, and no code of this repository. */
-const OTHERS = /^(NODE|OTEL)_/;
+const VARIABLES_OF_OTHERS = /^(NODE|OTEL)_/;
 
 /** @returns the variables that an app reads; null for a third-party container */
 export function readBy(app: string): VariableName[] | null {
@@ -29,7 +29,7 @@ function complaint(name: VariableName, value: string | undefined): string | null
 type Value = string | null | undefined;
 
 /** The rendered ConfigMaps and Secrets, and which of their keys containers take. */
-class Sources {
+class VariableSources {
   readonly #sources: { readonly object: KubeObject; readonly data: Readonly<Record<string, string>>; readonly taken: Set<string> }[];
 
   constructor(objects: readonly KubeObject[]) {
@@ -58,7 +58,7 @@ class Sources {
   }
 
   /** Finds keys that no container takes, such as misspelt ones. */
-  leftOver(): Finding[] {
+  leftOver(): ManifestFinding[] {
     return this.#sources.flatMap(({ object, data, taken }) =>
       Object.keys(data)
         .filter((key) => !taken.has(key))
@@ -68,8 +68,8 @@ class Sources {
 }
 
 /** Checks that each of our processes gets the variables that it reads, well-formed as far as the manifests show, and no others. */
-export function environmentFindings(objects: readonly KubeObject[]): Finding[] {
-  const sources = new Sources(objects);
+export function environmentFindings(objects: readonly KubeObject[]): ManifestFinding[] {
+  const sources = new VariableSources(objects);
   const findings = workloads(objects).flatMap((workload) =>
     containers(workload).flatMap((container) => {
       const names = readBy(container.name);
@@ -81,7 +81,12 @@ export function environmentFindings(objects: readonly KubeObject[]): Finding[] {
         const taken = sources.take(variable);
         if ('problem' in taken) problems.push(taken.problem);
         else values.set(variable.name, taken.value);
-        if (values.has(variable.name) && names && !names.includes(variable.name as VariableName) && !OTHERS.test(variable.name)) {
+        if (
+          values.has(variable.name) &&
+          names &&
+          !names.includes(variable.name as VariableName) &&
+          !VARIABLES_OF_OTHERS.test(variable.name)
+        ) {
           problems.push(`'${variable.name}' is no variable that it reads`);
         }
       }
@@ -92,7 +97,7 @@ export function environmentFindings(objects: readonly KubeObject[]): Finding[] {
         const said = value === null || problems.some((problem) => problem.startsWith(`${name}:`)) ? null : complaint(name, value);
         if (said) problems.push(said);
       }
-      return problems.map((problem): Finding => ({ object: workload.object, problem: `container ${container.name}: ${problem}` }));
+      return problems.map((problem): ManifestFinding => ({ object: workload.object, problem: `container ${container.name}: ${problem}` }));
     }),
   );
   return [...findings, ...sources.leftOver()];

@@ -9,7 +9,7 @@ export interface KubeObject {
 }
 
 /** A problem of an object, in one line that names the field. */
-export interface Finding {
+export interface ManifestFinding {
   readonly object: KubeObject;
   readonly problem: string;
 }
@@ -19,7 +19,7 @@ export function ofKind<T>(objects: readonly KubeObject[], kind: string): (T & Ku
   return objects.filter((object) => object.kind === kind) as (T & KubeObject)[];
 }
 
-export interface Workload {
+export interface KubeWorkload {
   readonly object: KubeObject;
   /** The template of its pods. */
   readonly template: IPodTemplateSpec;
@@ -33,7 +33,7 @@ interface WithTemplate {
 }
 
 /** Finds the objects that make pods: a Pod, or any object with a pod template. */
-export function workloads(objects: readonly KubeObject[]): Workload[] {
+export function workloads(objects: readonly KubeObject[]): KubeWorkload[] {
   return objects.flatMap((object) => {
     const { spec } = object as WithTemplate;
     const template = object.kind === 'Pod' ? (object as IPodTemplateSpec) : (spec?.template ?? spec?.jobTemplate?.spec?.template);
@@ -42,6 +42,6 @@ export function workloads(objects: readonly KubeObject[]): Workload[] {
 }
 
 /** Lists its containers, init containers first. */
-export function containers({ template }: Workload) {
+export function containers({ template }: KubeWorkload) {
   return [...(template.spec?.initContainers ?? []), ...(template.spec?.containers ?? [])];
 }

@@ -1,6 +1,6 @@
 import type { IContainer } from 'kubernetes-models/v1/Container';
 import type { IPodSpec } from 'kubernetes-models/v1/PodSpec';
-import { containers, type Finding, type KubeObject, workloads } from './object.ts';
+import { containers, type KubeObject, type ManifestFinding, workloads } from './object.ts';
 
 const VOLUMES = ['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'persistentVolumeClaim', 'projected', 'secret'];
 const SECCOMP = ['RuntimeDefault', 'Localhost'];
@@ -9,7 +9,7 @@ const SECCOMP = ['RuntimeDefault', 'Localhost'];
  * Checks the restricted Pod Security Standard (https://kubernetes.io/docs/concepts/security/pod-security-standards/) and, beyond
  * it, read-only root file systems. It is stricter where that is simpler: SELinux, AppArmor and sysctls must not be set at all.
  */
-export function podSecurityFindings(objects: readonly KubeObject[]): Finding[] {
+export function podSecurityFindings(objects: readonly KubeObject[]): ManifestFinding[] {
   return workloads(objects).flatMap((workload) => {
     const pod = workload.template.spec;
     if (!pod) return [];
@@ -19,14 +19,14 @@ export function podSecurityFindings(objects: readonly KubeObject[]): Finding[] {
 }
 
 /** @returns the names of the conditions that do not hold */
-function broken(conditions: Record<string, boolean>): string[] {
+function unmetConditions(conditions: Record<string, boolean>): string[] {
   return Object.entries(conditions).flatMap(([problem, holds]) => (holds ? [] : [problem]));
 }
 
 function ofPod(pod: IPodSpec): string[] {
   const own = pod.securityContext;
   return [
-    ...broken({
+    ...unmetConditions({
       'hostNetwork must not be set': !pod.hostNetwork,
       'hostPID must not be set': !pod.hostPID,
       'hostIPC must not be set': !pod.hostIPC,
@@ -46,7 +46,7 @@ function ofPod(pod: IPodSpec): string[] {
 function ofContainer({ name, ports, securityContext: own }: IContainer, pod: IPodSpec): string[] {
   const shared = pod.securityContext;
   const added = own?.capabilities?.add ?? [];
-  const problems = broken({
+  const problems = unmetConditions({
     'privileged must not be set': !own?.privileged,
     'allowPrivilegeEscalation must be false': own?.allowPrivilegeEscalation === false,
     'capabilities.drop must have ALL': own?.capabilities?.drop?.includes('ALL') ?? false,

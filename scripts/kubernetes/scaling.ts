@@ -1,6 +1,6 @@
 import type { IScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject';
 import type { IHorizontalPodAutoscaler } from 'kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler';
-import { type Finding, type KubeObject, ofKind } from './object.ts';
+import { type KubeObject, type ManifestFinding, ofKind } from './object.ts';
 
 /** The metadata of a trigger, which KEDA's schema leaves open (https://keda.sh/docs/latest/scalers/prometheus/). */
 const TRIGGERS: Record<string, { readonly required: readonly string[]; readonly optional: readonly string[] }> = {
@@ -25,7 +25,7 @@ const TRIGGERS: Record<string, { readonly required: readonly string[]; readonly 
  * Checks that the target of each autoscaler exists, has no other autoscaler, and does not set `replicas`, and that KEDA knows
  * the metadata of each trigger.
  */
-export function scalingFindings(objects: readonly KubeObject[]): Finding[] {
+export function scalingFindings(objects: readonly KubeObject[]): ManifestFinding[] {
   const scaledObjects = ofKind<IScaledObject>(objects, 'ScaledObject');
   const scalers = [
     ...ofKind<IHorizontalPodAutoscaler>(objects, 'HorizontalPodAutoscaler').map((object) => ({
@@ -35,7 +35,7 @@ export function scalingFindings(objects: readonly KubeObject[]): Finding[] {
     ...scaledObjects.map((object) => ({ object, target: object.spec?.scaleTargetRef })),
   ];
   const taken = new Map<KubeObject, string>();
-  const findings: Finding[] = [];
+  const findings: ManifestFinding[] = [];
   for (const { object, target } of scalers) {
     const find = (problem: string) => findings.push({ object, problem });
     const { kind = 'Deployment', name } = target ?? {};

@@ -7,7 +7,7 @@ import * as networking from 'kubernetes-models/networking.k8s.io/v1';
 import * as policy from 'kubernetes-models/policy/v1';
 import * as rbac from 'kubernetes-models/rbac.authorization.k8s.io/v1';
 import * as core from 'kubernetes-models/v1';
-import type { Finding, KubeObject } from './object.ts';
+import type { KubeObject, ManifestFinding } from './object.ts';
 
 const MODELS: Record<string, object> = {
   v1: core,
@@ -33,14 +33,14 @@ interface SchemaError {
  * The models' own validators let unknown fields pass. But a validator reads each field that its schema knows, including those
  * of a free map, and no other. So a field that it has not read is unknown. An error of this method can only be too strict.
  */
-export function schemaFindings(object: KubeObject): { readonly wrong: Finding[]; readonly unknown: Finding[] } {
-  const find = (problem: string): Finding => ({ object, problem });
+export function schemaFindings(object: KubeObject): { readonly wrong: ManifestFinding[]; readonly unknown: ManifestFinding[] } {
+  const find = (problem: string): ManifestFinding => ({ object, problem });
   const models = MODELS[object.apiVersion] as Record<string, { prototype: { validate(): void } }> | undefined;
   const model = models?.[object.kind];
   if (!model) return { wrong: [find(`no schema is known for kind '${object.kind}' of apiVersion '${object.apiVersion}'`)], unknown: [] };
 
   const read = new Map<object, Set<string>>();
-  const errors = schemaErrors(() => model.prototype.validate.call(watched(object, read)));
+  const errors = schemaErrors(() => model.prototype.validate.call(recordingReads(object, read)));
   const broken = new Set(errors.map(({ instancePath }) => instancePath));
   return {
     wrong: [...new Set(errors.map(({ instancePath, message }) => `${fieldPath(instancePath)}: ${message}`))].map(find),
@@ -60,14 +60,14 @@ function schemaErrors(validate: () => void): readonly SchemaError[] {
 }
 
 /** Wraps a value such that `read` notes which of its fields are read. */
-function watched<T extends object>(value: T, read: Map<object, Set<string>>): T {
+function recordingReads<T extends object>(value: T, read: Map<object, Set<string>>): T {
   const fields = read.get(value) ?? new Set();
   read.set(value, fields);
   return new Proxy(value, {
     get(target, field) {
       if (typeof field === 'string') fields.add(field);
       const inner = Reflect.get(target, field);
-      return typeof inner === 'object' && inner !== null ? watched(inner, read) : inner;
+      return typeof inner === 'object' && inner !== null ? recordingReads(inner, read) : inner;
     },
   });
 }
@@ -82,7 +82,7 @@ function unread(value: unknown, read: ReadonlyMap<object, ReadonlySet<string>>, 
   });
 }
 
-function names(pointer: string): string[] {
+function pointerParts(pointer: string): string[] {
   return pointer
     .split('/')
     .slice(1)
@@ -90,12 +90,12 @@ function names(pointer: string): string[] {
 }
 
 function lastName(pointer: string): string {
-  return names(pointer).at(-1) ?? '';
+  return pointerParts(pointer).at(-1) ?? '';
 }
 
 /** Turns a pointer such as `/spec/containers/0/name` into `spec.containers[0].name`. */
 function fieldPath(pointer: string): string {
-  return names(pointer)
+  return pointerParts(pointer)
     .map((name) => (/^\d+$/.test(name) ? `[${name}]` : `.${name}`))
     .join('')
     .replace(/^\./, '');

@@ -2,7 +2,7 @@ import type { IServiceMonitor } from '@kubernetes-models/prometheus-operator/mon
 import type { INetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import type { IPodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
 import type { IService } from 'kubernetes-models/v1/Service';
-import { containers, type Finding, type KubeObject, ofKind, type Workload, workloads } from './object.ts';
+import { containers, type KubeObject, type KubeWorkload, type ManifestFinding, ofKind, workloads } from './object.ts';
 
 type LabelSelector = NonNullable<NonNullable<IPodDisruptionBudget['spec']>['selector']>;
 type Labels = Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ function selects({ matchLabels, matchExpressions }: LabelSelector, labels: Label
 }
 
 /** Finds selectors that select none of the rendered objects, and ports that no selected object has. */
-export function selectorFindings(objects: readonly KubeObject[]): Finding[] {
+export function selectorFindings(objects: readonly KubeObject[]): ManifestFinding[] {
   const all = workloads(objects);
   const services = ofKind<IService>(objects, 'Service');
   const pods = (from: KubeObject, selector: LabelSelector) =>
@@ -67,7 +67,7 @@ export function selectorFindings(objects: readonly KubeObject[]): Finding[] {
     );
   };
 
-  const find = (object: KubeObject, problems: readonly string[]) => problems.map((problem): Finding => ({ object, problem }));
+  const find = (object: KubeObject, problems: readonly string[]) => problems.map((problem): ManifestFinding => ({ object, problem }));
   return [
     ...services.flatMap((service) => find(service, ofService(service))),
     ...ofKind<IPodDisruptionBudget>(objects, 'PodDisruptionBudget').flatMap((budget) =>
@@ -80,14 +80,14 @@ export function selectorFindings(objects: readonly KubeObject[]): Finding[] {
 }
 
 /** Reports a port, given by name or number, that none of these pods declares. */
-function portProblems(field: string, port: number | string | undefined, among: readonly Workload[]): string[] {
+function portProblems(field: string, port: number | string | undefined, among: readonly KubeWorkload[]): string[] {
   const declared = among.flatMap(containers).flatMap(({ ports }) => ports ?? []);
   const known = declared.some(({ name, containerPort }) => port === name || port === containerPort);
   return port === undefined || among.length === 0 || known ? [] : [`${field}: no selected pod has a port '${port}'`];
 }
 
 /** Checks the selectors by which a workload refers to its own pods. */
-function ownSelectors({ object, template }: Workload): string[] {
+function ownSelectors({ object, template }: KubeWorkload): string[] {
   const { selector } = (object.spec ?? {}) as { selector?: LabelSelector };
   const misses = (own: LabelSelector | undefined) => own && !selects(own, template.metadata?.labels);
   return [
@@ -98,7 +98,7 @@ function ownSelectors({ object, template }: Workload): string[] {
   ];
 }
 
-function probePorts(workload: Workload): string[] {
+function probePorts(workload: KubeWorkload): string[] {
   return containers(workload).flatMap(({ name, ports, startupProbe, livenessProbe, readinessProbe }) =>
     [startupProbe, livenessProbe, readinessProbe].flatMap((probe) => {
       const port = probe?.httpGet?.port ?? probe?.tcpSocket?.port;

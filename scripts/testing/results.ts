@@ -15,7 +15,7 @@ interface FileResult {
 }
 
 /** The result of one run of vitest. */
-export interface Run {
+export interface TestRun {
   readonly files: readonly FileResult[];
   /** The number of errors that belong to no test, such as unhandled rejections. */
   readonly strayErrors: number;
@@ -41,7 +41,7 @@ function resultOf(module: TestModule): FileResult {
 export class ResultsFile implements Reporter {
   readonly #missing: Record<string, string> = {};
 
-  /** Notes the missing part if a text is a line that `lacks` of @sandman/testing prints. @returns whether it is one */
+  /** Notes the missing part if a text is a line that `lacks` of @sandman/sandbox prints. @returns whether it is one */
   noteMissing(text: string): boolean {
     const [, part, remedy] = /^skipped, no (\S+) here: (.*)$/m.exec(text) ?? [];
     if (part === undefined || remedy === undefined) return false;
@@ -53,7 +53,7 @@ export class ResultsFile implements Reporter {
     const path = process.env.SANDMAN_TEST_RESULTS;
     if (!path) return;
     const files = modules.map(resultOf);
-    const run: Run = { files, strayErrors: errors.length, missing: this.#missing };
+    const run: TestRun = { files, strayErrors: errors.length, missing: this.#missing };
     appendFileSync(path, `${JSON.stringify(run)}\n`);
   }
 }

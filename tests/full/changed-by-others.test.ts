@@ -1,6 +1,6 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { TestStack, type View } from '../stack.ts';
+import { type SessionBody, TestStack } from '../stack.ts';
 
 /** The time limit for a patrol, which visits each session every 15 s, on a busy machine; in ms. */
 const PATROLLED = 30_000;
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 /** Scales the pod as a node drain or `kubectl` does, without a call to the session-manager. */
-async function scale(on: TestStack, { uuid, userId }: View, replicas: number): Promise<void> {
+async function scale(on: TestStack, { uuid, userId }: SessionBody, replicas: number): Promise<void> {
   await on.sim('POST', '/sim/pods', { uuid, userId, replicas });
 }
 

@@ -1,4 +1,4 @@
-import { type AppProcess, type FoundRedis, freePort, redisForTests, startEntry, waitFor } from '@sandman/testing';
+import { type AppProcess, type FoundRedis, freePort, redisForTests, startEntry, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { API_KEY, TestStack } from '../stack.ts';
 

@@ -1,6 +1,6 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { linesOf } from '../log.ts';
+import { logLinesOf } from '../process-log.ts';
 import { TestStack } from '../stack.ts';
 
 let redis: FoundRedis;
@@ -48,7 +48,7 @@ describe.concurrent('a worker whose clock differs from Redis’', { timeout: 60_
       }
       const skew = await metric(worker.ops, 'sandman_clock_skew_seconds');
       if (Math.abs(skew - ms / 1_000) > 0.5) throw new Error(`the skew is said to be ${skew} s`);
-      const warnings = linesOf(worker).filter(({ msg }) => /clock differs from Redis/.test(String(msg)));
+      const warnings = logLinesOf(worker).filter(({ msg }) => /clock differs from Redis/.test(String(msg)));
       if (warnings.length !== 1) throw new Error(`${warnings.length} log lines of the difference`);
       if ((await sum(worker.ops, 'sandman_sweep_repairs_total')) !== 0) throw new Error('the sweep had to repair');
     } finally {

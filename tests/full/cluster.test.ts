@@ -10,9 +10,9 @@ import {
   startApp,
   startRedisCluster,
   waitFor,
-} from '@sandman/testing';
+} from '@sandman/sandbox';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { TestStack, type View } from '../stack.ts';
+import { type SessionBody, TestStack } from '../stack.ts';
 
 const SHARDS = 6;
 const SESSIONS = 30;
@@ -49,7 +49,7 @@ function seedUrl(): string {
   return masters[0]!.url.replace('redis:', 'redis+cluster:');
 }
 
-function masterOf({ uuid }: View): RedisServer {
+function masterOf({ uuid }: SessionBody): RedisServer {
   return masters[shardOf(uuid, SHARDS)]!;
 }
 
@@ -62,7 +62,7 @@ it('the main job runs for users on every master, and every process ends in time'
   await Promise.all(sessions.map(({ uuid }) => stack.call('PATCH', `/v1/sessions/${uuid}`, { policy: 'balanced' })));
   for (const { uuid } of sessions) expect((await stack.ping(uuid)).status).toBe('waking');
   await Promise.all(sessions.map(({ uuid }) => stack.until(uuid, 'active')));
-  const all = await stack.call<{ items: View[] }>('GET', '/v1/sessions?limit=1000');
+  const all = await stack.call<{ items: SessionBody[] }>('GET', '/v1/sessions?limit=1000');
   expect(all.body.items).toHaveLength(SESSIONS);
 
   const port = await freePort();
@@ -105,7 +105,7 @@ it('the main job runs for users on every master, and every process ends in time'
 }, 60_000);
 
 interface Ping {
-  readonly session: View;
+  readonly session: SessionBody;
   readonly at: number;
   readonly status: number;
   readonly ms: number;
@@ -127,7 +127,7 @@ it('a master killed with kill -9: 503 for its sessions until its replica serves 
   });
   const victim = masters[0]!;
   const lost = sessions.filter((session) => masterOf(session) === victim);
-  const last = (session: View) => pings.findLast((ping) => ping.session === session);
+  const last = (session: SessionBody) => pings.findLast((ping) => ping.session === session);
   await waitFor('everyone has pinged', () => sessions.every((session) => last(session)?.status === 202));
   await victim.kill();
   await waitFor('the lost sessions answer 503', () => lost.every((session) => last(session)?.status === 503));
@@ -136,7 +136,7 @@ it('a master killed with kill -9: 503 for its sessions until its replica serves 
   const survivors = cluster.nodes.filter((node) => node !== victim);
   await Promise.all(survivors.map((node) => askRedis(node, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'normal'))));
   const brokenAt = Date.now();
-  const isServed = (session: View) => pings.some((ping) => ping.session === session && ping.at > brokenAt && ping.status === 202);
+  const isServed = (session: SessionBody) => pings.some((ping) => ping.session === session && ping.at > brokenAt && ping.status === 202);
   await waitFor('everyone is served after it', () => sessions.every(isServed), PATIENCE_MS);
   pinging = false;
   await Promise.all(everyone);

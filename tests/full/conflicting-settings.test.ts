@@ -1,6 +1,6 @@
-import { askRedis, freePort, type RedisServer, startApp, startFaultProxy, startRedis, waitFor } from '@sandman/testing';
+import { askRedis, freePort, type RedisServer, startApp, startFaultProxy, startRedis, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { linesOf } from '../log.ts';
+import { logLinesOf } from '../process-log.ts';
 import { OPERATOR, TestStack } from '../stack.ts';
 
 let redis: RedisServer;
@@ -104,7 +104,7 @@ describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000
     await stack.start({});
     const dry = await stack.addWorker({ DRY_RUN: 'true' });
     await waitFor('the dry run has said it', () =>
-      linesOf(dry).some(({ level, msg }) => level >= 50 && msg.startsWith('DRY_RUN is set here')),
+      logLinesOf(dry).some(({ level, msg }) => level >= 50 && msg.startsWith('DRY_RUN is set here')),
     );
     const metrics = async () => (await fetch(`${dry.ops}/metrics`)).text();
     expect(await metrics()).toMatch(/^sandman_dry_run_conflict 1$/m);
@@ -114,7 +114,7 @@ describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000
       const [sleep] = await stack.calls(uuid, 'sleep');
       expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(2_000);
     }
-    expect(linesOf(dry).filter(({ msg }) => msg === 'dry run: would call')).toEqual([]);
+    expect(logLinesOf(dry).filter(({ msg }) => msg === 'dry run: would call')).toEqual([]);
   });
 
   it('a dry run that is there first yields to those that come, and goes on when they are gone', async ({ expect, onTestFinished }) => {
@@ -124,13 +124,13 @@ describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000
     const dry = await stack.addWorker({ DRY_RUN: 'true' });
     const first = await stack.create('ada', policy);
     const said = () =>
-      linesOf(dry)
+      logLinesOf(dry)
         .filter(({ msg }) => msg === 'dry run: would call')
         .map(({ session }) => session);
     await waitFor('it says what it would do', () => said().includes(first.uuid));
     const real = await stack.addWorker();
     await stack.until(first.uuid, 'deleted', 30_000);
-    expect(linesOf(dry).some(({ msg }) => msg.startsWith('DRY_RUN is set here'))).toBe(true);
+    expect(logLinesOf(dry).some(({ msg }) => msg.startsWith('DRY_RUN is set here'))).toBe(true);
     real.kill('SIGTERM');
     await real.exited;
     const second = await stack.create('bob', policy);

@@ -1,7 +1,7 @@
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import { linesOf } from '../log.ts';
-import { TestStack, type View } from '../stack.ts';
+import { logLinesOf } from '../process-log.ts';
+import { type SessionBody, TestStack } from '../stack.ts';
 
 /** The longest wait of a live session's user, in ms: no delay, plus a margin for a busy machine. */
 const PROMPT = 2_000;
@@ -24,11 +24,12 @@ async function withBroken(count: number, fault: Record<string, unknown>) {
 }
 
 /** Measures how long a live session's user waits for a wake, in ms, `times` times. */
-async function wakes(stack: TestStack, { uuid }: View, times: number): Promise<number[]> {
+async function wakes(stack: TestStack, { uuid }: SessionBody, times: number): Promise<number[]> {
   const waits: number[] = [];
   for (let i = 0; i < times; i++) {
     await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-    await stack.until(uuid, 'sleeping');
+    // Calls that hang are no retries before their second failure: until then this sleep queues with them.
+    await stack.until(uuid, 'sleeping', 60_000);
     const from = Date.now();
     const { status } = await stack.call('POST', `/v1/sessions/${uuid}/wake?wait=60s`);
     if (status !== 200) throw new Error(`the wake was answered ${status}`);
@@ -37,7 +38,7 @@ async function wakes(stack: TestStack, { uuid }: View, times: number): Promise<n
   return waits;
 }
 
-const retries = async (stack: TestStack, broken: readonly View[]) =>
+const retries = async (stack: TestStack, broken: readonly SessionBody[]) =>
   (await Promise.all(broken.map(({ uuid }) => stack.calls(uuid)))).flat().filter(({ call }) => call !== 'create').length;
 
 describe.concurrent('pods that are broken hold up no live session', { timeout: 90_000 }, () => {
@@ -52,7 +53,7 @@ describe.concurrent('pods that are broken hold up no live session', { timeout: 9
       await waitFor('they are tried again and again', async () => (await retries(stack, broken)) >= 36, 60_000);
       const waits = await wakes(stack, alive, 5);
       if (Math.max(...waits) > PROMPT) throw new Error(`wakes took ${waits.join(', ')} ms`);
-      const open = linesOf(stack.workers[0]!).filter(({ msg }) => msg.startsWith('the session-manager fails'));
+      const open = logLinesOf(stack.workers[0]!).filter(({ msg }) => msg.startsWith('the session-manager fails'));
       if (open.length > 0) throw new Error('the circuit was open');
     } finally {
       await stack.stop();
@@ -95,7 +96,7 @@ it('a session-manager that is really down is left alone, and all goes on when it
   await stack.until(waiting!.uuid, 'sleeping');
   const { id } = await stack.fault({ fault: { status: 503 } });
   await Promise.all(sessions.slice(1).map(({ uuid }) => stack.call('POST', `/v1/sessions/${uuid}/sleep`)));
-  await waitFor('the circuit is open', () => linesOf(stack.workers[0]!).some(({ msg }) => msg.startsWith('the session-manager fails')));
+  await waitFor('the circuit is open', () => logLinesOf(stack.workers[0]!).some(({ msg }) => msg.startsWith('the session-manager fails')));
   await stack.ping(waiting!.uuid);
   const from = Date.now();
   await waitFor('10 s pass', () => Date.now() - from > 10_000);

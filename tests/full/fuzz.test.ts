@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { Random } from '@sandman/core';
-import { type FoundRedis, formLogin, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, formLogin, redisForTests, waitFor } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { API_KEY, OPERATOR, TestStack, VIEWER } from '../stack.ts';

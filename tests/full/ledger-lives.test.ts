@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
-import { birth, type LiveReading, parsePolicy } from '@sandman/core';
+import { type LiveReading, newSession, parsePolicy } from '@sandman/core';
 import { Ledger, type LedgerSession, sessionOf } from '@sandman/ledger';
 import { Arming } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
-import { behind, RedisSessionStore } from '@sandman/store';
-import { type DatabaseServer, findDatabase, lacks, type RedisServer, startRedis, type TestDatabase, waitFor } from '@sandman/testing';
+import { type DatabaseServer, findDatabase, lacks, type RedisServer, startRedis, type TestDatabase, waitFor } from '@sandman/sandbox';
+import { eventLag, RedisSessionStore } from '@sandman/store';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from '../stack.ts';
@@ -81,7 +81,7 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
   /** Compares the ledger with Redis row by row, and checks that it has every change once. */
   const compare = async ({ kind, url, ask }: TestDatabase) => {
     const options = { prefix: stack.prefix, shards: 1, group: 'ledger' };
-    await waitFor('the ledger has all of it', async () => (await behind(watch, options)).events === 0, 90_000);
+    await waitFor('the ledger has all of it', async () => (await eventLag(watch, options)).events === 0, 90_000);
     const ledger = new Ledger(url);
     const rows = await allRows(ledger);
     await ledger.close();
@@ -141,7 +141,7 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
         await stack.sim('POST', '/sim/pods', { uuid, userId });
         const { now } = await store.read(uuid);
         const policy = parsePolicy('custom', policies[i % policies.length], 'policy');
-        const patch = birth({ userId, workspaceUrl: `https://${uuid}.example`, policy, cause: 'created' }, null, now);
+        const patch = newSession({ userId, workspaceUrl: `https://${uuid}.example`, policy, cause: 'created' }, null, now);
         const created = await store.commit(uuid, null, { patch, alarms: true });
         if (created.kind === 'committed') await arming.arm(created, null);
         uuids.push(uuid);
@@ -169,7 +169,7 @@ describe('ten thousand sessions and their lives, with workers killed throughout'
       for (const worker of stack.workers) worker.kill('SIGKILL');
       await watch.xgroup('DESTROY', `{${stack.prefix}:0}:events`, 'ledger');
       await Promise.all([stack.addWorker(), stack.addWorker()]);
-      const left = async () => (await behind(watch, { prefix: stack.prefix, shards: 1, group: 'ledger' })).events;
+      const left = async () => (await eventLag(watch, { prefix: stack.prefix, shards: 1, group: 'ledger' })).events;
       const all = await left();
       for (const share of [0.9, 0.5, 0.2]) {
         await waitFor(`${share} of it is left`, async () => (await left()) < share * all, 60_000);

@@ -1,4 +1,4 @@
-import { type FoundRedis, redisForTests, startApp, waitFor } from '@sandman/testing';
+import { type FoundRedis, redisForTests, startApp, waitFor } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from '../stack.ts';
@@ -33,7 +33,7 @@ function newStack(env?: Record<string, string>): TestStack {
 
 const show = async (stack: TestStack, uuid: string) => (await stack.call<Shown>('GET', `/v1/sessions/${uuid}`)).body;
 const offered = async (stack: TestStack) => (await stack.call<{ items: Shown['policy'][] }>('GET', '/v1/policies')).body.items;
-const told = (house: unknown, version?: number) => ({
+const announcing = (house: unknown, version?: number) => ({
   POLICIES: JSON.stringify({ house }),
   ...(version === undefined ? {} : { POLICIES_VERSION: `${version}` }),
 });
@@ -97,6 +97,26 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
     await stack.until(uuid, 'deleted', 20_000);
   });
 
+  it('says what a delete with a grace would call, at its request and at its end', async () => {
+    const stack = await newStack().start({ workers: 0 });
+    const worker = await stack.addWorker({ DRY_RUN: 'true' });
+    const { uuid } = await stack.create('ada');
+    const asked = await stack.call('DELETE', `/v1/sessions/${uuid}?grace=3s`);
+    expect(asked.status).toBe(202);
+    const lines = () =>
+      worker
+        .stdout()
+        .split('\n')
+        .filter((line) => line.includes('would call') && line.includes(uuid))
+        .map((line) => JSON.parse(line) as { time: number; action: string; cause: string });
+    await waitFor('it would be deleted', async () => lines().length >= 2, 10_000);
+    expect(lines().map(({ action, cause }) => `${action} ${cause}`)).toEqual(['sleep manual', 'delete manual']);
+    const late = lines()[1]!.time - Date.parse(asked.body.deleteAt!);
+    expect(late).toBeGreaterThanOrEqual(-50);
+    expect(late).toBeLessThan(1_500);
+    expect(await stack.calls(uuid, 'sleep', 'wake', 'delete')).toEqual([]);
+  });
+
   it('reads the status of an adopted pod, which changes none', async () => {
     const stack = await newStack().start({ workers: 0 });
     const made = await stack.create('ada', { sleepAfter: '1s', deleteAfter: 'never' });
@@ -112,16 +132,16 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
 });
 
 describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
-  it('reaches a session that nobody touches with the sweep, and then keeps its deadlines', async () => {
+  it('reaches a session that is not touched with the sweep, and then keeps its deadlines', async () => {
     const stack = await newStack().start({ apis: 0, workers: 0 });
-    const [before] = await Promise.all([stack.addApi(undefined, told(LONG, 1)), stack.addWorker(told(LONG, 1))]);
+    const [before] = await Promise.all([stack.addApi(undefined, announcing(LONG, 1)), stack.addWorker(announcing(LONG, 1))]);
     const { uuid } = await stack.create('ada', 'house');
     const other = await stack.create('bob', { sleepAfter: '1h', deleteAfter: '2h' });
     before.kill('SIGTERM');
     await before.exited;
     stack.apis.splice(0);
     stack.apiUrls.splice(0);
-    await stack.addApi(undefined, told(SHORT, 2));
+    await stack.addApi(undefined, announcing(SHORT, 2));
     // The worker has the older version and follows the newer one.
     await stack.until(uuid, 'sleeping', 30_000);
     const { sleptAt } = (await stack.call<{ sleptAt: string }>('GET', `/v1/sessions/${uuid}`)).body;
@@ -137,9 +157,9 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
 
   it('reaches a session with its next ping, also one that is longer', async () => {
     const stack = await newStack().start({ apis: 0, workers: 0 });
-    await stack.addApi(undefined, told({ sleepAfter: '4s', deleteAfter: '5s' }, 1));
+    await stack.addApi(undefined, announcing({ sleepAfter: '4s', deleteAfter: '5s' }, 1));
     const { uuid } = await stack.create('ada', 'house');
-    await Promise.all([stack.addApi(undefined, told(LONG, 2)), stack.addWorker(told(LONG, 2))]);
+    await Promise.all([stack.addApi(undefined, announcing(LONG, 2)), stack.addWorker(announcing(LONG, 2))]);
     await waitFor(
       'both offer the new one',
       async () =>
@@ -157,8 +177,8 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
   it('is the higher version, also once its processes are gone, until a higher one is announced', async () => {
     const stack = await newStack().start({ apis: 0, workers: 0 });
     await Promise.all([
-      stack.addApi(undefined, told({ sleepAfter: '20m', deleteAfter: '1h' }, 2)),
-      stack.addApi(undefined, told({ sleepAfter: '10m', deleteAfter: '1h' }, 1)),
+      stack.addApi(undefined, announcing({ sleepAfter: '20m', deleteAfter: '1h' }, 2)),
+      stack.addApi(undefined, announcing({ sleepAfter: '10m', deleteAfter: '1h' }, 1)),
       // An API without `POLICIES` announces none and follows the others.
       stack.addApi(),
     ]);
@@ -182,11 +202,11 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     await waitFor('version 2 is announced again', async () => (await store.hget(key, 'version')) === '2');
     await offer('20m');
     expect(await store.pttl(key)).toBe(-1);
-    await stack.addApi(undefined, told({ sleepAfter: '30m', deleteAfter: '1h' }, 3));
+    await stack.addApi(undefined, announcing({ sleepAfter: '30m', deleteAfter: '1h' }, 3));
     await offer('30m');
   });
 
-  it('is none where all APIs die: a worker that was told nothing leaves the policies that sessions have', async () => {
+  it('is none where all APIs die: a worker without POLICIES leaves the policies that sessions have', async () => {
     const POLICIES = JSON.stringify({ aggressive: { sleepAfter: '1s', deleteAfter: '60d' } });
     const stack = await newStack().start({ apis: 0, workers: 0 });
     await Promise.all([stack.addApi(undefined, { POLICIES }), stack.addWorker()]);

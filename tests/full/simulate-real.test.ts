@@ -1,9 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Policy, PolicyBook, Random } from '@sandman/core';
-import { Life, type Observer, type PodCall, TraceBuilder, type TraceEvent } from '@sandman/replay';
-import { type FoundRedis, redisForTests, waitFor } from '@sandman/testing';
+import { type Policy, PolicySet, Random } from '@sandman/core';
+import { type PodCall, SessionSimulator, type SimulationObserver, TraceBuilder, type TraceEvent } from '@sandman/replay';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Call, TestStack } from '../stack.ts';
+import { type LoggedCall, TestStack } from '../stack.ts';
 
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e6));
 const SESSIONS = 30;
@@ -35,15 +35,15 @@ function simulatedCalls(events: readonly TraceEvent[], policy: Policy): TimedCal
   const builder = new TraceBuilder();
   for (const event of events) builder.add({ ...event, at: event.at + EPOCH });
   const calls: TimedCall[] = [];
-  const observer: Observer = { booked: () => {}, called: (call, at) => calls.push({ call, at: at - EPOCH }) };
-  new Life(policy, 0, observer).run(builder.build().eventsOf(0), EPOCH + 2 * PLAYED_MS);
+  const observer: SimulationObserver = { usageChanged: () => {}, called: (call, at) => calls.push({ call, at: at - EPOCH }) };
+  new SessionSimulator(policy, 0, observer).run(builder.build().eventsOf(0), EPOCH + 2 * PLAYED_MS);
   return calls;
 }
 
 /** Builds a session with random activity, never near a deadline. */
 function randomSession(name: string, random: Random): Played {
   const [sleepAfter, deleteAfter] = [random.between(1_000, 3_000), random.between(2_500, 4_500)];
-  const policy = new PolicyBook().resolve({ sleepAfter: random.chance(0.15) ? 'never' : sleepAfter, deleteAfter });
+  const policy = new PolicySet().resolve({ sleepAfter: random.chance(0.15) ? 'never' : sleepAfter, deleteAfter });
   const events: TraceEvent[] = [{ uuid: name, at: random.between(0, 1_000), event: 'user' }];
   for (let at = events[0]!.at; at < PLAYED_MS; at += random.between(300, 4_000)) {
     const near = simulatedCalls(events, policy).some((one) => Math.abs(one.at - at) < MARGIN_MS);
@@ -96,27 +96,27 @@ it('the simulator calls what real processes call, one call after the other, at t
   const random = new Random(SEED);
   const sessions = Array.from({ length: SESSIONS }, (_, i) => randomSession(`user-${i}`, random));
   const beginning = Date.now() + 500;
-  const lives = await Promise.all(sessions.map((session) => play(session, beginning)));
+  const runs = await Promise.all(sessions.map((session) => play(session, beginning)));
 
   const callsOf = async () => {
-    const { items } = await stack.sim<{ items: Call[] }>('GET', '/sim/journal');
+    const { items } = await stack.sim<{ items: LoggedCall[] }>('GET', '/sim/journal');
     const calls = items.filter(({ call }) => LIFECYCLE.includes(call)).toSorted((a, b) => a.at - b.at);
-    return lives.map((uuids) => calls.filter(({ uuid }) => uuids.includes(uuid)));
+    return runs.map((uuids) => calls.filter(({ uuid }) => uuids.includes(uuid)));
   };
   const expected = sessions.reduce((sum, session) => sum + session.expected.length, 0);
   await waitFor('as many calls', async () => (await callsOf()).flat().length >= expected, 15_000);
 
   const real = await callsOf();
   for (const [i, session] of sessions.entries()) {
-    const told = `seed ${SEED}, ${JSON.stringify(session)}`;
+    const context = `seed ${SEED}, ${JSON.stringify(session)}`;
     expect(
       real[i]!.map(({ call }) => call),
-      told,
+      context,
     ).toEqual(session.expected.map(({ call }) => call));
     for (const [k, { at }] of session.expected.entries()) {
       const late = real[i]![k]!.at - beginning - at;
-      expect(late, told).toBeGreaterThanOrEqual(0);
-      expect(late, told).toBeLessThan(LATE_MS);
+      expect(late, context).toBeGreaterThanOrEqual(0);
+      expect(late, context).toBeLessThan(LATE_MS);
     }
   }
   // Each kind of call must occur, or nothing was compared.

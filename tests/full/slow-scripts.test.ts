@@ -1,8 +1,9 @@
-import { PolicyBook, shardTag } from '@sandman/core';
+import { PolicySet, shardTag } from '@sandman/core';
 import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
+import { system } from '@sandman/runtime';
+import { eventFrames, formLogin, nextEvent, type RedisServer, startRedis } from '@sandman/sandbox';
 import { RedisSessionStore } from '@sandman/store';
-import { eventFrames, formLogin, nextEvent, type RedisServer, startRedis } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { API_KEY, OPERATOR, TestStack, VIEWER } from '../stack.ts';
@@ -37,8 +38,8 @@ beforeAll(async () => {
   const { prefix } = stack;
   const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
   const alarms = new AlarmQueues(redis, prefix, 1, () => {});
-  const policy = new PolicyBook().resolve({ sleepAfter: '10h', deleteAfter: '10d' });
-  const service = new SessionService({ store, alarms, policies: unchanging(policy), unarmed: () => {} });
+  const policy = new PolicySet().resolve({ sleepAfter: '10h', deleteAfter: '10d' });
+  const service = new SessionService({ store, alarms, policies: unchanging(policy), system, unarmed: () => {} });
   uuid = 'session-0';
   await inPortions(SESSIONS, (i) => service.track(`session-${i}`, { userId: i % 2 === 0 ? 'ada' : `user-${i}`, workspaceUrl: '', policy }));
   const { sleep } = alarms.byShard[0]!;
@@ -129,7 +130,7 @@ it.each([VIEWER, OPERATOR])(
       await answer.arrayBuffer();
       expect([200, 400, 403, 404], `${path} answered ${answer.status}`).toContain(answer.status);
     };
-    const look = async (query: string) => {
+    const openLive = async (query: string) => {
       const frames = eventFrames(`${dashboard}/api/live?${query}`, headers);
       await nextEvent(frames, 'page');
       await frames.return(undefined);
@@ -150,7 +151,7 @@ it.each([VIEWER, OPERATOR])(
     await expectQuick([
       ...paths.map((path) => [path, () => get(path)] as const),
       ...['', 'find=ada', 'find=nobody', 'status=active&find=ada', 'status=failing', `session=${uuid}`].map(
-        (query) => [`/api/live?${query}`, () => look(query)] as const,
+        (query) => [`/api/live?${query}`, () => openLive(query)] as const,
       ),
     ]);
   },

@@ -1,8 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { alive, soak, underWay } from '../soak/soak.fixture.ts';
+import { isAlive, soak, startSoak } from '../soak/soak.fixture.ts';
 
 it('a short soak finds that memory is bounded, and prints how it was', async () => {
-  const { code, stdout } = await soak('--minutes', '0.5', '--sessions', '500');
+  const { code, stdout } = await soak('--minutes', '0.5', '--sessions', '200');
   expect(stdout).toMatch(
     /^\s+\d+ s · \d+ alive · \d+ pings · \d+ × 503 · .* · api 1 \d+ · api 2 \d+ · worker 1 \d+ · worker 2 \d+ · redis \d+ MB$/m,
   );
@@ -24,19 +25,29 @@ describe.skipIf(process.platform !== 'linux')('every process it started ends', (
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'at a %s',
     async (signal) => {
-      const { child, started, exited, stdout } = await underWay();
+      const { child, started, exited, stdout } = await startSoak();
       child.kill(signal);
       expect(await exited).toEqual([130, null]);
       expect(stdout()).toMatch(/^interrupted: no verdict$/m);
-      expect(started.filter(alive)).toEqual([]);
+      expect(started.filter(isAlive)).toEqual([]);
     },
     60_000,
   );
 
   it('when its reader leaves early, as with `| head`', async () => {
-    const { child, started, exited } = await underWay();
+    const { child, started, exited } = await startSoak();
     child.stdout.destroy();
     expect(await exited).toEqual([130, null]);
-    expect(started.filter(alive)).toEqual([]);
+    expect(started.filter(isAlive)).toEqual([]);
+  }, 60_000);
+
+  it('when one of them dies, which is reported', async () => {
+    const { started, exited, stderr } = await startSoak();
+    // It runs from its source or from its bundle.
+    const worker = started.find((pid) => /\bapps\/worker\/|\bworker\.mjs\b/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')));
+    process.kill(worker!, 'SIGKILL');
+    expect(await exited).toEqual([1, null]);
+    expect(stderr()).toMatch(/worker \d does not answer/);
+    expect(started.filter(isAlive)).toEqual([]);
   }, 60_000);
 });

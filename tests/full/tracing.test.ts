@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { type FoundRedis, freePort, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, freePort, redisForTests, waitFor } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Collector, type ExportedSpan, KIND } from '../collector.ts';
-import { linesOf } from '../log.ts';
-import { type Call, TestStack } from '../stack.ts';
+import { type ExportedSpan, SPAN_KIND, SpanCollector } from '../collector.ts';
+import { logLinesOf } from '../process-log.ts';
+import { type LoggedCall, TestStack } from '../stack.ts';
 
 const MESSAGE = 'the-pod-must-not-sleep-tonight';
 const SECRETS = ['test-api-key-0123456789', 'test-session-manager-key', 'wrong-key-5d41402abc4b2a76', MESSAGE];
@@ -25,7 +25,7 @@ const exporting = (endpoint: string) => ({
 const LIVED = ['sleep', 'wake'];
 
 /** Puts a session to sleep by hand, and wakes it with a ping. Returns its sleep and wake calls. */
-async function sleepAndWake(stack: TestStack, userId: string): Promise<{ uuid: string; calls: Call[] }> {
+async function sleepAndWake(stack: TestStack, userId: string): Promise<{ uuid: string; calls: LoggedCall[] }> {
   const { uuid } = await stack.create(userId);
   await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
   await stack.until(uuid, 'sleeping');
@@ -47,7 +47,7 @@ async function expectToStop(stack: TestStack): Promise<void> {
 }
 
 let redis: FoundRedis;
-const collector = new Collector();
+const collector = new SpanCollector();
 
 beforeAll(async () => {
   redis = await redisForTests();
@@ -69,11 +69,11 @@ describe('where traces are collected', () => {
   afterAll(() => stack?.stop());
 
   /** Returns the trace that a call to the session-manager belongs to, once it has spans of all `kinds`. */
-  async function traceOf({ traceparent }: Call, ...kinds: (keyof typeof KIND)[]): Promise<ExportedSpan[]> {
+  async function traceOf({ traceparent }: LoggedCall, ...kinds: (keyof typeof SPAN_KIND)[]): Promise<ExportedSpan[]> {
     const traceId = /^00-([0-9a-f]{32})-[0-9a-f]{16}-01$/.exec(traceparent)?.[1] ?? expect.fail(`traceparent is ${traceparent}`);
     return await waitFor(`${kinds} of trace ${traceId} arrive`, () => {
       const spans = collector.trace(traceId);
-      return kinds.every((kind) => spans.some((span) => span.kind === KIND[kind])) ? spans : null;
+      return kinds.every((kind) => spans.some((span) => span.kind === SPAN_KIND[kind])) ? spans : null;
     });
   }
 
@@ -82,7 +82,7 @@ describe('where traces are collected', () => {
     const [, wake] = calls;
     const spans = await traceOf(wake!, 'server', 'producer', 'consumer', 'client');
     const [server, producer, consumer, client] = (['server', 'producer', 'consumer', 'client'] as const).map((kind) => {
-      const found = spans.filter((span) => span.kind === KIND[kind]);
+      const found = spans.filter((span) => span.kind === SPAN_KIND[kind]);
       expect(found, kind).toHaveLength(1);
       return found[0]!;
     });
@@ -100,8 +100,8 @@ describe('where traces are collected', () => {
     const about = { 'sandman.session': uuid, 'sandman.action': 'wake', 'sandman.cause': 'activity' };
     for (const span of [server, consumer]) expect(span!.attributes).toMatchObject(about);
     const line = { traceId: client!.traceId, session: uuid, action: 'wake', cause: 'activity' };
-    expect(linesOf(stack.apis[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'request accepted' }));
-    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, outcome: 'done', msg: 'call ended' }));
+    expect(logLinesOf(stack.apis[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'request accepted' }));
+    expect(logLinesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, outcome: 'done', msg: 'call ended' }));
   });
 
   it('an idle sleep is a trace of its own, which begins when its alarm rings', async () => {
@@ -115,8 +115,8 @@ describe('where traces are collected', () => {
     expect(spans.filter(({ parentSpanId }) => !parentSpanId)).toMatchObject([{ name: 'process sleep', service: 'sandman-worker' }]);
     expect(spans[0]!.traceId).not.toBe(create.traceId);
     const line = { traceId: spans[0]!.traceId, session: uuid, action: 'sleep', cause: 'idle' };
-    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'idle deadline passed' }));
-    expect(linesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'call ended' }));
+    expect(logLinesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'idle deadline passed' }));
+    expect(logLinesOf(stack.workers[0]!)).toContainEqual(expect.objectContaining({ ...line, msg: 'call ended' }));
   });
 
   it('an alarm for later carries nothing of the trace it was set in', async () => {
@@ -137,9 +137,9 @@ describe('where traces are collected', () => {
     await stack.call('POST', `/v1/sessions/${uuid}/chat`, { message: MESSAGE + 'x'.repeat(500_000) }, headers);
     const [chat] = await stack.calls(uuid, 'chat');
     const spans = await traceOf(chat!, 'server', 'client');
-    const server = spans.find(({ kind }) => kind === KIND.server);
+    const server = spans.find(({ kind }) => kind === SPAN_KIND.server);
     expect(server).toMatchObject({ traceId, parentSpanId, attributes: { 'http.response.status_code': 200, 'sandman.session': uuid } });
-    expect(spans.find(({ kind }) => kind === KIND.client)).toMatchObject({ parentSpanId: server!.spanId });
+    expect(spans.find(({ kind }) => kind === SPAN_KIND.client)).toMatchObject({ parentSpanId: server!.spanId });
   });
 
   it('no key and no message is exported, and of an address only its route', async () => {
@@ -157,7 +157,7 @@ describe('where traces are collected', () => {
     await waitFor('all of it is exported', () => collector.spans.some((span) => span.attributes['sandman.session'] === uuid));
     const exported = collector.requests.map(({ body }) => body).join('\n');
     for (const secret of [...SECRETS, 'a-name-that-nobody-may-read']) expect(exported).not.toContain(secret);
-    const ofRoutes = collector.spans.filter(({ kind }) => kind === KIND.server);
+    const ofRoutes = collector.spans.filter(({ kind }) => kind === SPAN_KIND.server);
     expect(new Set(ofRoutes.map(({ name }) => name))).toContain('POST /v1/users/:userId/activity');
     for (const { name, attributes } of ofRoutes) expect(`${attributes['http.request.method']} ${attributes['url.path']}`).toBe(name);
     const written = [...stack.apis, ...stack.workers].map((app) => app.stdout()).join('');
@@ -186,7 +186,7 @@ describe.concurrent.each([
         const before = collector.requests.length;
         const { uuid, calls } = await sleepAndWake(stack, 'ada');
         expect(calls.map(({ traceparent }) => traceparent)).toEqual(['', '']);
-        const written = [...stack.apis, ...stack.workers].flatMap(linesOf);
+        const written = [...stack.apis, ...stack.workers].flatMap(logLinesOf);
         expect(written).toContainEqual(expect.objectContaining({ session: uuid, action: 'wake', cause: 'activity', msg: 'call ended' }));
         expect(written.filter(({ traceId }) => traceId !== undefined)).toEqual([]);
         await expectToStop(stack);
@@ -216,7 +216,7 @@ describe.concurrent('where the collector of traces', () => {
       const stack = await new TestStack(redis.url, env).start({});
       try {
         await sleepAndWake(stack, 'ada');
-        const complaint = await waitFor('it is told', () => linesOf(stack.apis[0]!).find(({ msg }) => msg === 'tracing'));
+        const complaint = await waitFor('it is told', () => logLinesOf(stack.apis[0]!).find(({ msg }) => msg === 'tracing'));
         expect(complaint).toMatchObject({ level: 40, reason: expect.stringMatching(/^Error: connect ECONNREFUSED [\d.:]+$/) });
         expect(complaint.traceId).toBeUndefined();
         await expectToStop(stack);

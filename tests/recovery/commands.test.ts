@@ -1,4 +1,4 @@
-import { findDatabase, freePort } from '@sandman/testing';
+import { findDatabase, freePort } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sandman, startProgram } from '../../packages/cli/src/cli.fixture.ts';
 import { LostFleet } from './lost-fleet.ts';

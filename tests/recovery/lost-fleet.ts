@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Status } from '@sandman/core';
 import { Ledger, type LedgerSession } from '@sandman/ledger';
 import { AlarmQueues } from '@sandman/queue';
-import { RedisSessionStore } from '@sandman/store';
 import {
   type AppProcess,
   type DatabaseServer,
@@ -11,13 +10,14 @@ import {
   startApp,
   startRedis,
   type TestDatabase,
-} from '@sandman/testing';
+} from '@sandman/sandbox';
+import { RedisSessionStore } from '@sandman/store';
 import { Redis } from 'ioredis';
-import { CLI, type Ended, type Running, sandmanHere, startProgram } from '../../packages/cli/src/cli.fixture.ts';
+import { CLI, type CommandResult, type RunningCommand, sandmanHere, startProgram } from '../../packages/cli/src/cli.fixture.ts';
 import { TestStack } from '../stack.ts';
 
 /** A session as a test plants it: its ledger row and its pod. */
-export interface Planted extends Partial<Omit<LedgerSession, 'uuid'>> {
+export interface PlantedSession extends Partial<Omit<LedgerSession, 'uuid'>> {
   readonly status: Status;
   /** Null if there is no pod. */
   readonly replicas: number | null;
@@ -30,7 +30,7 @@ export class LostFleet implements AsyncDisposable {
   readonly ledger: Ledger;
   readonly #server: RedisServer;
   readonly #database: TestDatabase;
-  readonly #bookkeepers: AppProcess[] = [];
+  readonly #ledgerWorkers: AppProcess[] = [];
 
   private constructor(stack: TestStack, server: RedisServer, database: TestDatabase) {
     this.stack = stack;
@@ -48,7 +48,7 @@ export class LostFleet implements AsyncDisposable {
   }
 
   /** Returns another, empty key prefix in the same Redis, which no process uses. */
-  elsewhere(shards = 1): { readonly prefix: string; readonly store: RedisSessionStore; readonly env: Record<string, string> } {
+  unusedPrefix(shards = 1): { readonly prefix: string; readonly store: RedisSessionStore; readonly env: Record<string, string> } {
     const prefix = `elsewhere-${randomUUID()}`;
     return { prefix, store: this.store(prefix, shards), env: { ...this.env, KEY_PREFIX: prefix, SHARDS: `${shards}` } };
   }
@@ -67,12 +67,12 @@ export class LostFleet implements AsyncDisposable {
   }
 
   /** Runs the command line in this process. */
-  run(args: readonly string[], env = this.env): Promise<Ended> {
+  run(args: readonly string[], env = this.env): Promise<CommandResult> {
     return sandmanHere(args, env);
   }
 
   /** Starts the command line as a process of its own. */
-  begin(args: readonly string[], env = this.env): Running {
+  startCli(args: readonly string[], env = this.env): RunningCommand {
     return startProgram(process.execPath, [CLI, ...args], env);
   }
 
@@ -83,17 +83,17 @@ export class LostFleet implements AsyncDisposable {
   }
 
   /** Starts one more worker that writes the ledger. */
-  async addBookkeeper(): Promise<void> {
-    this.#bookkeepers.push(startApp('worker', { ...this.env, METRICS_PORT: `${await freePort()}` }));
+  async addLedgerWorker(): Promise<void> {
+    this.#ledgerWorkers.push(startApp('worker', { ...this.env, METRICS_PORT: `${await freePort()}` }));
   }
 
   /** Puts sessions into the ledger and their pods into the session-manager. */
-  async plant(planted: Readonly<Record<string, Planted>>): Promise<void> {
+  async plant(planted: Readonly<Record<string, PlantedSession>>): Promise<void> {
     const now = Date.now();
     const sessions = Object.entries(planted).map(([uuid, { replicas: _, ...session }]): LedgerSession => {
       const sleptAt = session.status === 'sleeping' ? now - 10_000 : 0;
       const common = { userId: 'ada', workspaceUrl: `https://${uuid}`, createdAt: now - 3_600_000, lastActivity: now - 20_000, sleptAt };
-      return { uuid, policy: 'balanced', updatedAt: now, rev: 9, ...common, ...session };
+      return { uuid, policy: 'balanced', keepUntil: 0, updatedAt: now, rev: 9, ...common, ...session };
     });
     for (let i = 0; i < sessions.length; i += 500) await this.ledger.write({ sessions: sessions.slice(i, i + 500) });
     const pods = Object.entries(planted).filter(([, { replicas }]) => replicas !== null);
@@ -106,7 +106,7 @@ export class LostFleet implements AsyncDisposable {
 
   /** Empties the ledger, Redis and the session-manager's call log for the next test. */
   async clear(): Promise<void> {
-    await this.#dismiss();
+    await this.#stopLedgerWorkers();
     await Promise.all([
       this.#database.ask('delete from user_sessions'),
       this.redis.flushall(),
@@ -119,14 +119,14 @@ export class LostFleet implements AsyncDisposable {
     return (await this.ledger.find([uuid]))[0]?.status;
   }
 
-  async #dismiss(): Promise<void> {
-    const all = this.#bookkeepers.splice(0);
+  async #stopLedgerWorkers(): Promise<void> {
+    const all = this.#ledgerWorkers.splice(0);
     for (const one of all) one.kill('SIGKILL');
     await Promise.all(all.map((one) => one.exited));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dismiss();
+    await this.#stopLedgerWorkers();
     await this.stack.stop();
     await this.ledger.close();
     await this.#database.drop();
@@ -136,6 +136,6 @@ export class LostFleet implements AsyncDisposable {
 }
 
 /** Returns `count` sessions to plant, by uuid. */
-export function many(count: number, name: string, one: (i: number) => Planted): Record<string, Planted> {
+export function manySessions(count: number, name: string, one: (i: number) => PlantedSession): Record<string, PlantedSession> {
   return Object.fromEntries(Array.from({ length: count }, (_, i) => [`${name}-${String(i).padStart(5, '0')}`, one(i)]));
 }

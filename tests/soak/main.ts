@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { numberOption, runCommand, startRedis } from '@sandman/testing';
+import { parseNumberOption, runCommand, startRedis } from '@sandman/sandbox';
 import { TestStack } from '../stack.ts';
-import { judge } from './judge.ts';
-import { metricsOf, type Part, redisMemory, total } from './memory.ts';
-import { Users } from './users.ts';
+import { type MeasuredProcess, metricsOf, redisMemory, total } from './memory.ts';
+import { measureGrowth } from './memory-growth.ts';
+import { SoakUsers } from './users.ts';
 
 const HELP = `Runs real processes under load and shows whether their memory stays bounded.
 
@@ -41,15 +41,15 @@ function megabytes(bytes: number): string {
 
 /** Takes samples during a run, and reports the result. */
 class Soak {
-  readonly #parts: readonly Part[];
-  readonly #users: Users;
+  readonly #parts: readonly MeasuredProcess[];
+  readonly #users: SoakUsers;
   readonly #redis: () => ReturnType<typeof redisMemory>;
   readonly #series = new Map<string, number[]>();
   readonly #startedAt = performance.now();
   #tombstones = '';
   #repairs = 0;
 
-  constructor(parts: readonly Part[], users: Users, redis: () => ReturnType<typeof redisMemory>) {
+  constructor(parts: readonly MeasuredProcess[], users: SoakUsers, redis: () => ReturnType<typeof redisMemory>) {
     this.#parts = parts;
     this.#users = users;
     this.#redis = redis;
@@ -84,7 +84,7 @@ class Soak {
     console.log();
     row(['memory', 'second quarter', 'last quarter', 'growth', 'allowed', '']);
     for (const [name, series] of this.#series) {
-      const { early, late, most, bounded } = judge(series);
+      const { early, late, most, bounded } = measureGrowth(series);
       row([name, ...[early, late, late - early, most - early].map(megabytes), bounded ? 'bounded' : 'GROWS']);
       if (!bounded) wrong.push(`${name} grows: ${megabytes(early)} became ${megabytes(late)}, more than ${megabytes(most)}`);
     }
@@ -104,7 +104,7 @@ class Soak {
 async function soak(minutes: number, sessions: number, interrupted: AbortSignal): Promise<string[] | null> {
   const redis = await startRedis({ aof: true });
   const stack = new TestStack(redis.url, { LOG_LEVEL: 'error', NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` });
-  const users = new Users(stack, sessions);
+  const users = new SoakUsers(stack, sessions);
   try {
     await stack.start({ apis: 2, workers: 0 });
     const workers = await Promise.all([stack.addWorker(), stack.addWorker()]);
@@ -125,7 +125,7 @@ async function soak(minutes: number, sessions: number, interrupted: AbortSignal)
     await users.leave(living);
     return run.conclude();
   } finally {
-    users.goodbye();
+    users.stop();
     await stack.stop();
     await redis.stop();
   }
@@ -136,8 +136,8 @@ await runCommand(async (args) => {
     args,
     options: { minutes: { type: 'string' }, sessions: { type: 'string' }, help: { type: 'boolean' } },
   });
-  const minutes = numberOption('minutes', values.minutes, { least: 0.5, most: 1_440, whole: false }) ?? 10;
-  const sessions = numberOption('sessions', values.sessions, { least: 1, most: 20_000 }) ?? 2_000;
+  const minutes = parseNumberOption('minutes', values.minutes, { least: 0.5, most: 1_440, whole: false }) ?? 10;
+  const sessions = parseNumberOption('sessions', values.sessions, { least: 1, most: 20_000 }) ?? 2_000;
   if (values.help) {
     console.log(HELP);
     return 0;

@@ -1,8 +1,8 @@
-import { type AppProcess, askRedis, type RedisServer } from '@sandman/testing';
+import { type AppProcess, askRedis, type RedisServer } from '@sandman/sandbox';
 import type { Redis } from 'ioredis';
 
 /** A process that exports metrics. */
-export interface Part {
+export interface MeasuredProcess {
   readonly name: string;
   readonly app: AppProcess;
   /** The base URL of its metrics. */
@@ -23,7 +23,7 @@ const SAMPLE = 500;
 const TABLE_ENTRY_BYTES = 8;
 
 /** @throws Error with the process's output, if it does not answer */
-export async function metricsOf({ name, app, url }: Part): Promise<string> {
+export async function metricsOf({ name, app, url }: MeasuredProcess): Promise<string> {
   try {
     return await (await fetch(`${url}/metrics`)).text();
   } catch (cause) {

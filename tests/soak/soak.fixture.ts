@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { runScript, waitFor } from '@sandman/testing';
+import { runScript, waitFor } from '@sandman/sandbox';
 import { expect } from 'vitest';
 
 const MAIN = new URL('./main.ts', import.meta.url);
@@ -25,7 +25,7 @@ function descendants(pid: number): number[] {
   return children.flatMap((child) => [child, ...descendants(child)]);
 }
 
-export function alive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -35,7 +35,7 @@ export function alive(pid: number): boolean {
 }
 
 /** Starts a soak, and returns its processes once it runs. */
-export async function underWay() {
+export async function startSoak() {
   const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: 'pipe' });
   let stdout = '';
   let stderr = '';

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { TestStack, View } from '../stack.ts';
+import type { SessionBody, TestStack } from '../stack.ts';
 
 /** In ms. With these, 2,000 users send some 500 pings per second, and some 50 sessions end and begin per second. */
 const POLICIES = [
@@ -20,14 +20,14 @@ const PATIENCE_MS = 30_000;
 const REFUSED = 503;
 /** Expected statuses besides 503; any other answer is unexpected. */
 const EXPECTED = { create: [201], ping: [202, 410], burst: [202], logout: [202], delete: [202, 410] } as const;
-type Deed = keyof typeof EXPECTED;
+type RequestKind = keyof typeof EXPECTED;
 
 function between(least: number, most: number): number {
   return least + Math.random() * (most - least);
 }
 
 /** Simulates users who come and go, each with one session at a time, and occasional bursts. */
-export class Users {
+export class SoakUsers {
   pings = 0;
   refused = 0;
   /** Counts unexpected answers by kind. */
@@ -48,13 +48,13 @@ export class Users {
   }
 
   /** Stops all users from sending further requests. */
-  goodbye(): void {
+  stop(): void {
     this.#goodbye.abort();
   }
 
   /** Stops the users, and gives pending answers some time. */
   async leave(living: Promise<void>): Promise<void> {
-    this.goodbye();
+    this.stop();
     await Promise.race([living, pause(PATIENCE_MS, undefined, { ref: false })]);
     if (this.#waiting > 0) this.unexpected.set(`no answer within ${PATIENCE_MS / 1_000} s`, this.#waiting);
   }
@@ -81,7 +81,7 @@ export class Users {
   }
 
   /** Uses a session until it is gone. */
-  async #use({ uuid, userId }: View, sleepAfter: number, deleteAfter: number): Promise<void> {
+  async #use({ uuid, userId }: SessionBody, sleepAfter: number, deleteAfter: number): Promise<void> {
     while (!this.#leaving) {
       const dice = Math.random();
       if (dice < 0.02 && (await this.#ask('logout', `/v1/users/${userId}/logout`)).status === 202) return;
@@ -103,11 +103,11 @@ export class Users {
     }
   }
 
-  async #ask(deed: Deed, path: string, body?: unknown) {
+  async #ask(deed: RequestKind, path: string, body?: unknown) {
     this.#waiting += 1;
     const answer = await this.#stack
       .call(deed === 'delete' ? 'DELETE' : 'POST', path, body)
-      .catch((error) => ({ status: 0, body: (error.cause ?? error) as unknown as View }))
+      .catch((error) => ({ status: 0, body: (error.cause ?? error) as unknown as SessionBody }))
       .finally(() => {
         this.#waiting -= 1;
       });

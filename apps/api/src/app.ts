@@ -1,20 +1,20 @@
 import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { WebhookSchema } from '@sandman/contracts';
-import { InvalidInput, SandmanError } from '@sandman/core';
+import { ProblemError, WebhookSchema } from '@sandman/contracts';
+import { InvalidInput } from '@sandman/core';
 import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { serveDocs } from './docs.ts';
-import { OF_DATA, secure } from './headers.ts';
+import { addSecurityHeaders, DATA_HEADERS } from './headers.ts';
 import { keyCheck } from './key-check.ts';
 import { shedOverload } from './overload.ts';
 import { answerError, answerUnreadable } from './problems.ts';
 import { limitRate } from './rate-limit.ts';
 import { Readiness } from './readiness.ts';
 import { chatRoutes } from './routes/chat.ts';
+import { healthRoutes, measureRequests } from './routes/health.ts';
 import { journalRoutes } from './routes/journal.ts';
-import { measure, probes } from './routes/probes.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signalRoutes } from './routes/signals.ts';
 import { boundUnauthenticated } from './unauthenticated.ts';
@@ -27,42 +27,43 @@ const LONGEST_PARAM = 255 * 12;
 const RECEIVE_MS = 30_000;
 const HEADERS_MS = 10_000;
 /** How often Node looks for connections that exceed these bounds, in ms. */
-const LOOK_MS = 1_000;
+const CONNECTION_CHECK_MS = 1_000;
 
 /** Builds the API server. It does not listen yet, so a test can also inject requests. */
 export async function buildApi(deps: ApiDeps) {
+  const { env, redis, admission, metrics, tracing } = deps;
   const app = Fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     // Log lines carry the session and the trace; a child logger for each request would cost as much as the checks of the request.
     childLoggerFactory: (logger) => logger,
     // Must be longer than a load balancer keeps a connection. Otherwise the balancer sends a request on a connection that is being closed.
-    keepAliveTimeout: deps.keepAlive,
-    trustProxy: [...deps.trustedProxies],
+    keepAliveTimeout: env.KEEP_ALIVE_TIMEOUT,
+    trustProxy: [...env.TRUST_PROXY],
     requestTimeout: RECEIVE_MS,
-    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: LOOK_MS },
+    http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: CONNECTION_CHECK_MS },
     // Requests that arrive during the shutdown are served; `/readyz` has told the load balancer to send no more.
     return503OnClosing: false,
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: LONGEST_PARAM },
     // Called for a URL that cannot be decoded. No hook has run, so the security headers are set here.
     frameworkErrors: (error, request, reply) => {
-      answerError(error, request, reply.headers({ ...OF_DATA, connection: 'close' }));
+      answerError(error, request, reply.headers({ ...DATA_HEADERS, connection: 'close' }));
     },
     clientErrorHandler: answerUnreadable,
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  measure(app, deps.metrics.registry);
-  secure(app, 'data');
-  boundUnauthenticated(app, keyCheck(deps.apiKeys));
+  measureRequests(app, metrics.registry);
+  addSecurityHeaders(app, 'data');
+  boundUnauthenticated(app, keyCheck(env.API_KEYS));
   await shedOverload(app);
 
   // During the shutdown every answer closes its connection: a kept one would delay the exit, and its next request might fail.
   const readiness = new Readiness(async () => !app.isStuck() && (await deps.ready()));
   app.decorate('readiness', readiness);
-  app.addHook('preClose', () => readiness.leave());
+  app.addHook('preClose', () => readiness.drain());
   app.addHook('onSend', (_, reply, payload, done) => {
-    if (readiness.isLeaving) reply.header('connection', 'close');
+    if (readiness.isDraining) reply.header('connection', 'close');
     done(null, payload);
   });
 
@@ -113,15 +114,15 @@ export async function buildApi(deps: ApiDeps) {
   app.get('/openapi.json', { schema: { hide: true }, config: { withoutKey: 'large' } }, () => app.swagger());
   serveDocs(app);
 
-  await app.register(probes, deps);
+  await app.register(healthRoutes, deps);
   await app.register(
     async (v1) => {
       v1.addHook('onRequest', async () => {
-        if (!deps.admitted()) throw new SandmanError('not-ready', 'Redis cannot be reached');
+        if (!admission.isGiven) throw new ProblemError('not-ready', 'Redis cannot be reached');
       });
       // Runs after the check of the key: a trace costs time, and a caller's headers can ask for one.
-      if (deps.requestSpans) await v1.register(deps.requestSpans);
-      if (deps.rateLimit) await limitRate(v1, deps.rateLimit);
+      if (tracing.requests) await v1.register(tracing.requests);
+      if (env.RATE_LIMIT !== null) await limitRate(v1, { perSecond: env.RATE_LIMIT, redis, prefix: env.KEY_PREFIX });
       await v1.register(sessionRoutes, deps);
       await v1.register(signalRoutes, deps);
       await v1.register(chatRoutes, deps);

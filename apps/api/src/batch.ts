@@ -4,7 +4,7 @@ import type { Signal } from '@sandman/lifecycle';
 import { Ajv } from 'ajv';
 import type { Static } from 'typebox';
 import { parseAt } from './inputs.ts';
-import { rejection } from './problems.ts';
+import { rejectionCode } from './problems.ts';
 
 const isEvent = new Ajv().compile<Static<typeof EventSchema>>(EventSchema);
 
@@ -23,7 +23,7 @@ function subjectOf(signal: Signal): string {
 }
 
 /** Returns the later of two times in ms. Null means now and is the latest: times in the future count as now. */
-function newest(a: number | null, b: number | null): number | null {
+function laterTime(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : Math.max(a, b);
 }
 
@@ -44,14 +44,14 @@ export function readBatch(given: readonly unknown[]): Batch {
     try {
       signal = parseEvent(one);
     } catch (error) {
-      const code = rejection(error);
+      const code = rejectionCode(error);
       if (code === null) throw error;
       return code;
     }
     const subject = subjectOf(signal);
     const position = positions.get(subject) ?? signals.length;
     positions.set(subject, position);
-    signals[position] = { ...signal, at: newest(signal.at, (signals[position] ?? signal).at) };
+    signals[position] = { ...signal, at: laterTime(signal.at, (signals[position] ?? signal).at) };
     return position;
   });
   return { signals, events };

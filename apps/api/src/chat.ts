@@ -16,7 +16,7 @@ export interface ChatDeps {
 }
 
 /** The headers of a pod's answer that are passed on: they describe the body and how to treat it. */
-const FORWARDED = [
+const FORWARDED_HEADERS = [
   'content-type',
   'content-encoding',
   'content-language',
@@ -29,12 +29,12 @@ const FORWARDED = [
 ];
 
 /** The longest time a message waits for a status read that is already due, in ms. */
-const CHECK_MS = 2_000;
+const STATUS_READ_WAIT_MS = 2_000;
 /** The longest time a chat whose pod was not found waits for a worker to confirm that, in ms. */
-const VERIFY_MS = 5_000;
+const VERIFY_WAIT_MS = 5_000;
 
 /** Waits until the caller has read what was written, or has disconnected. Disconnects a caller that reads nothing for `timeout` ms. */
-function writable(raw: ServerResponse, timeout: number): Promise<void> {
+function untilWritable(raw: ServerResponse, timeout: number): Promise<void> {
   return new Promise((resolve) => {
     const stuck = setTimeout(() => raw.destroy(), timeout);
     const go = () => {
@@ -53,10 +53,10 @@ const FIRST_TRY_MS = 100;
 const LONGEST_TRY_MS = 1_000;
 
 /** The statuses with which an ingress answers when it cannot reach the pod. */
-const UNANSWERED = new Set([502, 503, 504]);
+const UNREACHABLE_STATUSES = new Set([502, 503, 504]);
 
 /** Sends a message, and retries only while the pod may be starting and only if the pod certainly did not receive it. */
-async function send(
+async function sendWithRetry(
   { sessionManager, chatTimeout }: ChatDeps,
   { record, now }: LiveReading,
   message: Buffer,
@@ -78,8 +78,8 @@ async function send(
 }
 
 /** Reads a session whose status is due to be read, after that read or after at most 2 s. */
-async function checked({ service, timeout }: ChatDeps, { record }: LiveReading): Promise<LiveReading> {
-  const found = await service.untilAwake(record.uuid, { timeout: Math.min(timeout, CHECK_MS) }, record.verifyAt);
+async function afterStatusRead({ service, timeout }: ChatDeps, { record }: LiveReading): Promise<LiveReading> {
+  const found = await service.untilAwake(record.uuid, { timeout: Math.min(timeout, STATUS_READ_WAIT_MS) }, record.verifyAt);
   return found ?? service.get(record.uuid);
 }
 
@@ -88,33 +88,33 @@ async function checked({ service, timeout }: ChatDeps, { record }: LiveReading):
  *
  * @param message the body of the request, `{"message": …}`, which is also what the session-manager expects
  */
-export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer, reply: FastifyReply): Promise<void> {
+export async function forwardChat(deps: ChatDeps, reading: LiveReading, message: Buffer, reply: FastifyReply): Promise<void> {
   const { service, timeout } = deps;
   const { record } = reading;
   const { uuid } = record;
   const { raw } = reply;
   // If the caller disconnects, the pod's work goes on as background activity until `backgroundCap` is used up.
   const bound = new AbortController();
-  const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, spent: () => bound.abort() });
+  const letGo = keepAwake(service, reading, { connected: () => !raw.destroyed, backgroundEnded: () => bound.abort() });
   // Called when the pod did not answer as an awake one does: another party may have scaled it to 0.
   const check = () => service.check(uuid).catch(() => {});
   try {
-    const found = isBeingChecked(record, reading.now) ? await checked(deps, reading) : reading;
+    const found = isBeingChecked(record, reading.now) ? await afterStatusRead(deps, reading) : reading;
     const awake = statusOf(found.record) === 'active' ? found : await service.untilAwake(uuid, { timeout });
     if (!awake) throw new SandmanError('session-manager-timeout', `Session ${uuid} was not awake within ${timeout} ms`);
     let answer: ChatAnswer;
     try {
-      answer = await send(deps, awake, message, bound.signal);
+      answer = await sendWithRetry(deps, awake, message, bound.signal);
     } catch (error) {
       await check();
       throw error;
     }
     if (answer.status === 404) {
       answer.body.resume();
-      await service.verify(uuid, Math.min(timeout, VERIFY_MS));
+      await service.verify(uuid, Math.min(timeout, VERIFY_WAIT_MS));
       throw new SandmanError('session-manager-error', `The session-manager does not find the pod of session ${uuid}`);
     }
-    if (UNANSWERED.has(answer.status)) await check();
+    if (UNREACHABLE_STATUSES.has(answer.status)) await check();
     // Clears the note of an earlier 404. Not awaited: if this write fails, that 404 only counts for longer than it should.
     else if (record.missingSince > 0 && answer.status < 400) service.found(uuid).catch(() => {});
     if (answer.status < 200 || answer.status > 599) {
@@ -123,7 +123,7 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer
     }
     reply.hijack();
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) raw.setHeader(name, value);
-    for (const name of FORWARDED) {
+    for (const name of FORWARDED_HEADERS) {
       const value = answer.headers[name];
       if (value !== undefined) raw.setHeader(name, value);
     }
@@ -136,7 +136,7 @@ export async function chat(deps: ChatDeps, reading: LiveReading, message: Buffer
     try {
       for await (const chunk of answer.body) {
         // After the caller has disconnected, the answer is still read, and dropped, so that the pod can finish its work.
-        if (!raw.destroyed && !raw.write(chunk)) await writable(raw, timeout);
+        if (!raw.destroyed && !raw.write(chunk)) await untilWritable(raw, timeout);
       }
       raw.end();
     } catch {

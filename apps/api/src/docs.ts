@@ -1,12 +1,12 @@
 import { InvalidInput } from '@sandman/core';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
-import { secure } from './headers.ts';
+import { addSecurityHeaders } from './headers.ts';
 import { answerError, noSuchRoute } from './problems.ts';
 
 async function build(): Promise<FastifyInstance> {
   const { default: scalar } = await import('@scalar/fastify-api-reference');
   const pages = Fastify();
-  secure(pages, 'pages');
+  addSecurityHeaders(pages, 'pages');
   pages.setErrorHandler<FastifyError>((error, request, reply) =>
     // The plugin builds an absolute URL from the Host header; if that header is malformed, the error is the caller's.
     answerError(error.code === 'ERR_INVALID_URL' ? new InvalidInput('host', 'must be the name of a host') : error, request, reply),

@@ -2,11 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { encodePosition, type Position, type RedisJournal, type StatusEvent } from '@sandman/store';
 
 /** How often a stream reads new events, in ms. An event may be late by this much. */
-const LOOK_MS = 200;
+const POLL_MS = 200;
 /** After this long without an event a comment is sent, in ms, so that no proxy closes the stream as idle. */
-const SILENCE_MS = 15_000;
+const IDLE_COMMENT_MS = 15_000;
 /** How long a client should wait before it reconnects, in ms. */
-const RETRY_MS = 1_000;
+const RECONNECT_MS = 1_000;
 /** Events read at once from each shard. */
 const PAGE = 500;
 
@@ -24,7 +24,7 @@ function frame({ position, uuid, userId, at, from, to, cause }: StatusEvent): st
 export async function* eventStream(journal: RedisJournal, from: Position | null, end: AbortSignal): AsyncGenerator<string> {
   let position = from ?? (await journal.end());
   // Sends an id without an event, so that a client that is disconnected before the first event knows where to continue.
-  yield `retry: ${RETRY_MS}\nid: ${encodePosition(position)}\n\n`;
+  yield `retry: ${RECONNECT_MS}\nid: ${encodePosition(position)}\n\n`;
   if (from && !(await journal.isKept(from))) {
     position = await journal.end();
     yield `id: ${encodePosition(position)}\nevent: reset\ndata: {}\n\n`;
@@ -36,10 +36,10 @@ export async function* eventStream(journal: RedisJournal, from: Position | null,
     for (const event of events) yield frame(event);
     position = events.at(-1)?.position ?? position;
     if (events.length > 0) saidAt = performance.now();
-    else if (performance.now() - saidAt > SILENCE_MS) {
+    else if (performance.now() - saidAt > IDLE_COMMENT_MS) {
       saidAt = performance.now();
       yield ':\n\n';
     }
-    if (events.length === 0) await pause(LOOK_MS, undefined, { signal: end }).catch(() => {});
+    if (events.length === 0) await pause(POLL_MS, undefined, { signal: end }).catch(() => {});
   }
 }

@@ -51,7 +51,7 @@ const post = async (url: string, more: InjectOptions = {}) => app.inject({ metho
 const ping = () => post('/ping');
 const many = <T>(n: number, call: () => T) => Array.from({ length: n }, call);
 
-test('what is more than 1,000 at once is refused, and nothing is once they are answered', async () => {
+test('requests beyond 1,000 at once are refused, and none is once they are answered', async () => {
   const taken = many(1_000, () => ping());
   const refused = await ping();
   expect(refused.statusCode).toBe(503);
@@ -93,7 +93,7 @@ test('a body weighs by its size', async () => {
   for (const { statusCode } of await Promise.all(taken)) expect(statusCode).toBe(200);
 });
 
-test('one that is said to be long keeps nobody out', async () => {
+test('a body with a large Content-Length keeps no other request out', async () => {
   const taken = many(3, () => post('/ping', { payload: { text: 'x'.repeat(1_000_000) } }));
   const pinged = ping();
   expect(app.isShedding()).toBe(false);

@@ -40,12 +40,12 @@ declare module 'fastify' {
 const MOST_IN_FLIGHT = 1_000;
 
 /** Bytes of a body that weigh as much as one more request: a batch causes as much work as many requests. */
-const BYTES_OF_ONE = 1_024;
+const BYTES_PER_WEIGHT = 1_024;
 /** The largest weight of a request, whatever its length: one slow upload must not keep all other requests out. */
-const HEAVIEST = 100;
+const HEAVIEST_REQUEST = 100;
 
 /** The length above which a body needs a reservation of memory, in bytes; shorter ones are bounded by the requests in flight. */
-const LONG_BODY = BYTES_OF_ONE * HEAVIEST;
+const LONG_BODY = BYTES_PER_WEIGHT * HEAVIEST_REQUEST;
 /** What a waiting request holds besides its body, in bytes: sockets, buffers and timers. */
 const WAITING_BYTES = 65_536;
 
@@ -53,7 +53,7 @@ const WAITING_BYTES = 65_536;
 const MEMORY_SHARE = 1 / 6;
 
 /** Returns how many bytes this process may hold for its callers, from the memory of its container and the limit of its heap. */
-function bytesToHold(): number {
+function memoryBudget(): number {
   const memory = process.constrainedMemory() || totalmem();
   // Bodies are outside the heap, but a heap limit set by the operator shows how small the process is meant to be.
   return MEMORY_SHARE * Math.min(memory, totalmem(), 2 * getHeapStatistics().heap_size_limit);
@@ -68,8 +68,8 @@ function lengthOf({ 'content-length': length = '0', 'transfer-encoding': chunked
  * The largest accepted mean delay of the event loop over a sample, in ms. It catches what the count does not: few but heavy
  * requests. Utilisation is not used: a loop that is always busy and answers in 20 ms is fine.
  */
-const LONGEST_DELAY_MS = 500;
-const SAMPLE_MS = 1_000;
+const LONGEST_LOOP_DELAY_MS = 500;
+const LOOP_SAMPLE_MS = 1_000;
 
 /** The largest accepted use of the heap, as a share of Node's heap limit. Above it, garbage collection takes most of the time. */
 const HEAP_SHARE = 0.8;
@@ -78,17 +78,17 @@ const HEAP_SHARE = 0.8;
  * Requests accepted regardless of delay and heap. After a pause (the start, a SIGSTOP, a suspended machine) the measured delay
  * is high, but a process without requests must not refuse its first callers.
  */
-const ALWAYS_TAKEN = 50;
+const ALWAYS_ACCEPTED = 50;
 
 /**
  * How long a refusal is delayed, in ms. Otherwise callers that retry at once would occupy the whole process. Measured with 4,000
  * such connections: accepted pings fall from 5,700 to 300 per second, and each takes seconds, because libuv keeps reading sockets
  * while more than 1,024 are readable, and runs no timer and sends no answer meanwhile.
  */
-const PAUSE_MS = 500;
+const REFUSAL_DELAY_MS = 500;
 
 /** Refusals delayed at the same time, about 10 KB each; further ones are sent at once. Only pipelining leads to so many. */
-const MOST_PAUSED = 10_000;
+const MOST_DELAYED_REFUSALS = 10_000;
 
 /**
  * A full process counts as stuck after this long without accepting a call, in ms. One that is full for a moment, or accepts some
@@ -100,25 +100,25 @@ const STUCK_MS = 5_000;
 const SHEDDING_MS = 2_000;
 
 /** Refuses requests with a key that exceed what the process can serve, before it reads their bodies. */
-export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()): Promise<void> {
+export async function shedOverload(app: FastifyInstance, bytes = memoryBudget()): Promise<void> {
   /** The summed weights of all requests in flight, and of those on routes that wait. */
   let taken = 0;
   let waiting = 0;
   let lastShedAt = Number.NEGATIVE_INFINITY;
   let lastTakenAt = performance.now();
-  const paused = new Places(MOST_PAUSED);
+  const paused = new Places(MOST_DELAYED_REFUSALS);
   const held = new Places(bytes);
   /** Bodies without a stated length are charged for the longest possible one, and together get half of the memory. */
   const heldByUnknown = new Places(bytes / 2);
 
   await app.register(underPressure, {
-    sampleInterval: SAMPLE_MS,
-    maxEventLoopDelay: LONGEST_DELAY_MS,
+    sampleInterval: LOOP_SAMPLE_MS,
+    maxEventLoopDelay: LONGEST_LOOP_DELAY_MS,
     maxHeapUsedBytes: HEAP_SHARE * getHeapStatistics().heap_size_limit,
     // The plugin only measures; the hook below acts on its figures and on the count.
     pressureHandler: () => {},
   });
-  const isFull = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_TAKEN && app.isUnderPressure());
+  const isFull = () => taken - waiting >= MOST_IN_FLIGHT || (taken >= ALWAYS_ACCEPTED && app.isUnderPressure());
   app.decorate('isStuck', () => isFull() && performance.now() - lastTakenAt > STUCK_MS);
   app.decorate('isShedding', () => isFull() || performance.now() - lastShedAt < SHEDDING_MS);
   app.decorateRequest('keptBytes', 0);
@@ -131,7 +131,7 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
     setTimeout(() => {
       resume();
       reply.send(overloaded(reply));
-    }, PAUSE_MS);
+    }, REFUSAL_DELAY_MS);
   };
 
   /** Reserves the memory that a request needs until it is over. Returns false if too little is free. */
@@ -179,7 +179,7 @@ export async function shedOverload(app: FastifyInstance, bytes = bytesToHold()):
       return refuse(reply);
     }
     // A body without a stated length is charged for memory only, not for weight.
-    const weight = request.headers['transfer-encoding'] ? 1 : Math.min(HEAVIEST, 1 + Math.floor(length / BYTES_OF_ONE));
+    const weight = request.headers['transfer-encoding'] ? 1 : Math.min(HEAVIEST_REQUEST, 1 + Math.floor(length / BYTES_PER_WEIGHT));
     lastTakenAt = performance.now();
     taken += weight;
     if (waits) waiting += weight;

@@ -1,6 +1,6 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { PROBLEM_TYPE, problem, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
+import { PROBLEM_TYPE, ProblemError, problem, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
 import { type ErrorCode, SandmanError } from '@sandman/core';
 import { redisTrouble } from '@sandman/runtime';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
@@ -33,8 +33,8 @@ const UNREADABLE: Record<string, { status: number; detail: string }> = {
 };
 
 /** Makes the error for a path without a route. */
-export function noSuchRoute(): SandmanError {
-  return new SandmanError('not-found', 'There is no such route');
+export function noSuchRoute(): ProblemError {
+  return new ProblemError('not-found', 'There is no such route');
 }
 
 /**
@@ -60,6 +60,6 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket & 
 }
 
 /** Returns the code of a rejected event in a batch; null for a fault, which fails the whole call. */
-export function rejection(error: unknown): ErrorCode | null {
+export function rejectionCode(error: unknown): ErrorCode | null {
   return error instanceof SandmanError ? error.code : null;
 }

@@ -1,5 +1,5 @@
 import rateLimit from '@fastify/rate-limit';
-import { SandmanError } from '@sandman/core';
+import { ProblemError } from '@sandman/contracts';
 import type { connectRedis } from '@sandman/runtime';
 import type { FastifyInstance } from 'fastify';
 import { givenKey } from './key-check.ts';
@@ -16,7 +16,7 @@ export interface RateLimit {
  * Limits the requests per second of each key. Register it after the key check, so that requests without a valid key are not
  * counted. A window of 1 s begins with a key's first request, so up to twice the limit may pass within one second.
  *
- * @throws during a request: SandmanError `rate-limited`, or the error from Redis
+ * @throws during a request: ProblemError `rate-limited`, or the error from Redis
  */
 export async function limitRate(v1: FastifyInstance, { perSecond, redis, prefix }: RateLimit): Promise<void> {
   await v1.register(rateLimit, {
@@ -26,7 +26,7 @@ export async function limitRate(v1: FastifyInstance, { perSecond, redis, prefix 
     // The braces make the whole key its own hash tag: on a Cluster each counter has its own slot. Only digests of keys reach Redis.
     nameSpace: `{${prefix}:rate:`,
     keyGenerator: ({ headers }) => `${givenKey(headers).toString('base64url')}}`,
-    errorResponseBuilder: () => new SandmanError('rate-limited', `More than ${perSecond} requests a second with this key`),
+    errorResponseBuilder: () => new ProblemError('rate-limited', `More than ${perSecond} requests a second with this key`),
     // The plugin's own value could be 0; the error's answer sets it instead.
     addHeaders: { 'retry-after': false },
   });

@@ -17,7 +17,7 @@ afterEach(() => {
 async function leaving(): Promise<number> {
   const from = performance.now();
   let leftAt = Number.NaN;
-  readiness.leave().then(() => {
+  readiness.drain().then(() => {
     leftAt = performance.now();
   });
   await vi.advanceTimersByTimeAsync(20_000);
@@ -25,46 +25,46 @@ async function leaving(): Promise<number> {
 }
 
 it('is what Redis is, until it leaves', async () => {
-  expect(await readiness.tell()).toBe(true);
+  expect(await readiness.check()).toBe(true);
   redisAnswers = false;
-  expect(await readiness.tell()).toBe(false);
+  expect(await readiness.check()).toBe(false);
   redisAnswers = true;
-  readiness.leave();
-  expect(await readiness.tell()).toBe(false);
+  readiness.drain();
+  expect(await readiness.check()).toBe(false);
 });
 
-it('an answer that was under way when it left says that it left', async () => {
-  const told = readiness.tell();
-  readiness.leave();
-  expect(await told).toBe(false);
+it('a check that was under way when the process left answers not ready', async () => {
+  const answer = readiness.check();
+  readiness.drain();
+  expect(await answer).toBe(false);
 });
 
-it('whoever asks again and again is told for five seconds, however often it is told to leave', async () => {
+it('repeated checks are answered not ready for five seconds, however often the process is told to leave', async () => {
   for (let i = 0; i < 3; i++) {
-    await readiness.tell();
+    await readiness.check();
     vi.advanceTimersByTime(9_900);
   }
-  readiness.leave();
+  readiness.drain();
   expect(await leaving()).toBe(5_000);
 });
 
 it.each([
-  ['nobody asked', async () => {}],
-  ['somebody waited for its start', async () => void (await readiness.tell())],
+  ['no check came', async () => {}],
+  ['a check waited for its start', async () => void (await readiness.check())],
   [
-    'somebody asked while Redis was away, and again until it was ready',
+    'a check came while Redis was away, and again until it was ready',
     async () => {
       redisAnswers = false;
-      for (let i = 0; i < 5; i++) await readiness.tell();
+      for (let i = 0; i < 5; i++) await readiness.check();
       redisAnswers = true;
-      await readiness.tell();
+      await readiness.check();
     },
   ],
   [
     'those who asked have stopped',
     async () => {
-      await readiness.tell();
-      await readiness.tell();
+      await readiness.check();
+      await readiness.check();
       vi.advanceTimersByTime(10_000);
     },
   ],

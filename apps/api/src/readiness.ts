@@ -5,9 +5,9 @@ declare module 'fastify' {
 }
 
 /** A process that answered "ready" twice within this time, and did so this recently, is polled by a load balancer or Kubernetes, in ms. */
-const WATCHED_MS = 10_000;
+const POLLED_WITHIN_MS = 10_000;
 /** How long pollers get to learn that the process leaves and to stop sending requests, in ms. */
-const LEAVE_MS = 5_000;
+const DRAIN_MS = 5_000;
 
 /**
  * Says whether the process may get requests; `/readyz` answers from it. A load balancer that polls learns that the process leaves
@@ -15,9 +15,9 @@ const LEAVE_MS = 5_000;
  */
 export class Readiness {
   readonly #ready: () => Promise<boolean>;
-  #toldAt = Number.NEGATIVE_INFINITY;
-  #toldAgainAt = Number.NEGATIVE_INFINITY;
-  #left: Promise<void> | null = null;
+  #lastReadyAt = Number.NEGATIVE_INFINITY;
+  #polledAt = Number.NEGATIVE_INFINITY;
+  #drained: Promise<void> | null = null;
 
   /** @param ready tells whether the process can serve requests */
   constructor(ready: () => Promise<boolean>) {
@@ -25,24 +25,24 @@ export class Readiness {
   }
 
   /** Whether the shutdown has begun. The answers from now on should be the last on their connections. */
-  get isLeaving(): boolean {
-    return this.#left !== null;
+  get isDraining(): boolean {
+    return this.#drained !== null;
   }
 
   /** Returns what `/readyz` is to answer, and notes whether callers poll. */
-  async tell(): Promise<boolean> {
-    if (this.isLeaving || !(await this.#ready())) return false;
+  async check(): Promise<boolean> {
+    if (this.isDraining || !(await this.#ready())) return false;
     const now = performance.now();
     // A caller that only waits for the start stops after the first "ready", so it does not count as polling.
-    if (now - this.#toldAt < WATCHED_MS) this.#toldAgainAt = now;
-    this.#toldAt = now;
-    return !this.isLeaving;
+    if (now - this.#lastReadyAt < POLLED_WITHIN_MS) this.#polledAt = now;
+    this.#lastReadyAt = now;
+    return !this.isDraining;
   }
 
   /** Reports not ready from now on. Resolves when pollers should know it: after 5 s, or at once if there are none. */
-  leave(): Promise<void> {
-    const watched = performance.now() - this.#toldAgainAt < WATCHED_MS;
-    this.#left ??= new Promise((resolve) => (watched ? setTimeout(resolve, LEAVE_MS) : resolve()));
-    return this.#left;
+  drain(): Promise<void> {
+    const watched = performance.now() - this.#polledAt < POLLED_WITHIN_MS;
+    this.#drained ??= new Promise((resolve) => (watched ? setTimeout(resolve, DRAIN_MS) : resolve()));
+    return this.#drained;
   }
 }

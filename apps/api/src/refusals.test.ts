@@ -1,8 +1,9 @@
-import { PolicyBook } from '@sandman/core';
+import type { Assembly } from '@sandman/assembly';
+import { PolicySet } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
-import { createLogger, createMetrics } from '@sandman/runtime';
+import { createLogger, createMetrics, readEnvOf } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
-import type { RedisJournal, RedisShadows } from '@sandman/store';
+import type { RedisJournal, RedisShadowPolicies } from '@sandman/store';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApi } from './app.ts';
@@ -24,28 +25,29 @@ beforeAll(async () => {
   app = await buildApi({
     service: unreachable<SessionService>(),
     journal: unreachable<RedisJournal>(),
-    podPrice: null,
     sessionManager: unreachable<SessionManagerClient>(),
-    policies: { book: new PolicyBook() },
-    shadows: unreachable<RedisShadows>(),
-    apiKeys: ['another-key-entirely', KEY],
-    rateLimit: null,
-    timeout: 1_000,
-    chatTimeout: 1_000,
-    chatBodyLimit: 1_048_576,
-    keepAlive: 1_000,
-    trustedProxies: [],
+    policies: { current: new PolicySet() },
+    shadows: unreachable<RedisShadowPolicies>(),
+    env: readEnvOf('api', {
+      REDIS_URL: 'redis://127.0.0.1:1',
+      API_KEYS: `another-key-entirely,${KEY}`,
+      SESSION_MANAGER_URL: 'http://127.0.0.1:1',
+      SESSION_MANAGER_API_KEY: 'unused',
+      SESSION_MANAGER_TIMEOUT: '1s',
+      KEEP_ALIVE_TIMEOUT: '1s',
+    }),
+    redis: unreachable<Assembly['redis']>(),
     metrics: createMetrics('api'),
     logger: createLogger('silent', 'api'),
-    requestSpans: null,
+    tracing: { requests: null },
     fleet: {
       sessions: async () => ({ active: 0, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 }),
       backlog: async () => ({ sleep: 0, delete: 0, wake: 0 }),
-      books: async () => new Map(),
+      usage: async () => new Map(),
       shadows: async () => new Map(),
       policies: () => ({ names: [], shadows: [] }),
     },
-    admitted: () => true,
+    admission: { isGiven: true },
     ready: async () => false,
   });
 });

@@ -4,10 +4,10 @@ import type { ApiDeps } from './deps.ts';
 import { signalCounts } from './signal-counts.ts';
 
 /** Records the user's activity when their request about a session is refused for lack of memory. */
-export function recordRefused({ service, metrics, admitted }: ApiDeps): (request: FastifyRequest) => void {
+export function recordRefused({ service, metrics, admission }: ApiDeps): (request: FastifyRequest) => void {
   const { counted } = signalCounts(metrics);
   return ({ params }) => {
     const { uuid } = params as { uuid: string };
-    if (admitted() && UUID.test(uuid)) counted('user', service.activity(uuid, 'user', null)).catch(() => {});
+    if (admission.isGiven && UUID.test(uuid)) counted('user', service.activity.record(uuid, 'user', null)).catch(() => {});
   };
 }

@@ -1,7 +1,7 @@
 import type { ActivityKind, ErrorCode } from '@sandman/core';
 import type { Taken } from '@sandman/lifecycle';
 import type { Metrics } from '@sandman/runtime';
-import { rejection } from './problems.ts';
+import { rejectionCode } from './problems.ts';
 
 /** Returns functions that count activity signals by their result. */
 export function signalCounts({ activity }: Metrics) {
@@ -20,7 +20,7 @@ export function signalCounts({ activity }: Metrics) {
         countTaken(kind, taken);
         return taken;
       } catch (error) {
-        countRefused(kind, rejection(error));
+        countRefused(kind, rejectionCode(error));
         throw error;
       }
     },

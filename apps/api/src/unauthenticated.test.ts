@@ -1,5 +1,5 @@
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { waitFor } from '@sandman/testing';
+import { waitFor } from '@sandman/sandbox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { answerError, answerUnreadable } from './problems.ts';

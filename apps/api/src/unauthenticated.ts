@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { SandmanError } from '@sandman/core';
+import { ProblemError } from '@sandman/contracts';
 import { Places, whenOver } from '@sandman/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { noSuchRoute, overloaded } from './problems.ts';
@@ -12,21 +12,21 @@ declare module 'fastify' {
 }
 
 /**
- * Connections that have not carried a valid key yet. Above the first number, those older than `CONNECTED_MS` are closed, the
+ * Connections that have not carried a valid key yet. Above the first number, those older than `KEY_WITHIN_MS` are closed, the
  * oldest first; above the second, the oldest is closed whatever its age. Each holds 10 KB, and 25 KB with long headers.
  */
 const MANY_CONNECTIONS = 2_000;
 const MOST_CONNECTIONS = 8_000;
 /** How long a connection may take to carry a key when there are many, in ms: all clients may reconnect at the same time. */
-const CONNECTED_MS = 3_000;
+const KEY_WITHIN_MS = 3_000;
 /**
  * Requests without a key that are answered per second. Further refusals are spaced at this rate, so that callers that reconnect
  * after each one cost no more. If a refusal would wait longer than `LONGEST_WAIT_MS`, its connection is closed without an answer.
  */
-const MOST_PER_SECOND = 500;
-const LONGEST_WAIT_MS = 10_000;
+const ANSWERS_PER_SECOND = 500;
+const LONGEST_REFUSAL_WAIT_MS = 10_000;
 /** How long an answer above that rate waits on a route that needs no key, in ms. It is short because health checks time out. */
-const WAIT_MS = 500;
+const ANSWER_DELAY_MS = 500;
 /** Large answers at the same time to callers without a key, and as many again to callers with one. */
 const MOST_LARGE = 8;
 /** How long a caller may take to read a large answer, in ms. */
@@ -37,7 +37,7 @@ const READ_MS = 10_000;
  * key. Callers without a key have a share of their own, one request at a time, and are answered before a body is read. A refusal
  * closes their connection.
  *
- * Without a key, every route that is not `withoutKey` gets SandmanError `unauthorized`, and an unknown path outside `/v1` gets
+ * Without a key, every route that is not `withoutKey` gets ProblemError `unauthorized`, and an unknown path outside `/v1` gets
  * `not-found`. With a key, every unknown path gets `not-found`. Both are answered before the body is read.
  *
  * @param isKnown tells whether a request's headers carry a valid key
@@ -59,27 +59,27 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
     connections.set(socket, now);
     socket.once('close', () => connections.delete(socket));
     for (const [oldest, openedAt] of connections) {
-      const isTooOld = connections.size > MANY_CONNECTIONS && now - openedAt > CONNECTED_MS;
+      const isTooOld = connections.size > MANY_CONNECTIONS && now - openedAt > KEY_WITHIN_MS;
       if (!isTooOld && connections.size <= MOST_CONNECTIONS) break;
       connections.delete(oldest);
       oldest.destroy();
     }
   });
 
-  /** Calls `answer` now, or after `WAIT_MS` if this second's share is used up. */
+  /** Calls `answer` now, or after `ANSWER_DELAY_MS` if this second's share is used up. */
   const soon = (answer: () => void) => {
     const now = Math.floor(performance.now() / 1_000);
     if (now !== second) [second, answered] = [now, 0];
     answered += 1;
-    if (answered <= MOST_PER_SECOND) answer();
-    else setTimeout(answer, WAIT_MS);
+    if (answered <= ANSWERS_PER_SECOND) answer();
+    else setTimeout(answer, ANSWER_DELAY_MS);
   };
 
   /** Calls `refuse` in turn: at once if there were fewer than `MOST_PER_SECOND` within the last second. */
   const inTurn = (socket: Socket, refuse: () => void) => {
     const now = performance.now();
-    const turn = Math.max(lastTurn, now - 1_000) + 1_000 / MOST_PER_SECOND;
-    if (turn - now > LONGEST_WAIT_MS) return void socket.destroy();
+    const turn = Math.max(lastTurn, now - 1_000) + 1_000 / ANSWERS_PER_SECOND;
+    if (turn - now > LONGEST_REFUSAL_WAIT_MS) return void socket.destroy();
     lastTurn = turn;
     if (turn <= now) refuse();
     else setTimeout(refuse, turn - now);
@@ -126,6 +126,6 @@ export function boundUnauthenticated(app: FastifyInstance, isKnown: (headers: Fa
   });
 }
 
-function unauthorized(): SandmanError {
-  return new SandmanError('unauthorized', 'Give a key as X-API-Key or as Authorization: Bearer');
+function unauthorized(): ProblemError {
+  return new ProblemError('unauthorized', 'Give a key as X-API-Key or as Authorization: Bearer');
 }

@@ -31,7 +31,7 @@ const SCRYPT_N = 2 ** 16;
  * Derives the key that signs cookies from the logins. So all dashboard processes accept each other's cookies, a restart logs no
  * user out, and a changed password logs all users out. It is slow on purpose, so that a cookie cannot be used to guess passwords.
  */
-export function signingKey(accounts: readonly Account[]): Buffer {
+export function cookieKey(accounts: readonly Account[]): Buffer {
   const logins = JSON.stringify(accounts.map(({ user, password, role }) => [user, password, role]));
   return scryptSync(logins, 'sandman-dashboard-cookie', 32, { N: SCRYPT_N, maxmem: 2 * 128 * 8 * SCRYPT_N });
 }

@@ -1,29 +1,24 @@
 import helmet from '@fastify/helmet';
-import { PROBLEM_TYPE, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
-import { PolicyBook, SandmanError } from '@sandman/core';
+import type { RedisData } from '@sandman/assembly';
+import { PROBLEM_TYPE, ProblemError, problemOf, RETRY_AFTER_S } from '@sandman/contracts';
+import { PolicySet } from '@sandman/core';
 import { SessionService, unchanging } from '@sandman/lifecycle';
-import { AlarmQueues } from '@sandman/queue';
-import { answers, type Logger, redisTrouble } from '@sandman/runtime';
-import { RedisJournal, RedisRoster, RedisSessionStore, RedisTrend } from '@sandman/store';
+import { type Logger, redisTrouble, system } from '@sandman/runtime';
+import { RedisPodSamples, RedisWorkerRegistry } from '@sandman/store';
 import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
-import type { Cluster, Redis } from 'ioredis';
 import type { Account } from './accounts.ts';
 import { serveAssets } from './assets.ts';
 import { serveBoard } from './board.ts';
-import { login } from './login.ts';
+import { requireLogin } from './login.ts';
 import { serveRoutes } from './routes.ts';
 
 /** The most connections at the same time, 10 KB each; far more than operators need. */
 const MOST_CONNECTIONS = 2_000;
 /** How long a request may take to arrive, in ms. */
 const RECEIVE_MS = 30_000;
-/** The slack of the dashboard's writes, in percent of the waiting time. It is small, because changes by hand are rare, unlike pings. */
-const SLACK_PERCENT = 1;
 
 export interface DashboardOptions {
-  readonly redis: Redis | Cluster;
-  readonly prefix: string;
-  readonly shards: number;
+  readonly connection: RedisData;
   readonly accounts: readonly Account[];
   /** `POD_PRICE_PER_HOUR`; null if it is not set. */
   readonly podPrice: number | null;
@@ -36,7 +31,7 @@ export interface DashboardOptions {
 
 /** Builds the dashboard server: the operators' page at `/` and Bull Board at `/queues`, behind one login. */
 export async function buildDashboard(options: DashboardOptions): Promise<FastifyInstance> {
-  const { redis, prefix, shards, accounts, podPrice, keepAlive, trustedProxies, logger } = options;
+  const { connection, accounts, podPrice, keepAlive, trustedProxies, logger } = options;
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -72,30 +67,30 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
     return reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
   });
   app.setNotFoundHandler(() => {
-    throw new SandmanError('not-found', 'There is no such page');
+    throw new ProblemError('not-found', 'There is no such page');
   });
-  await app.register(login, { accounts });
+  await app.register(requireLogin, { accounts });
 
-  const store = new RedisSessionStore(redis, { prefix, shards, slack: SLACK_PERCENT });
-  // Without this handler BullMQ's queues would print connection errors, including passwords.
-  const alarms = new AlarmQueues(redis, prefix, shards, (err) => logger.warn({ err }, 'queue'));
+  const { redis, keyspace, store, shardState, alarms, journal, answers } = connection;
   await serveAssets(app);
   serveRoutes(app, {
     store,
+    shardState,
     alarms,
-    journal: new RedisJournal(redis, { prefix, shards }),
-    roster: new RedisRoster(redis, prefix),
-    trend: new RedisTrend(redis, prefix),
+    journal,
+    registry: new RedisWorkerRegistry(redis, keyspace.prefix),
+    podSamples: new RedisPodSamples(redis, keyspace.prefix),
     service: new SessionService({
       store,
       alarms,
       // The dashboard creates no sessions, so it needs only a default policy.
-      policies: unchanging(new PolicyBook().default),
+      policies: unchanging(new PolicySet().default),
+      system,
       unarmed: (err) => logger.warn({ err }, 'an alarm could not be set at once; a worker will finish it'),
     }),
     podPrice,
   });
-  await serveBoard(app, alarms, () => answers(redis));
+  await serveBoard(app, alarms, answers);
 
   let closing = false;
   app.addHook('preClose', async () => {
@@ -103,9 +98,8 @@ export async function buildDashboard(options: DashboardOptions): Promise<Fastify
   });
   app.get('/healthz', { config: { open: true } }, () => ({ status: 'ok' }));
   app.get('/readyz', { config: { open: true } }, async (_, reply) => {
-    const up = !closing && (await answers(redis));
+    const up = !closing && (await answers());
     return reply.code(up ? 200 : 503).send({ status: up ? 'ready' : 'not-ready' });
   });
-  app.addHook('onClose', () => alarms.close());
   return app;
 }

@@ -6,17 +6,17 @@ import { type AlarmRef, shardOf } from '@sandman/core';
 import { type AlarmQueues, jobId } from '@sandman/queue';
 import type { FastifyInstance } from 'fastify';
 
-const BASE = '/queues';
+const BASE_PATH = '/queues';
 
 /**
  * The largest accepted values in Bull Board's query, at least those that its own page offers. Bull Board accepts any, and a page of
  * 100,000 jobs runs a script for 0.5 s, during which Redis serves nothing else.
  */
-const MOST = { jobsPerPage: 300, page: 1_000_000 };
+const QUERY_LIMITS = { jobsPerPage: 300, page: 1_000_000 };
 
 /** Returns an error text for the first field of a query that is out of bounds; null if there is none. */
 function outOfBounds(query: Readonly<Record<string, unknown>>): string | null {
-  for (const [field, most] of Object.entries(MOST)) {
+  for (const [field, most] of Object.entries(QUERY_LIMITS)) {
     // Bull Board treats an empty value as absent.
     const given = query[field] || '1';
     const value = typeof given === 'string' && /^\d{1,9}$/.test(given) ? Number(given) : 0;
@@ -26,19 +26,19 @@ function outOfBounds(query: Readonly<Record<string, unknown>>): string | null {
 }
 
 /** Matches the link with which Bull Board's page loads a font from another host; it is removed. */
-const FONT = /<link href="https:\/\/fonts\.googleapis\.com[^>]*>/g;
+const FONT_LINK = /<link href="https:\/\/fonts\.googleapis\.com[^>]*>/g;
 
 /** Returns the prefix of a shard's queue names on the board; without it the shards' queues would have the same names. */
-function prefixOf(shard: number, shards: number): string {
+function queueNamePrefix(shard: number, shards: number): string {
   return shards === 1 ? '' : `${shard}-`;
 }
 
 /** Returns the path at which the board shows the job of an alarm. */
 export function jobPath(alarm: AlarmRef, shards: number): string {
-  return `${BASE}/queue/${prefixOf(shardOf(alarm.uuid, shards), shards)}${alarm.name}/${jobId(alarm)}`;
+  return `${BASE_PATH}/queue/${queueNamePrefix(shardOf(alarm.uuid, shards), shards)}${alarm.name}/${jobId(alarm)}`;
 }
 
-const ABOUT =
+const JOB_DESCRIPTION =
   'The record of a session is the truth, and a job only says "look again". A job that was moved shows a wrong time here; the sessions page shows the right one.';
 
 /**
@@ -47,7 +47,7 @@ const ABOUT =
  */
 export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, ready: () => Promise<boolean>): Promise<void> {
   const adapter = new FastifyAdapter();
-  adapter.setBasePath(BASE);
+  adapter.setBasePath(BASE_PATH);
   const { byShard } = alarms;
   createBullBoard({
     queues: byShard.flatMap((queues, shard) =>
@@ -56,8 +56,8 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, read
         return new BullMQAdapter(queue, {
           readOnlyMode: true,
           allowRetries: false,
-          prefix: prefixOf(shard, byShard.length),
-          description: ABOUT,
+          prefix: queueNamePrefix(shard, byShard.length),
+          description: JOB_DESCRIPTION,
           externalJobUrl: (job) => ({ displayText: 'Session', href: `/?session=${sessionOf(job)}` }),
         });
       }),
@@ -92,10 +92,10 @@ export async function serveBoard(app: FastifyInstance, alarms: AlarmQueues, read
         const page = typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html');
         if (!page) return payload;
         reply.removeHeader('content-length');
-        return payload.replace(FONT, '');
+        return payload.replace(FONT_LINK, '');
       });
       await board.register(adapter.registerPlugin());
     },
-    { prefix: BASE },
+    { prefix: BASE_PATH },
   );
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createLogger } from '@sandman/runtime';
-import { type FoundRedis, redisForTests } from '@sandman/testing';
+import { connect, type RedisData } from '@sandman/assembly';
+import { createLogger, readEnv } from '@sandman/runtime';
+import { type FoundRedis, redisForTests } from '@sandman/sandbox';
 import type { FastifyInstance } from 'fastify';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll } from 'vitest';
@@ -15,6 +16,15 @@ export function useDashboards() {
   let found: FoundRedis;
   let redis: Redis;
   const apps: FastifyInstance[] = [];
+  const connections: RedisData[] = [];
+  /** Opens a connection as a dashboard has it. It is closed after the test file. */
+  const connectTo = (prefix: string, shards: number) => {
+    const env = { REDIS_URL: found.url, KEY_PREFIX: prefix, SHARDS: String(shards) };
+    const options = { role: 'worker', slack: 1, logger: createLogger('silent', 'test') } as const;
+    const connection = connect(readEnv(env, ['REDIS_URL', 'KEY_PREFIX', 'SHARDS']), options);
+    connections.push(connection);
+    return connection;
+  };
   beforeAll(async () => {
     found = await redisForTests();
     redis = new Redis(found.url, { maxRetriesPerRequest: null });
@@ -23,6 +33,7 @@ export function useDashboards() {
     await Promise.all(apps.splice(0).map((app) => app.close()));
   });
   afterAll(async () => {
+    await Promise.all(connections.map((connection) => connection.close()));
     redis?.disconnect();
     await found?.stop();
   });
@@ -30,10 +41,11 @@ export function useDashboards() {
     get redis() {
       return redis;
     },
+    connectTo,
     async open({ accounts = [OPERATOR, VIEWER], prefix = `dashboard-${randomUUID()}`, shards = 1 } = {}) {
       const logger = createLogger('silent', 'test');
       const common = { podPrice: 0.5, keepAlive: 1_000, trustedProxies: [], logger };
-      const app = await buildDashboard({ redis, prefix, shards, accounts, ...common });
+      const app = await buildDashboard({ connection: connectTo(prefix, shards), accounts, ...common });
       apps.push(app);
       return app;
     },

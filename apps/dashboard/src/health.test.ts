@@ -1,6 +1,6 @@
 import type { SeenWorker } from '@sandman/store';
 import { expect, it } from 'vitest';
-import { type Signs, troublesOf } from './health.ts';
+import { type HealthFigures, healthIssues } from './health.ts';
 
 const worker = (more: Partial<SeenWorker> = {}): SeenWorker => ({
   id: 'w',
@@ -15,7 +15,7 @@ const worker = (more: Partial<SeenWorker> = {}): SeenWorker => ({
   ...more,
 });
 const NONE = { sleep: 0, delete: 0, wake: 0 };
-const well: Signs = {
+const well: HealthFigures = {
   sessions: 7,
   workers: [worker()],
   backlog: { sleep: 3, delete: 0, wake: 1 },
@@ -27,7 +27,7 @@ const well: Signs = {
     { at: 0, ago: 3_700_000, kind: 'missing', uuid: 's1', count: 1 },
   ],
 };
-const failing = (more: Partial<Signs['failing']>): Signs['failing'] => ({
+const failing = (more: Partial<HealthFigures['failing']>): HealthFigures['failing'] => ({
   count: 1,
   longest: 300_000,
   lastError: 'wake: HTTP 500',
@@ -36,10 +36,10 @@ const failing = (more: Partial<Signs['failing']>): Signs['failing'] => ({
 });
 
 it('nothing is said when all is well', () => {
-  expect(troublesOf(well)).toEqual([]);
+  expect(healthIssues(well)).toEqual([]);
 });
 
-it.each<[string, Partial<Signs>, string, string]>([
+it.each<[string, Partial<HealthFigures>, string, string]>([
   ['no worker', { workers: [] }, 'bad', 'No worker is alive'],
   ['no worker, and nothing to do', { workers: [], sessions: 0 }, 'warn', 'No worker has reported yet'],
   ['only workers that went silent', { workers: [worker({ seenAgo: 11_000 })] }, 'bad', 'No worker is alive'],
@@ -58,17 +58,17 @@ it.each<[string, Partial<Signs>, string, string]>([
   ['more due than is done', { backlog: { sleep: 90, delete: 11, wake: 0 } }, 'warn', '101 alarms are due'],
   ['a lost alarm', { repairs: [{ at: 0, ago: 60_000, kind: 'late', uuid: 's1', count: 1 }] }, 'warn', 'One session had lost an alarm'],
 ])('%s is said', (_, signs, level, what) => {
-  const troubles = troublesOf({ ...well, ...signs });
+  const troubles = healthIssues({ ...well, ...signs });
   expect(troubles).toHaveLength(1);
   expect(troubles[0]).toMatchObject({ level, what: expect.stringContaining(what) });
 });
 
-it('a worker that went without a word is not spoken of for ever', () => {
-  expect(troublesOf({ ...well, workers: [worker(), worker({ seenAgo: 700_000 })] })).toEqual([]);
+it('a worker that is lost is not reported for ever', () => {
+  expect(healthIssues({ ...well, workers: [worker(), worker({ seenAgo: 700_000 })] })).toEqual([]);
 });
 
 it('the worst comes first', () => {
   const workers = [worker({ sweptAgo: 100_000, trouble: 'failing' })];
-  const troubles = troublesOf({ ...well, workers, backlog: { sleep: 500, delete: 0, wake: 0 }, late: { ...NONE, wake: 9_000 } });
+  const troubles = healthIssues({ ...well, workers, backlog: { sleep: 500, delete: 0, wake: 0 }, late: { ...NONE, wake: 9_000 } });
   expect(troubles.map(({ level }) => level)).toEqual(['bad', 'bad', 'warn', 'warn']);
 });

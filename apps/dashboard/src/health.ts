@@ -1,11 +1,11 @@
 import { type AlarmName, GAP_MS } from '@sandman/core';
-import { LOST_MS, type Repair, type SeenWorker } from '@sandman/store';
-import type { Trouble } from './wire.ts';
+import { LOST_MS, type RepairEntry, type SeenWorker } from '@sandman/store';
+import type { HealthIssue } from './wire.ts';
 
 /** Due alarms in all queues above which the backlog is a warning. The alert SandmanBacklogGrowing uses the same number for each queue. */
 const LONG_BACKLOG = 100;
 /** How late an alarm may be before it is reported, in ms. Users wait for a wake, but not for a sleep or a delete. */
-const LATE_MS = { wake: 5_000, sleep: 30_000, delete: 30_000 } as const;
+const LATE_ALARM_MS = { wake: 5_000, sleep: 30_000, delete: 30_000 } as const;
 /** How old the last visit of the sweep may be, in ms. A visit takes up to 10 s, and each shard gets one every 5 s. */
 const SWEEP_LATE_MS = 60_000;
 /** How long the calls of a session may fail before it is reported, in ms: one or two failures are retried without harm. */
@@ -17,9 +17,9 @@ const LOST_WORKER_MS = 600_000;
 const REPAIRED_MS = 3_600_000;
 
 /** The kinds of repair that only lost data or a change of Redis by hand explains. */
-const UNEXPLAINED = new Set(['missing', 'late']);
+const UNEXPLAINED_REPAIRS = new Set(['missing', 'late']);
 
-export interface Signs {
+export interface HealthFigures {
   /** The number of live sessions. */
   readonly sessions: number;
   readonly workers: readonly SeenWorker[];
@@ -30,32 +30,32 @@ export interface Signs {
   readonly failing: { readonly count: number; readonly longest: number; readonly lastError: string; readonly userWaits: boolean };
   readonly beatAgo: number | null;
   /** The last repairs, and how long ago each was, in ms. */
-  readonly repairs: readonly (Repair & { readonly ago: number })[];
+  readonly repairs: readonly (RepairEntry & { readonly ago: number })[];
 }
 
-function forHowLong(ms: number): string {
+function approximateSpan(ms: number): string {
   return ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
-function ofWorkers({ workers, sessions }: Signs): Trouble[] {
+function workerIssues({ workers, sessions }: HealthFigures): HealthIssue[] {
   const alive = workers.filter(({ seenAgo }) => seenAgo <= LOST_MS);
   if (alive.length === 0) {
     const what = 'No worker is alive: nothing is put to sleep, woken or deleted';
     if (workers.length > 0 || sessions > 0) return [{ level: 'bad', what, alert: 'SandmanNoWorker' }];
     return [{ level: 'warn', what: 'No worker has reported yet', alert: 'SandmanNoWorker' }];
   }
-  const troubles: Trouble[] = [];
+  const troubles: HealthIssue[] = [];
   const having = (what: string) => alive.filter(({ trouble }) => trouble === what).sort((a, b) => b.troubleFor - a.troubleFor);
   const barred = having('failing');
   if (barred[0]) {
     const { troubleFor, seenAgo } = barred[0];
     const who = barred.length === alive.length ? 'Calls wait' : `Calls of ${barred.length} of ${alive.length} workers wait`;
-    const what = `${who} for the session-manager since ${forHowLong(troubleFor + seenAgo)}: it fails`;
+    const what = `${who} for the session-manager since ${approximateSpan(troubleFor + seenAgo)}: it fails`;
     troubles.push({ level: 'bad', what, alert: 'SandmanCircuitOpen' });
   }
   const [unknown] = having('not-found');
   if (unknown) {
-    const since = forHowLong(unknown.troubleFor + unknown.seenAgo);
+    const since = approximateSpan(unknown.troubleFor + unknown.seenAgo);
     const what = `The session-manager answers 404 for every session since ${since}. Look at its address`;
     troubles.push({ level: 'bad', what, alert: 'SandmanCircuitOpen' });
   }
@@ -74,7 +74,7 @@ function ofWorkers({ workers, sessions }: Signs): Trouble[] {
   }
   const visited = Math.min(...alive.map(({ sweptAgo, upFor, seenAgo }) => (sweptAgo ?? upFor) + seenAgo));
   if (visited > SWEEP_LATE_MS) {
-    troubles.push({ level: 'warn', what: `The sweep has not gone round for ${forHowLong(visited)}`, alert: 'SandmanRepairs' });
+    troubles.push({ level: 'warn', what: `The sweep has not gone round for ${approximateSpan(visited)}`, alert: 'SandmanRepairs' });
   }
   const lost = workers.filter(({ seenAgo }) => seenAgo > LOST_MS && seenAgo < LOST_WORKER_MS);
   if (lost[0]) {
@@ -82,39 +82,39 @@ function ofWorkers({ workers, sessions }: Signs): Trouble[] {
     const others = lost.length > 1 ? ` and ${lost.length - 1} more` : '';
     troubles.push({
       level: 'warn',
-      what: `Worker ${host}/${pid}${others} went without a word ${forHowLong(seenAgo)} ago`,
+      what: `Worker ${host}/${pid}${others} went without a word ${approximateSpan(seenAgo)} ago`,
       alert: 'SandmanNoWorker',
     });
   }
   return troubles;
 }
 
-function ofWays(beatAgo: number | null): Trouble[] {
+function intakeIssues(beatAgo: number | null): HealthIssue[] {
   if (beatAgo === null) return [{ level: 'warn', what: 'No API has taken pings yet', alert: 'SandmanSilent' }];
   if (beatAgo <= GAP_MS) return [];
-  const what = `No API takes pings since ${forHowLong(beatAgo)}: until one does, nobody is put to sleep for being silent`;
+  const what = `No API takes pings since ${approximateSpan(beatAgo)}: until one does, no session is put to sleep for being idle`;
   return [{ level: 'bad', what, alert: 'SandmanSilent' }];
 }
 
-function ofWork({ backlog, late, failing, repairs }: Signs): Trouble[] {
-  const troubles: Trouble[] = [];
-  if (late.wake > LATE_MS.wake) {
-    const what = `Users wait for their pods: a wake that is due since ${forHowLong(late.wake)} was not taken up`;
+function alarmIssues({ backlog, late, failing, repairs }: HealthFigures): HealthIssue[] {
+  const troubles: HealthIssue[] = [];
+  if (late.wake > LATE_ALARM_MS.wake) {
+    const what = `Users wait for their pods: a wake that is due since ${approximateSpan(late.wake)} was not taken up`;
     troubles.push({ level: 'bad', what, alert: 'SandmanNoWorker' });
   }
-  const lateName = (['sleep', 'delete'] as const).find((name) => late[name] > LATE_MS[name]);
+  const lateName = (['sleep', 'delete'] as const).find((name) => late[name] > LATE_ALARM_MS[name]);
   if (lateName) {
-    const what = `A ${lateName} that is due since ${forHowLong(late[lateName])} was not taken up`;
+    const what = `A ${lateName} that is due since ${approximateSpan(late[lateName])} was not taken up`;
     troubles.push({ level: 'warn', what, alert: 'SandmanAlarmsLate' });
   }
   if (failing.count > 0 && failing.longest > FAILING_MS) {
     const who = failing.count === 1 ? 'The calls of one session' : `The calls of ${failing.count} sessions`;
-    const what = `${who} fail, for ${forHowLong(failing.longest)} by now (${failing.lastError})`;
+    const what = `${who} fail, for ${approximateSpan(failing.longest)} by now (${failing.lastError})`;
     troubles.push({ level: failing.userWaits ? 'bad' : 'warn', what, alert: 'SandmanCircuitOpen' });
   }
   const due = backlog.sleep + backlog.delete + backlog.wake;
   if (due > LONG_BACKLOG) troubles.push({ level: 'warn', what: `${due} alarms are due and not done`, alert: 'SandmanBacklogGrowing' });
-  const lost = repairs.filter(({ kind, ago }) => UNEXPLAINED.has(kind) && ago < REPAIRED_MS).length;
+  const lost = repairs.filter(({ kind, ago }) => UNEXPLAINED_REPAIRS.has(kind) && ago < REPAIRED_MS).length;
   if (lost > 0) {
     const what = `${lost === 1 ? 'One session' : `${lost} sessions`} had lost an alarm within the last hour, and got it back`;
     troubles.push({ level: 'warn', what, alert: 'SandmanRepairs' });
@@ -123,7 +123,7 @@ function ofWork({ backlog, late, failing, repairs }: Signs): Trouble[] {
 }
 
 /** Returns the troubles an operator should know about, the worst first; empty if there are none. */
-export function troublesOf(signs: Signs): Trouble[] {
-  const troubles = [...ofWorkers(signs), ...ofWays(signs.beatAgo), ...ofWork(signs)];
+export function healthIssues(signs: HealthFigures): HealthIssue[] {
+  const troubles = [...workerIssues(signs), ...intakeIssues(signs.beatAgo), ...alarmIssues(signs)];
   return troubles.sort((a, b) => Number(b.level === 'bad') - Number(a.level === 'bad'));
 }

@@ -10,7 +10,7 @@ const on = useDashboards();
 let shared: FastifyInstance;
 beforeAll(async () => {
   const common = { podPrice: null, keepAlive: 1_000, trustedProxies: ['10.1.0.0/16'], logger: createLogger('silent', 'test') };
-  shared = await buildDashboard({ redis: on.redis, prefix: 'login', shards: 1, accounts: [OPERATOR, VIEWER], ...common });
+  shared = await buildDashboard({ connection: on.connectTo('login', 1), accounts: [OPERATOR, VIEWER], ...common });
 });
 afterAll(() => shared?.close());
 
@@ -67,7 +67,7 @@ describe('a cookie', () => {
   const status = async (app: FastifyInstance, cookie: string) => (await app.inject({ url: '/api/trend', headers: { cookie } })).statusCode;
   const year = Date.now() + 31_536_000_000;
 
-  it('that was changed, or signed by somebody else, is none', async () => {
+  it('that was changed, or signed with another key, is refused', async () => {
     const app = fromElsewhere();
     const { cookie } = await cookieOf(app, VIEWER);
     expect(await status(app, cookie)).toBe(200);
@@ -77,13 +77,13 @@ describe('a cookie', () => {
     expect(await status(app, (await cookieOf(stranger, { ...OPERATOR, password: 'another' })).cookie)).toBe(401);
   });
 
-  it('is none once it is 12 hours old', async () => {
+  it('is refused once it is 12 hours old', async () => {
     const app = fromElsewhere();
     expect(await status(app, `sandman=${app.signCookie(`${Date.now() + 60_000}.operator.olga`)}`)).toBe(200);
     expect(await status(app, `sandman=${app.signCookie(`${Date.now() - 1}.operator.olga`)}`)).toBe(401);
   });
 
-  it('that ends while its page is open ends what the page is told', async () => {
+  it('that expires while its page is open ends the page’s stream', async () => {
     const app = fromElsewhere();
     const cookie = `sandman=${app.signCookie(`${Date.now() + 1_500}.operator.olga`)}`;
     const { statusCode, body } = await app.inject({ url: '/api/live', headers: { cookie } });
@@ -96,7 +96,7 @@ describe('a cookie', () => {
     expect(await status(await on.open(), cookie)).toBe(200);
   });
 
-  it('goes at logout', async () => {
+  it('is removed at logout', async () => {
     const app = fromElsewhere();
     const answer = await app.inject({ method: 'POST', url: '/logout', headers: await cookieOf(app, VIEWER) });
     expect(answer).toMatchObject({ statusCode: 303, headers: { location: '/login' } });

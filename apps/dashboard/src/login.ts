@@ -4,7 +4,7 @@ import rateLimit from '@fastify/rate-limit';
 import { PROBLEM_TYPE, type ProblemCode, problem } from '@sandman/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type Account, identify, signingKey } from './accounts.ts';
+import { type Account, cookieKey, identify } from './accounts.ts';
 import { localPath, loginPage } from './login-page.ts';
 import type { Identity, Role } from './wire.ts';
 
@@ -25,19 +25,19 @@ const COOKIE = 'sandman';
 /** How long a login lasts, in s. */
 const LOGIN_S = 12 * 3_600;
 /** Login tries per address and process, and the window for them, in ms. */
-const TRIES = 10;
-const TRIES_MS = 60_000;
+const LOGIN_TRIES = 10;
+const LOGIN_WINDOW_MS = 60_000;
 
 /** The most characters of a user's name in a log line. */
 const LOGGED_USER = 64;
 
-const SAFE = new Set(['GET', 'HEAD']);
+const SAFE_METHODS = new Set(['GET', 'HEAD']);
 
 export interface LoginOptions {
   readonly accounts: readonly Account[];
 }
 
-function refuse(reply: FastifyReply, code: ProblemCode, detail: string): FastifyReply {
+function sendRefusal(reply: FastifyReply, code: ProblemCode, detail: string): FastifyReply {
   const answer = problem(code, detail);
   return reply
     .code(answer.status)
@@ -62,9 +62,9 @@ function loggable(user: string): string {
 }
 
 /** Requires a login for every route that is not open, and refuses changes by viewers. */
-export const login = fp<LoginOptions>(
+export const requireLogin = fp<LoginOptions>(
   async (app, { accounts }) => {
-    await app.register(cookie, { secret: signingKey(accounts) });
+    await app.register(cookie, { secret: cookieKey(accounts) });
     await app.register(formbody);
     await app.register(rateLimit, { global: false });
 
@@ -78,16 +78,16 @@ export const login = fp<LoginOptions>(
     app.decorateRequest('identity', null);
     app.addHook('onRequest', async (request, reply) => {
       const { open, own } = request.routeOptions.config;
-      const changes = !SAFE.has(request.method);
-      if (changes && isForeign(request)) return refuse(reply, 'forbidden', 'Another site’s pages may not do this');
+      const changes = !SAFE_METHODS.has(request.method);
+      if (changes && isForeign(request)) return sendRefusal(reply, 'forbidden', 'Another site’s pages may not do this');
       request.identity = recall(request);
       if (open) return;
       if (!request.identity) {
         const page = request.method === 'GET' && request.headers.accept?.includes('text/html');
         if (page) return reply.redirect(`/login?next=${encodeURIComponent(request.url)}`);
-        return refuse(reply, 'unauthorized', 'Log in at /login');
+        return sendRefusal(reply, 'unauthorized', 'Log in at /login');
       }
-      if (changes && !own && request.identity.role === 'viewer') return refuse(reply, 'forbidden', 'A viewer can change nothing');
+      if (changes && !own && request.identity.role === 'viewer') return sendRefusal(reply, 'forbidden', 'A viewer can change nothing');
     });
 
     app.get<{ Querystring: { next?: unknown } }>('/login', { config: { open: true } }, (request, reply) => {
@@ -101,8 +101,8 @@ export const login = fp<LoginOptions>(
         config: {
           open: true,
           rateLimit: {
-            max: TRIES,
-            timeWindow: TRIES_MS,
+            max: LOGIN_TRIES,
+            timeWindow: LOGIN_WINDOW_MS,
             errorResponseBuilder: () => Object.assign(new Error('too many tries'), { statusCode: 429 }),
           },
         },

@@ -8,7 +8,7 @@ import {
   startApp,
   startRedis,
   waitFor,
-} from '@sandman/testing';
+} from '@sandman/sandbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 let redis: RedisServer;
@@ -57,10 +57,10 @@ it('while Redis is frozen it is not ready, and says so in time', async () => {
   await ready(200);
 });
 
-const told = () => eventFrames(`${base}/api/live`, { ...login });
+const openStream = () => eventFrames(`${base}/api/live`, { ...login });
 
 it('while Redis is dead its pages fail at once, one that is open says so, and all work again when it is back', async () => {
-  const stream = told();
+  const stream = openStream();
   expect(await nextEvent(stream, 'overview')).toHaveProperty('troubles');
   await redis.kill();
   await ready(503);
@@ -101,7 +101,7 @@ it('a failed login is logged with its user and address, and so is the end of tri
 });
 
 it('SIGTERM ends it with 0, also while a page is open', async () => {
-  const stream = told();
+  const stream = openStream();
   await nextEvent(stream, 'overview');
   dashboard.kill('SIGTERM');
   expect(await dashboard.exited).toBe(0);

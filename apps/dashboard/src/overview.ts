@@ -1,26 +1,27 @@
 import { savingsView, sessionView } from '@sandman/contracts';
 import { LIVE_STATUSES, type LiveReading, statusOf } from '@sandman/core';
 import type { AlarmQueues } from '@sandman/queue';
-import { LOST_MS, type RedisJournal, type RedisRoster, type RedisSessionStore } from '@sandman/store';
-import { type Signs, troublesOf } from './health.ts';
+import { LOST_MS, type RedisJournal, type RedisSessionStore, type RedisShardState, type RedisWorkerRegistry } from '@sandman/store';
+import { type HealthFigures, healthIssues } from './health.ts';
 import type { Overview, Upcoming } from './wire.ts';
 
 export interface OverviewSources {
   readonly store: RedisSessionStore;
+  readonly shardState: RedisShardState;
   readonly journal: RedisJournal;
-  readonly roster: RedisRoster;
+  readonly registry: RedisWorkerRegistry;
   readonly alarms: AlarmQueues;
   /** `POD_PRICE_PER_HOUR`; null if it is not set. */
   readonly podPrice: number | null;
 }
 
 /** How many of the next sleeps and deletes are shown. */
-const NEXT = 8;
+const MOST_UPCOMING = 8;
 /** How many of the sessions whose calls fail are read. */
-const WORST = 20;
+const MOST_FAILING = 20;
 const DAY_MS = 86_400_000;
 
-function upcoming({ record, now }: LiveReading): Upcoming | null {
+function upcomingChange({ record, now }: LiveReading): Upcoming | null {
   const { uuid, userId, sleepAt, deleteAt } = sessionView(record, now);
   const status = statusOf(record);
   if (status === 'active' && sleepAt) return { uuid, userId, what: 'sleep', at: sleepAt };
@@ -29,15 +30,15 @@ function upcoming({ record, now }: LiveReading): Upcoming | null {
 }
 
 /** Returns the next sleeps and deletes. The next alarms select the sessions; their records say what happens and when. */
-async function whatIsNext({ store, alarms }: OverviewSources): Promise<Upcoming[]> {
-  const refs = (await Promise.all([alarms.next('sleep', NEXT * 2), alarms.next('delete', NEXT * 2)])).flat();
+async function nextChanges({ store, alarms }: OverviewSources): Promise<Upcoming[]> {
+  const refs = (await Promise.all([alarms.next('sleep', MOST_UPCOMING * 2), alarms.next('delete', MOST_UPCOMING * 2)])).flat();
   const readings = await Promise.all([...new Set(refs.map(({ uuid }) => uuid))].map((uuid) => store.read(uuid)));
-  const next = readings.flatMap(({ record, now }) => (record && upcoming({ record, now })) ?? []);
-  return next.sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).slice(0, NEXT);
+  const next = readings.flatMap(({ record, now }) => (record && upcomingChange({ record, now })) ?? []);
+  return next.sort((a, b) => Date.parse(a.at) - Date.parse(b.at)).slice(0, MOST_UPCOMING);
 }
 
 /** Summarizes the sessions whose calls fail. */
-function suffering({ count, first }: Awaited<ReturnType<RedisSessionStore['failing']>>): Signs['failing'] {
+function failingSummary({ count, first }: Awaited<ReturnType<RedisSessionStore['failing']>>): HealthFigures['failing'] {
   const [worst] = first;
   if (!worst) return { count: 0, longest: 0, lastError: '', userWaits: false };
   const { failingSince, lastError } = worst.record;
@@ -46,32 +47,32 @@ function suffering({ count, first }: Awaited<ReturnType<RedisSessionStore['faili
 
 /** Reads the overview of the fleet, without the identity of the user who sees it. */
 export async function overviewOf(sources: OverviewSources): Promise<Omit<Overview, 'identity'>> {
-  const { store, journal, roster, alarms, podPrice } = sources;
-  const [sessions, backlog, late, failing, books, workers, repairs, ways, next] = await Promise.all([
+  const { store, shardState, journal, registry, alarms, podPrice } = sources;
+  const [sessions, backlog, late, failing, usage, workers, repairs, ways, next] = await Promise.all([
     store.count(),
     alarms.backlog(),
     alarms.late(),
-    store.failing(WORST),
-    journal.books(),
-    roster.workers(),
-    roster.repairs(),
-    store.waysIn(),
-    whatIsNext(sources),
+    store.failing(MOST_FAILING),
+    journal.usage(),
+    registry.workers(),
+    registry.repairs(),
+    shardState.oldestHeartbeat(),
+    nextChanges(sources),
   ]);
   const { now, beatAgo } = ways;
   const recent = repairs.map((repair) => ({ ...repair, ago: now - repair.at })).filter(({ ago }) => ago < DAY_MS);
   const visits = workers.flatMap(({ sweptAgo, seenAgo }) => (sweptAgo === null ? [] : sweptAgo + seenAgo));
   const alive = workers.filter(({ seenAgo }) => seenAgo <= LOST_MS);
   const pods = { awake: 0, asleep: 0 };
-  for (const { awakePods, asleepPods } of books.values()) {
+  for (const { awakePods, asleepPods } of usage.values()) {
     pods.awake += awakePods;
     pods.asleep += asleepPods;
   }
   const live = LIVE_STATUSES.reduce((sum, status) => sum + sessions[status], 0);
-  const { byPolicy: _, ...savings } = savingsView(books, podPrice);
+  const { byPolicy: _, ...savings } = savingsView(usage, podPrice);
   return {
     now,
-    troubles: troublesOf({ sessions: live, workers, backlog, late, failing: suffering(failing), beatAgo, repairs: recent }),
+    troubles: healthIssues({ sessions: live, workers, backlog, late, failing: failingSummary(failing), beatAgo, repairs: recent }),
     sessions: Object.fromEntries(LIVE_STATUSES.map((status) => [status, sessions[status]])) as Overview['sessions'],
     backlog,
     workers: { alive: alive.length, barred: alive.filter(({ trouble }) => trouble !== null).length },

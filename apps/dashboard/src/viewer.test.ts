@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { PolicyBook } from '@sandman/core';
+import { PolicySet } from '@sandman/core';
 import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
+import { system } from '@sandman/runtime';
 import { RedisSessionStore } from '@sandman/store';
 import type { FastifyInstance } from 'fastify';
 import { expect, it } from 'vitest';
@@ -27,8 +28,8 @@ function changingRoutes(app: FastifyInstance): { method: string; url: string }[]
 async function session(prefix: string): Promise<{ store: RedisSessionStore; alarms: AlarmQueues; jobs: () => Promise<string[]> }> {
   const store = new RedisSessionStore(on.redis, { prefix, shards: 1, slack: 1 });
   const alarms = new AlarmQueues(on.redis, prefix, 1, () => {});
-  const policy = new PolicyBook().default;
-  const service = new SessionService({ store, alarms, policies: unchanging(policy), unarmed: () => {} });
+  const policy = new PolicySet().default;
+  const service = new SessionService({ store, alarms, policies: unchanging(policy), system, unarmed: () => {} });
   await service.track('s1', { userId: 'ada', workspaceUrl: '', policy });
   const jobs = async () =>
     (await Promise.all([alarms.next('sleep', 10), alarms.next('delete', 10)])).flat().map(({ n, name }) => `${name}-${n}`);
@@ -55,7 +56,12 @@ it('a viewer can change nothing: neither by the page’s routes nor by Bull Boar
   const headers = await cookieOf(app, VIEWER);
   const changing = changingRoutes(app).filter(({ url }) => url !== '/login' && url !== '/logout');
   expect(changing.length).toBeGreaterThan(25);
-  expect(changing).toContainEqual({ method: 'DELETE', url: '/api/sessions/:uuid' });
+  for (const [method, url] of [
+    ['DELETE', '/api/sessions/:uuid'],
+    ['POST', '/api/sessions/:uuid/keep'],
+    ['DELETE', '/api/sessions/:uuid/keep'],
+  ])
+    expect(changing).toContainEqual({ method, url });
   expect(changing).toContainEqual({ method: 'PUT', url: '/queues/api/queues/:queueName/:jobId/promote' });
   for (const { method, url } of changing) {
     const answer = await app.inject({ method: method as 'PUT', url: fill(url, `sleep-s1-${before.record!.n}`), headers, payload: BODY });
@@ -133,4 +139,77 @@ it('an operator may do by hand what the page offers', async () => {
     code: 'invalid-request',
   });
   await alarms.close();
+});
+
+/** Opens a dashboard with one session. `call` sends what a button sends, and returns the code and what the page then shows. */
+async function operated() {
+  const prefix = `operator-${randomUUID()}`;
+  const app = await on.open({ prefix });
+  const { store, alarms } = await session(prefix);
+  const headers = await cookieOf(app, OPERATOR);
+  const call = async (method: 'POST' | 'DELETE', path: string, payload?: object) => {
+    const answer = await app.inject({ method, url: `/api/sessions/s1${path}`, headers, ...(payload ? { payload } : {}) });
+    return { code: answer.statusCode, shown: answer.json() };
+  };
+  const record = async () => (await store.read('s1')).record!;
+  return { call, record, close: () => alarms.close() };
+}
+
+it('a kept session is deleted only by a delete that forces it', async () => {
+  const { call, record, close } = await operated();
+  const before = Date.now();
+  const kept = await call('POST', '/keep', { for: '7d' });
+  expect(kept).toMatchObject({ code: 202, shown: { status: 'active', inGrace: false } });
+  expect(Date.parse(kept.shown.keepUntil) - before - 7 * 86_400_000).toBeLessThan(10_000);
+  expect(await call('DELETE', '')).toMatchObject({
+    code: 409,
+    shown: { code: 'kept', detail: expect.stringContaining(kept.shown.keepUntil) },
+  });
+  expect(await call('DELETE', '?grace=1h')).toMatchObject({ code: 409, shown: { code: 'kept' } });
+  expect(await call('DELETE', '/keep')).toMatchObject({ code: 202, shown: { keepUntil: null } });
+  expect(await call('DELETE', '?force=true')).toMatchObject({ code: 400, shown: { detail: expect.stringMatching(/^force /) } });
+  expect(await record()).toMatchObject({ wanted: 'awake', keepUntil: 0 });
+  await call('POST', '/keep', { for: '3650d' });
+  expect(await call('DELETE', '?force=true')).toMatchObject({ code: 202, shown: { status: 'deleting', keepUntil: null } });
+  await close();
+});
+
+it('a delete with a grace puts to sleep, and a wake takes it back', async () => {
+  const { call, record, close } = await operated();
+  const requested = await call('DELETE', '?grace=1h');
+  expect(requested).toMatchObject({ code: 202, shown: { status: 'falling-asleep', inGrace: true } });
+  expect(Math.abs(Date.parse(requested.shown.deleteAt) - Date.now() - 3_600_000)).toBeLessThan(10_000);
+  expect(await call('POST', '/wake')).toMatchObject({ code: 202, shown: { inGrace: false } });
+  expect(await record()).toMatchObject({ wanted: 'awake', graceUntil: 0 });
+  // A later delete without a grace replaces the one with a grace.
+  await call('DELETE', '?grace=30d');
+  expect(await call('DELETE', '?force=false')).toMatchObject({ code: 202, shown: { status: 'deleting', inGrace: false, deleteAt: null } });
+  await close();
+});
+
+it('a bad span, grace or force is refused by name, and changes nothing', async () => {
+  const { call, record, close } = await operated();
+  const before = await record();
+  const bad: readonly (readonly ['DELETE' | 'POST', string, string, object?])[] = [
+    ['DELETE', '?grace=31d', 'grace'],
+    ['DELETE', '?grace=40d', 'grace'],
+    ['DELETE', '?grace=0s', 'grace'],
+    ['DELETE', '?grace=', 'grace'],
+    ['DELETE', '?grace=1h&grace=2h', 'grace'],
+    // Without its grace, this would be a delete at once.
+    ['DELETE', '?graze=1h', 'graze'],
+    ['DELETE', '?force=yes', 'force'],
+    ['DELETE', '?grace=1h&force=1', 'force'],
+    ['POST', '/keep', 'for'],
+    ['POST', '/keep', 'for', { for: '3651d' }],
+    ['POST', '/keep', 'for', { for: '0s' }],
+    ['POST', '/keep', 'for', { for: 'ever' }],
+  ];
+  for (const [method, path, field, payload] of bad) {
+    const detail = expect.stringMatching(new RegExp(`^${field} `));
+    const at = `${method} ${path} ${JSON.stringify(payload)}`;
+    expect(await call(method, path, payload), at).toMatchObject({ code: 400, shown: { code: 'invalid-request', detail } });
+    expect(await record(), at).toEqual(before);
+  }
+  await close();
 });

@@ -14,7 +14,7 @@ export interface Identity {
 }
 
 /** A problem that an operator should know about. */
-export interface Trouble {
+export interface HealthIssue {
   readonly level: 'bad' | 'warn';
   readonly what: string;
   /** The alert in docs/operations.md that says what to do. */
@@ -25,7 +25,7 @@ export interface Overview {
   /** The time by Redis' clock, in ms. */
   readonly now: number;
   readonly identity: Identity;
-  readonly troubles: readonly Trouble[];
+  readonly troubles: readonly HealthIssue[];
   readonly sessions: Readonly<Record<LiveStatus, number>>;
   /** Alarms that are due and not done. */
   readonly backlog: Readonly<Record<AlarmName, number>>;
@@ -55,12 +55,18 @@ export interface Upcoming {
   readonly at: string;
 }
 
+/** A session as the page shows it. */
+export interface ShownSession extends Session {
+  /** Whether a delete with a grace was requested: the session is deleted at `deleteAt` unless its user comes back. */
+  readonly inGrace: boolean;
+}
+
 export interface SessionPage {
-  readonly items: readonly Session[];
+  readonly items: readonly ShownSession[];
   readonly nextCursor: string | null;
 }
 
-export interface Change {
+export interface HistoryEntry {
   readonly at: string;
   readonly from: string | null;
   readonly to: string;
@@ -68,7 +74,7 @@ export interface Change {
 }
 
 /** An alarm of a session, and the path at which Bull Board shows its job. */
-export interface Alarm {
+export interface SessionAlarm {
   readonly name: AlarmName;
   /** When it rings, in ms of the epoch; 0 if it is waiting or running. Bull Board shows a wrong time for an alarm that was moved. */
   readonly at: number;
@@ -76,12 +82,12 @@ export interface Alarm {
 }
 
 /** The session that is open on the page; `session` is null if there is none with this uuid. */
-export interface Opened {
+export interface SessionDetails {
   readonly uuid: string;
-  readonly session: Session | null;
-  readonly alarms: readonly Alarm[];
+  readonly session: ShownSession | null;
+  readonly alarms: readonly SessionAlarm[];
   /** The newest first. */
-  readonly history: readonly Change[];
+  readonly history: readonly HistoryEntry[];
 }
 
 /** One point of the charts. Times in ms. */

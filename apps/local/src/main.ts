@@ -1,8 +1,8 @@
-import { embeddedRedis } from '@sandman/testing';
+import { findOrStartRedis } from '@sandman/sandbox';
 import { startStack } from './stack.ts';
 
 /** `npm start`: runs all processes of Sandman on this machine. */
-const redis = await embeddedRedis('.data');
+const redis = await findOrStartRedis('.data');
 const stack = await startStack({ redisUrl: redis.url, usualPorts: true, env: process.env, logs: 'inherit' }).catch(async (error) => {
   await redis.stop();
   console.error(`sandman: ${error.message}`);
@@ -11,15 +11,15 @@ const stack = await startStack({ redisUrl: redis.url, usualPorts: true, env: pro
 
 const given = process.env;
 /** Returns a text to print: the generated value, or the variable's name, so that a given secret is not shown. */
-const shown = (name: string, generated: string) => (given[name] ? `the one of ${name}` : generated);
+const shownValue = (name: string, generated: string) => (given[name] ? `the one of ${name}` : generated);
 const key = given.API_KEYS ? 'the first of API_KEYS' : stack.apiKey;
-const sessionManager = shown('SESSION_MANAGER_URL', `${stack.sessionManager}   (simulated)`);
+const sessionManager = shownValue('SESSION_MANAGER_URL', `${stack.sessionManager}   (simulated)`);
 
 console.log(`
 Sandman is up.
   API              ${stack.api}   (docs at ${stack.api}/docs)
   key              ${key}
-  dashboard        ${stack.dashboard}   (${stack.dashboardUser} / ${shown('DASHBOARD_PASSWORD', stack.dashboardPassword)})
+  dashboard        ${stack.dashboard}   (${stack.dashboardUser} / ${shownValue('DASHBOARD_PASSWORD', stack.dashboardPassword)})
   chat backend     ${stack.chatBackend}   (the example)
   session-manager  ${sessionManager}
   Redis            ${redis.what}
@@ -35,12 +35,12 @@ Ctrl-C ends all of it.
 `);
 
 // The terminal signals the whole process group, and npm may pass the signal on once more; only the first one counts.
-const asked = new Promise<number>((resolve) => {
+const stopSignal = new Promise<number>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(0));
 });
 const code = await Promise.race([
-  asked,
-  stack.broken.catch((error) => {
+  stopSignal,
+  stack.unexpectedExit.catch((error) => {
     console.error(`sandman: ${error.message}`);
     return 1;
   }),

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer, isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '@sandman/testing';
+import { freePort } from '@sandman/sandbox';
 
 /** How long a process may take to become ready, and to exit, in ms. */
 const START_MS = 30_000;
@@ -20,7 +20,7 @@ export interface Stack {
   readonly dashboardUser: string;
   readonly dashboardPassword: string;
   /** Rejects when a process exits without being stopped. */
-  readonly broken: Promise<never>;
+  readonly unexpectedExit: Promise<never>;
   /** Sends SIGTERM to each process, callers before the processes they call, so that their last calls are still answered. */
   stop(): Promise<void>;
 }
@@ -35,7 +35,7 @@ export interface StackOptions {
   readonly logs: 'inherit' | 'ignore';
 }
 
-function secret(): string {
+function generateSecret(): string {
   return randomBytes(24).toString('base64url');
 }
 
@@ -55,12 +55,12 @@ function reachable(host: string): string {
 }
 
 /** @param folder the folder of the process, from the root of the repository */
-function run(folder: string, env: NodeJS.ProcessEnv, logs: StackOptions['logs']): ChildProcess {
+function startProcess(folder: string, env: NodeJS.ProcessEnv, logs: StackOptions['logs']): ChildProcess {
   const entry = fileURLToPath(new URL(`../../../${folder}/src/main.ts`, import.meta.url));
   return spawn(process.execPath, [entry], { env, stdio: ['ignore', logs, 'inherit'] });
 }
 
-async function up(url: string, broken: Promise<never>): Promise<void> {
+async function untilUp(url: string, unexpectedExit: Promise<never>): Promise<void> {
   const deadline = Date.now() + START_MS;
   const ready = async () => {
     while (Date.now() < deadline) {
@@ -70,10 +70,10 @@ async function up(url: string, broken: Promise<never>): Promise<void> {
     }
     throw new Error(`${url} did not answer within ${START_MS / 1_000} s`);
   };
-  await Promise.race([ready(), broken]);
+  await Promise.race([ready(), unexpectedExit]);
 }
 
-async function end(child: ChildProcess): Promise<void> {
+async function stopProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.kill('SIGTERM');
@@ -98,44 +98,44 @@ export async function startStack({ redisUrl, usualPorts, env, logs }: StackOptio
   ]);
   const listen = env.HOST || '127.0.0.1';
   const host = reachable(listen);
-  const apiKeys = env.API_KEYS || secret();
+  const apiKeys = env.API_KEYS || generateSecret();
   // The first of the comma-separated keys, without anything up to its last colon.
   const apiKey = apiKeys.split(',', 1)[0]!.trim().split(':').at(-1)!;
-  const sessionManagerKey = env.SESSION_MANAGER_API_KEY || (env.SESSION_MANAGER_URL ? '' : env.SIM_API_KEY || secret());
+  const sessionManagerKey = env.SESSION_MANAGER_API_KEY || (env.SESSION_MANAGER_URL ? '' : env.SIM_API_KEY || generateSecret());
   const dashboardUser = env.DASHBOARD_USER || 'admin';
-  const dashboardPassword = env.DASHBOARD_PASSWORD || secret();
+  const dashboardPassword = env.DASHBOARD_PASSWORD || generateSecret();
   const sessionManager = env.SESSION_MANAGER_URL || `http://${host}:${simPort}`;
   const common = { ...env, REDIS_URL: redisUrl, HOST: listen };
   const driving = { ...common, SESSION_MANAGER_URL: sessionManager, SESSION_MANAGER_API_KEY: sessionManagerKey };
 
   const sim = env.SESSION_MANAGER_URL
     ? null
-    : run('apps/session-manager-sim', { ...common, SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
-  const api = run('apps/api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKeys }, logs);
-  const worker = run('apps/worker', { ...driving, METRICS_PORT: `${metricsPort}` }, logs);
+    : startProcess('apps/session-manager-sim', { ...common, SIM_PORT: `${simPort}`, SIM_API_KEY: sessionManagerKey }, 'ignore');
+  const api = startProcess('apps/api', { ...driving, PORT: `${apiPort}`, API_KEYS: apiKeys }, logs);
+  const worker = startProcess('apps/worker', { ...driving, METRICS_PORT: `${metricsPort}` }, logs);
   const login = { DASHBOARD_USER: dashboardUser, DASHBOARD_PASSWORD: dashboardPassword };
-  const dashboard = run('apps/dashboard', { ...common, ...login, DASHBOARD_PORT: `${dashboardPort}` }, logs);
+  const dashboard = startProcess('apps/dashboard', { ...common, ...login, DASHBOARD_PORT: `${dashboardPort}` }, logs);
   const urls = {
     api: `http://${host}:${apiPort}`,
     dashboard: `http://${host}:${dashboardPort}`,
     chatBackend: `http://${host}:${chatPort}`,
   };
   const chatEnv = { ...common, PORT: `${chatPort}`, SANDMAN_URL: urls.api, SANDMAN_API_KEY: apiKey };
-  const chatBackend = run('examples/chat-backend', chatEnv, logs);
+  const chatBackend = startProcess('examples/chat-backend', chatEnv, logs);
   const children = { ...(sim && { 'session-manager': sim }), api, worker, dashboard, 'chat backend': chatBackend };
 
   let stopping = false;
-  const broken = new Promise<never>((_, reject) => {
+  const unexpectedExit = new Promise<never>((_, reject) => {
     for (const [name, child] of Object.entries(children)) {
       child.once('exit', (code) => stopping || reject(new Error(`the ${name} process ended by itself, with code ${code}`)));
     }
   });
-  broken.catch(() => {});
+  unexpectedExit.catch(() => {});
   const stop = async () => {
     stopping = true;
-    await end(chatBackend);
-    await Promise.all([worker, api, dashboard].map(end));
-    if (sim) await end(sim);
+    await stopProcess(chatBackend);
+    await Promise.all([worker, api, dashboard].map(stopProcess));
+    if (sim) await stopProcess(sim);
   };
   try {
     const probes = [
@@ -145,10 +145,10 @@ export async function startStack({ redisUrl, usualPorts, env, logs }: StackOptio
       `${urls.dashboard}/readyz`,
       `${urls.chatBackend}/healthz`,
     ];
-    await Promise.all(probes.map((url) => up(url, broken)));
+    await Promise.all(probes.map((url) => untilUp(url, unexpectedExit)));
   } catch (error) {
     await stop();
     throw error;
   }
-  return { ...urls, apiKey, sessionManager, sessionManagerKey, dashboardUser, dashboardPassword, broken, stop };
+  return { ...urls, apiKey, sessionManager, sessionManagerKey, dashboardUser, dashboardPassword, unexpectedExit, stop };
 }

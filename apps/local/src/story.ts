@@ -1,21 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Stack } from './stack.ts';
 
-interface Session {
+interface DemoSession {
   readonly uuid: string;
   readonly userId: string;
   readonly workspaceUrl: string;
   readonly status: string;
 }
 
-interface Call {
+interface LoggedCall {
   readonly call: string;
   readonly uuid: string;
   readonly at: number;
 }
 
 /** How often the demo reads a status, and how often an active user sends a message, in ms. */
-const LOOK_MS = 100;
+const POLL_MS = 100;
 const CHAT_EVERY_MS = 1_000;
 
 /**
@@ -33,9 +33,14 @@ export class Demo {
 
   /** @returns the number of checks that failed */
   async play(): Promise<number> {
-    this.#say('policy: asleep after 3 s idle, deleted after 4 s asleep');
+    this.#print('policy: asleep after 3 s idle, deleted after 4 s asleep');
     const names = ['ada', 'ben', 'cleo', 'dan'];
-    const [ada, ben, cleo, dan] = (await Promise.all(names.map((userId) => this.#start(userId)))) as [Session, Session, Session, Session];
+    const [ada, ben, cleo, dan] = (await Promise.all(names.map((userId) => this.#start(userId)))) as [
+      DemoSession,
+      DemoSession,
+      DemoSession,
+      DemoSession,
+    ];
     let chatting = true;
     const chat = (async () => {
       while (chatting) {
@@ -49,37 +54,37 @@ export class Demo {
     };
     await Promise.all([this.#benComesBack(ben), this.#cleoNeverDoes(cleo), this.#danLogsOut(dan)]);
 
-    const adasCalls = (await this.#journal()).filter(({ uuid, call }) => uuid === ada.uuid && call === 'sleep');
+    const adasCalls = (await this.#callLog()).filter(({ uuid, call }) => uuid === ada.uuid && call === 'sleep');
     this.#check('ada chatted all the time and was never put to sleep', adasCalls.length === 0 && (await this.#status(ada)) === 'active');
     await stopChat();
-    this.#say('ada stops chatting');
+    this.#print('ada stops chatting');
     this.#check('ada was put to sleep once she stopped', await this.#until(ada, 'sleeping'));
     return this.#summary();
   }
 
-  async #benComesBack(ben: Session): Promise<void> {
+  async #benComesBack(ben: DemoSession): Promise<void> {
     this.#check('ben was idle and fell asleep', await this.#until(ben, 'sleeping'));
-    this.#say('ben comes back, and says "hello"');
+    this.#print('ben comes back, and says "hello"');
     const answer = await this.#chat('message', { userId: 'ben', message: 'hello' });
     this.#check('ben’s message woke his pod, and the pod answered it', answer === '{"reply":"hello"}');
-    const calls = (await this.#journal()).filter(({ uuid }) => uuid === ben.uuid).map(({ call }) => call);
+    const calls = (await this.#callLog()).filter(({ uuid }) => uuid === ben.uuid).map(({ call }) => call);
     this.#check('the session-manager was called for ben: create, sleep, wake, chat', calls.join() === 'create,sleep,wake,chat');
   }
 
-  async #cleoNeverDoes(cleo: Session): Promise<void> {
+  async #cleoNeverDoes(cleo: DemoSession): Promise<void> {
     this.#check('cleo was idle and fell asleep', await this.#until(cleo, 'sleeping'));
     this.#check('cleo did not come back and was deleted', await this.#until(cleo, 'deleted'));
   }
 
-  async #danLogsOut(dan: Session): Promise<void> {
+  async #danLogsOut(dan: DemoSession): Promise<void> {
     await pause(CHAT_EVERY_MS);
-    this.#say('dan logs out');
+    this.#print('dan logs out');
     const at = Date.now();
     await this.#chat('logout', { userId: 'dan' });
     await this.#until(dan, 'deleted');
-    const deleted = (await this.#journal()).find(({ uuid, call }) => uuid === dan.uuid && call === 'delete');
+    const deleted = (await this.#callLog()).find(({ uuid, call }) => uuid === dan.uuid && call === 'delete');
     this.#check('dan was deleted within a second of logging out', deleted !== undefined && deleted.at - at < 1_000);
-    this.#say('dan starts again');
+    this.#print('dan starts again');
     this.#check('dan got a new workspace', (await this.#start('dan')).uuid !== dan.uuid);
   }
 
@@ -92,20 +97,20 @@ export class Demo {
 
   #check(what: string, held: boolean): void {
     this.#checks.push({ what, held });
-    this.#say(`${held ? '✓' : '✗'} ${what}`);
+    this.#print(`${held ? '✓' : '✗'} ${what}`);
   }
 
-  #say(line: string): void {
+  #print(line: string): void {
     console.log(`${((Date.now() - this.#startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
   }
 
   /** Starts a chat through the chat backend, as a user does, and asks Sandman which session that is. */
-  async #start(userId: string): Promise<Session> {
+  async #start(userId: string): Promise<DemoSession> {
     const { workspaceUrl } = JSON.parse(await this.#chat('start', { userId })) as { workspaceUrl: string };
-    const sessions = (await (await this.#ask(`/v1/sessions?userId=${userId}`)).json()) as { items: Session[] };
+    const sessions = (await (await this.#ask(`/v1/sessions?userId=${userId}`)).json()) as { items: DemoSession[] };
     const session = sessions.items.find((one) => one.workspaceUrl === workspaceUrl);
     if (!session) throw new Error(`Sandman knows no session of ${userId} at ${workspaceUrl}`);
-    this.#say(`${userId} starts a chat: session ${session.uuid}`);
+    this.#print(`${userId} starts a chat: session ${session.uuid}`);
     return session;
   }
 
@@ -124,28 +129,28 @@ export class Demo {
     return fetch(this.#stack.api + path, { headers: { 'x-api-key': this.#stack.apiKey } });
   }
 
-  async #status({ uuid }: Session): Promise<string> {
+  async #status({ uuid }: DemoSession): Promise<string> {
     const answer = await this.#ask(`/v1/sessions/${uuid}`);
-    return answer.status === 410 ? 'deleted' : ((await answer.json()) as Session).status;
+    return answer.status === 410 ? 'deleted' : ((await answer.json()) as DemoSession).status;
   }
 
   /** Waits for a status, 15 s at most, and prints each status on the way. Returns whether the status was reached. */
-  async #until(session: Session, wanted: string): Promise<boolean> {
+  async #until(session: DemoSession, wanted: string): Promise<boolean> {
     const deadline = Date.now() + 15_000;
     let last = '';
     while (Date.now() < deadline) {
       const status = await this.#status(session);
-      if (status !== last && last !== '') this.#say(`${session.userId} is ${status}`);
+      if (status !== last && last !== '') this.#print(`${session.userId} is ${status}`);
       last = status;
       if (status === wanted) return true;
-      await pause(LOOK_MS);
+      await pause(POLL_MS);
     }
     return false;
   }
 
-  async #journal(): Promise<Call[]> {
+  async #callLog(): Promise<LoggedCall[]> {
     const { sessionManager, sessionManagerKey } = this.#stack;
     const answer = await fetch(`${sessionManager}/sim/journal`, { headers: { 'x-api-key': sessionManagerKey } });
-    return ((await answer.json()) as { items: Call[] }).items.filter(({ call }) => call !== 'status');
+    return ((await answer.json()) as { items: LoggedCall[] }).items.filter(({ call }) => call !== 'status');
   }
 }

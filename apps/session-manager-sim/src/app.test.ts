@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { buildSim } from './app.ts';
 import type { FaultRule } from './faults.ts';
-import type { JournalEntry } from './pods.ts';
+import type { LoggedCall } from './pods.ts';
 
 const KEY = 'a-sim-key';
 
@@ -52,8 +52,8 @@ class Sim implements AsyncDisposable {
     return body.id;
   }
 
-  async journal(): Promise<JournalEntry[]> {
-    return (await this.json<{ items: JournalEntry[] }>('GET', '/sim/journal')).body.items;
+  async callLog(): Promise<LoggedCall[]> {
+    return (await this.json<{ items: LoggedCall[] }>('GET', '/sim/journal')).body.items;
   }
 }
 
@@ -108,7 +108,7 @@ describe('the six calls', () => {
     for (const path of ['/session/x/status', '/sim/journal', '/sim/faults', '/nowhere']) {
       expect((await sim.send('GET', path, undefined, { headers: { 'x-api-key': 'wrong' } })).status).toBe(401);
     }
-    expect(await sim.journal()).toEqual([]);
+    expect(await sim.callLog()).toEqual([]);
   });
 
   it.each([
@@ -147,13 +147,13 @@ it.concurrent('a pod can be planted without a create, and all pods can be listed
   ]);
 });
 
-it.concurrent('the journal tells each call, when it came and how it was answered', async () => {
+it.concurrent('the call log has each call, when it came and how it was answered', async () => {
   await using sim = await Sim.start();
   const from = Date.now();
   const uuid = await sim.create();
   await sim.send('POST', `/session/${uuid}/sleep`, {});
   await sim.send('DELETE', '/session/unknown');
-  const items = await sim.journal();
+  const items = await sim.callLog();
   expect(items).toMatchObject([
     { call: 'create', uuid, status: 200, idempotencyKey: 'my-key' },
     { call: 'sleep', uuid, status: 200 },
@@ -164,13 +164,13 @@ it.concurrent('the journal tells each call, when it came and how it was answered
     expect(doneAt).toBeGreaterThanOrEqual(at);
   }
   await sim.send('DELETE', '/sim/journal');
-  expect(await sim.journal()).toEqual([]);
+  expect(await sim.callLog()).toEqual([]);
 });
 
-it.concurrent('the journal tells when a call took effect, and when its caller was lost', async ({ expect }) => {
+it.concurrent('the call log has when a call took effect, and when its caller was lost', async ({ expect }) => {
   await using sim = await Sim.start();
   const uuid = await sim.create();
-  const entry = async () => (await sim.journal()).findLast(({ call }) => call === 'sleep');
+  const entry = async () => (await sim.callLog()).findLast(({ call }) => call === 'sleep');
   await sim.send('POST', `/session/${uuid}/sleep`, {});
   const plain = await entry();
   expect(plain!.effectAt).toBeGreaterThanOrEqual(plain!.at);
@@ -244,7 +244,7 @@ describe.concurrent('faults', () => {
     const sleep = () => sim.send('POST', `/session/${uuid}/sleep`, {});
     await sim.fault({ call: 'sleep', times: 1, fault: { delayMs: 1_500 } });
     const before = sleep();
-    await expect.poll(async () => (await sim.journal()).at(-1)?.call).toBe('sleep');
+    await expect.poll(async () => (await sim.callLog()).at(-1)?.call).toBe('sleep');
     expect(await sim.replicas(uuid)).toBe(1);
     expect((await before).status).toBe(200);
     await sim.send('POST', `/session/${uuid}/wake`, {});
@@ -267,7 +267,7 @@ describe.concurrent('faults', () => {
     await sim.fault({ call: 'sleep', times: 1, fault: { cut } });
     await expect(sim.send('POST', `/session/${uuid}/sleep`, {})).rejects.toThrow();
     expect(await sim.replicas(uuid)).toBe(left);
-    expect((await sim.journal()).find(({ call }) => call === 'sleep')).toMatchObject({ status: 0 });
+    expect((await sim.callLog()).find(({ call }) => call === 'sleep')).toMatchObject({ status: 0 });
   });
 
   it('hang: no answer, no effect, and the simulation still closes', async ({ expect }) => {
@@ -278,7 +278,7 @@ describe.concurrent('faults', () => {
     expect(await sim.replicas(uuid)).toBe(1);
     const hanging = sim.send('POST', `/session/${uuid}/sleep`, {});
     const lost = expect(hanging).rejects.toThrow();
-    await expect.poll(async () => (await sim.journal()).filter(({ call }) => call === 'sleep').length).toBe(2);
+    await expect.poll(async () => (await sim.callLog()).filter(({ call }) => call === 'sleep').length).toBe(2);
     await sim.app.close();
     await lost;
   });
@@ -298,11 +298,11 @@ describe.concurrent('faults', () => {
     await expect.poll(() => sim.replicas(uuid), { timeout: 5_000 }).toBe(0);
   });
 
-  it('a create that was cut after acting leaves a pod that the journal names', async ({ expect }) => {
+  it('a create that was cut after acting leaves a pod that the call log names', async ({ expect }) => {
     await using sim = await Sim.start();
     await sim.fault({ call: 'create', times: 1, fault: { cut: 'after' } });
     await expect(sim.send('POST', '/session/create', { user_id: 'ada' })).rejects.toThrow();
-    const [entry] = await sim.journal();
+    const [entry] = await sim.callLog();
     expect(await sim.replicas(entry?.uuid ?? '')).toBe(1);
   });
 });

@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { CHAT_SCHEMA, type Message, streamChat } from './chat.ts';
 import { controlRoutes } from './control.ts';
 import { Faults } from './faults.ts';
-import { type Call, Pods } from './pods.ts';
+import { Pods, type SimulatedCallName } from './pods.ts';
 
 export interface SimOptions {
   /** The key that every call except `/healthz` must carry. */
@@ -31,13 +31,13 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
   });
 
   /** Logs a call, applies the fault that matches it, acts, and answers. */
-  const serve = async (call: Call, request: FastifyRequest, reply: FastifyReply, act: () => unknown) => {
+  const serve = async (call: SimulatedCallName, request: FastifyRequest, reply: FastifyReply, act: () => unknown) => {
     const uuid = (request.params as Partial<Params>).uuid ?? '';
     const idempotencyKey = String(request.headers['idempotency-key'] ?? '');
     const traceparent = String(request.headers.traceparent ?? '');
     const entry = { at: Date.now(), call, uuid, idempotencyKey, traceparent, status: 0, doneAt: 0, effectAt: 0, lostAt: 0 };
     pods.record(entry);
-    const fault = faults.strike(call, uuid);
+    const fault = faults.match(call, uuid);
     reply.raw.once('finish', () => Object.assign(entry, { status: reply.statusCode, doneAt: Date.now() }));
     reply.raw.once('close', () => {
       if (entry.doneAt === 0) entry.lostAt = Date.now();
@@ -70,7 +70,7 @@ export function buildSim({ apiKey }: SimOptions): FastifyInstance {
 
   app.post<{ Body: { user_id: string } }>('/session/create', { schema: { body: CREATE_SCHEMA } }, (request, reply) =>
     serve('create', request, reply, () => {
-      const { uuid, workspaceUrl } = pods.plant(request.body.user_id);
+      const { uuid, workspaceUrl } = pods.add(request.body.user_id);
       return { uuid, workspace_url: workspaceUrl };
     }),
   );

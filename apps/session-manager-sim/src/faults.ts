@@ -1,7 +1,7 @@
-import type { Call } from './pods.ts';
+import type { SimulatedCallName } from './pods.ts';
 
 /** How a call fails. Times in ms. */
-export interface Fault {
+export interface SimulatedFault {
   /** Answers this status instead of acting. */
   readonly status?: number;
   readonly retryAfter?: string;
@@ -17,13 +17,13 @@ export interface Fault {
 }
 
 export interface FaultRule {
-  readonly call?: Call;
+  readonly call?: SimulatedCallName;
   readonly uuid?: string;
   /** How many calls the fault applies to; without it, all. */
   readonly times?: number;
   /** The fault applies to every n-th matching call, beginning with the first; without it, to each. */
   readonly every?: number;
-  readonly fault: Fault;
+  readonly fault: SimulatedFault;
 }
 
 /** The faults in force. If several match a call, the oldest applies. */
@@ -53,7 +53,7 @@ export class Faults {
     this.#rules.clear();
   }
 
-  strike(call: Call, uuid: string): Fault {
+  match(call: SimulatedCallName, uuid: string): SimulatedFault {
     for (const [id, rule] of this.#rules) {
       if ((rule.call !== undefined && rule.call !== call) || (rule.uuid !== undefined && rule.uuid !== uuid)) continue;
       if (rule.seen++ % (rule.every ?? 1) !== 0) continue;

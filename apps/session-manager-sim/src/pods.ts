@@ -7,12 +7,12 @@ export interface SimulatedPod {
   replicas: number;
 }
 
-export type Call = 'create' | 'chat' | 'sleep' | 'wake' | 'delete' | 'status';
+export type SimulatedCallName = 'create' | 'chat' | 'sleep' | 'wake' | 'delete' | 'status';
 
-export interface JournalEntry {
+export interface LoggedCall {
   /** When the call arrived, in ms of the epoch, as all times here. */
   readonly at: number;
-  readonly call: Call;
+  readonly call: SimulatedCallName;
   /** The session of the call; for a create empty until the pod exists. */
   uuid: string;
   readonly idempotencyKey: string;
@@ -28,11 +28,11 @@ export interface JournalEntry {
 }
 
 /** The length at which the older half of the call log is dropped: the simulation in `npm start` may run for weeks. */
-const LONGEST_JOURNAL = 200_000;
+const LONGEST_CALL_LOG = 200_000;
 
 /** Keeps the pods and the log of all calls in memory. */
 export class Pods {
-  readonly journal: JournalEntry[] = [];
+  readonly callLog: LoggedCall[] = [];
   readonly #pods = new Map<string, SimulatedPod>();
 
   get(uuid: string): SimulatedPod | undefined {
@@ -43,19 +43,19 @@ export class Pods {
     return [...this.#pods.values()];
   }
 
-  record(entry: JournalEntry): void {
-    if (this.journal.length >= LONGEST_JOURNAL) this.journal.splice(0, LONGEST_JOURNAL / 2);
-    this.journal.push(entry);
+  record(entry: LoggedCall): void {
+    if (this.callLog.length >= LONGEST_CALL_LOG) this.callLog.splice(0, LONGEST_CALL_LOG / 2);
+    this.callLog.push(entry);
   }
 
-  plant(userId: string, uuid = randomBytes(4).toString('hex'), replicas = 1): SimulatedPod {
+  add(userId: string, uuid = randomBytes(4).toString('hex'), replicas = 1): SimulatedPod {
     const pod = { uuid, userId, workspaceUrl: `https://${uuid}.workspaces.example`, replicas };
     this.#pods.set(uuid, pod);
     return pod;
   }
 
   /** Applies a call to its pod. Returns false if there is no such pod. */
-  apply(call: Call, uuid: string): boolean {
+  apply(call: SimulatedCallName, uuid: string): boolean {
     const pod = this.#pods.get(uuid);
     if (!pod) return false;
     if (call === 'sleep') pod.replicas = 0;

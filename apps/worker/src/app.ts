@@ -1,14 +1,13 @@
-import type { Pace, PodControl } from '@sandman/core';
+import type { Assembly } from '@sandman/assembly';
 import {
   Arming,
-  Circuit,
+  CallLimiter,
+  CircuitBreaker,
+  DryRun,
+  type DryRunOptions,
   type Observer,
-  Permits,
-  type Policies,
   Probe,
   Reconciler,
-  Rehearsal,
-  type RehearsalOptions,
   repeat,
   SWEEP_EVERY_MS,
   Sweep,
@@ -16,66 +15,39 @@ import {
   startPatrol,
   startUpkeep,
 } from '@sandman/lifecycle';
-import { AlarmQueues, AlarmWorkers, SweepSchedule } from '@sandman/queue';
-import { type Admission, annotate, type Logger, type Metrics, surroundings, type Tracing } from '@sandman/runtime';
-import { type RedisJournal, RedisRehearsals, RedisRoster, type RedisSessionStore, RedisTrend } from '@sandman/store';
-import type { Cluster, Redis } from 'ioredis';
-import type { Bookkeeping } from './ledger/bookkeeping.ts';
-import { Reports } from './reports.ts';
+import { AlarmWorkers, SweepSchedule } from '@sandman/queue';
+import { annotate, type Logger, type Metrics, type readEnvOf, system } from '@sandman/runtime';
+import { RedisDryRun, RedisPodSamples, RedisRateLimiter, RedisWorkerRegistry } from '@sandman/store';
+import type { LedgerWriter } from './ledger/ledger-writer.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
+import { WorkerStatus } from './worker-status.ts';
 
 /** How often a worker checks whether Redis has lost this worker's last write, in ms. */
-const WITNESS_MS = 500;
+const WITNESS_CHECK_MS = 500;
 /** How often a worker writes the warning time to Redis, in ms: another worker may have overwritten it, or Redis may have lost it. */
-const SAY_EVERY_MS = 30_000;
+const WARNING_EVERY_MS = 30_000;
 
 /** How often a worker announces that it is live or a dry run, in ms, and how long that announcement counts. */
-const CLAIM_EVERY_MS = 2_000;
-const CLAIM_LASTS_MS = 10_000;
+const ANNOUNCE_EVERY_MS = 2_000;
+const ANNOUNCEMENT_LASTS_MS = 10_000;
 /** The pause before the first announcement is retried, and before a paused worker looks at an alarm again, in ms. */
-const AGAIN_MS = 500;
+const RETRY_PAUSE_MS = 500;
 
-export interface WorkerDeps {
-  readonly redis: Redis | Cluster;
-  readonly prefix: string;
-  readonly shards: number;
-  readonly store: RedisSessionStore;
-  readonly policies: Policies;
-  /** `DRY_RUN` */
-  readonly dryRun: boolean;
-  /** Tells whether this worker may use the data in Redis: its `SHARDS` fits that data. */
-  readonly admission: Pick<Admission, 'given' | 'isGiven'>;
-  readonly journal: RedisJournal;
-  readonly pods: PodControl;
-  /** Lifecycle calls in flight at the same time. */
-  readonly concurrency: number;
-  /** Bounds the calls per second of all workers together; null: they are not bounded. */
-  readonly pace: Pace | null;
-  /** The rate limiters of the patrol's status reads; null: there is no patrol. */
-  readonly patrol: { readonly pace: Pace; readonly spare: (() => Promise<number>) | null } | null;
-  /** How long the effect of a call may stay unknown, in ms. */
-  readonly doubt: number;
-  /** Sends webhooks; null: none are sent. It is closed with the worker. */
+export type WorkerEnv = ReturnType<typeof readEnvOf<'worker'>>;
+
+/** What a worker writes besides records; each is null where it is not configured, and is closed with the worker. */
+export interface Outputs {
   readonly webhooks: Webhooks | null;
-  /** How long before an idle sleep a warning is sent, in ms; 0: none is sent. */
-  readonly warning: number;
-  /** Writes the ledger; null: there is none. It is closed with the worker. */
-  readonly bookkeeping: Bookkeeping | null;
-  /** By how much this machine's clock is ahead of Redis', in ms. */
-  readonly clockAhead: () => number;
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-  readonly telemetry: Tracing['jobs'];
+  readonly ledgerWriter: LedgerWriter | null;
 }
 
 export interface WorkerApp {
-  readonly alarms: AlarmQueues;
   isRunning(): boolean;
-  /** Stops taking alarms and waits for the calls in flight. */
+  /** Takes no more alarms, and waits for the calls in flight. */
   close(): Promise<void>;
 }
 
-function observe(metrics: Metrics, logger: Logger): Observer {
+function createObserver(metrics: Metrics, logger: Logger): Observer {
   return {
     decided(action, session, cause) {
       logger.info({ session, action, cause }, 'idle deadline passed');
@@ -94,18 +66,18 @@ function observe(metrics: Metrics, logger: Logger): Observer {
 }
 
 /** Repeats `run`, with a pause, until it succeeds. */
-async function insist(run: () => Promise<void>, failed: (error: unknown) => void): Promise<void> {
+async function retryUntilDone(run: () => Promise<void>, failed: (error: unknown) => void): Promise<void> {
   for (;;) {
     try {
       return await run();
     } catch (error) {
       failed(error);
-      await surroundings.pause(AGAIN_MS);
+      await system.pause(RETRY_PAUSE_MS);
     }
   }
 }
 
-function sayIt(metrics: Metrics, logger: Logger): RehearsalOptions['wouldCall'] {
+function logDryRunCall(metrics: Metrics, logger: Logger): DryRunOptions['wouldCall'] {
   return (action, session, cause) => {
     metrics.dryRunCalls.inc({ action });
     logger.info({ session, action, cause }, 'dry run: would call');
@@ -113,112 +85,115 @@ function sayIt(metrics: Metrics, logger: Logger): RehearsalOptions['wouldCall'] 
 }
 
 /** Starts a worker: it handles alarms from BullMQ, calls the session-manager, repairs, and reports to operators. */
-export function startWorker(deps: WorkerDeps): WorkerApp {
+export function startWorker(assembly: Assembly, env: WorkerEnv, { webhooks, ledgerWriter }: Outputs): WorkerApp {
   const {
     redis,
-    prefix,
-    shards,
+    keyspace,
     store,
-    policies,
-    dryRun,
-    admission,
-    webhooks,
-    warning,
-    bookkeeping,
+    shardState,
+    alarms,
     journal,
-    pods,
-    concurrency,
-    pace,
-    patrol,
-    doubt,
-    clockAhead,
+    policies,
+    admission,
+    clock,
+    sessionManager: pods,
     metrics,
     logger,
-    telemetry,
-  } = deps;
+    tracing,
+  } = assembly;
+  const { prefix, shards } = keyspace;
+  const dryRun = env.DRY_RUN;
   // BullMQ retries by itself, and a job that runs twice does no harm.
   const onError = (err: unknown) => logger.warn({ err }, 'queue');
-  const alarms = new AlarmQueues(redis, prefix, shards, onError, telemetry);
+  const callRate = env.SESSION_MANAGER_MAX_RPS;
+  const rateLimiter = callRate === null ? null : new RedisRateLimiter(redis, prefix, callRate);
   const arming = new Arming(store, alarms);
-  const reports = new Reports({
-    roster: new RedisRoster(redis, prefix),
-    trend: new RedisTrend(redis, prefix),
+  const status = new WorkerStatus({
+    registry: new RedisWorkerRegistry(redis, prefix),
+    podSamples: new RedisPodSamples(redis, prefix),
     journal,
-    surroundings,
-    clockAhead,
+    system,
+    clockAhead: () => clock.ahead,
     failed: (err) => logger.warn({ err }, 'the worker status could not be written to Redis'),
   });
-  const probe = new Probe({ store, pods, pace, surroundings });
-  const circuit = new Circuit({
-    surroundings,
+  const probe = new Probe({ store, pods, rateLimiter, system });
+  const circuit = new CircuitBreaker({
+    system,
     probe: (failing) => probe.answers(failing),
     changed(trouble) {
       metrics.circuitOpen.set(trouble ? 1 : 0);
-      reports.trouble(trouble);
+      status.setTrouble(trouble);
       if (trouble === 'not-found') logger.error({ trouble }, 'the session-manager answers 404 for every session: none is ended by that');
       else if (trouble) logger.error({ trouble }, 'the session-manager fails: calls wait until it answers');
       else logger.info('the session-manager serves again');
     },
   });
   /** Whether this worker is a dry run while live workers run. It then does nothing, because it would delay the alarms they must handle. */
-  let yields = false;
-  const claim = async () => {
+  let isYielding = false;
+  const announceMode = async () => {
     if (!admission.isGiven) return;
-    const conflict = await store.rehearse(dryRun, CLAIM_LASTS_MS);
-    if (conflict === yields) return;
-    yields = conflict;
-    await Promise.all([workers.setPaused(yields), schedule.setPaused(yields)]);
-    metrics.dryRunConflict.set(yields ? 1 : 0);
-    reports.trouble(yields ? 'dry-run' : null);
-    if (yields) logger.error('DRY_RUN is set here and not in other workers that run: this worker does nothing while they do');
+    const conflict = await shardState.announceDryRun(dryRun, ANNOUNCEMENT_LASTS_MS);
+    if (conflict === isYielding) return;
+    isYielding = conflict;
+    await Promise.all([workers.setPaused(isYielding), schedule.setPaused(isYielding)]);
+    metrics.dryRunConflict.set(isYielding ? 1 : 0);
+    status.setTrouble(isYielding ? 'dry-run' : null);
+    if (isYielding) logger.error('DRY_RUN is set here and not in other workers that run: this worker does nothing while they do');
     else logger.info('no other worker runs that is not a dry run: this worker goes on with its own');
   };
   // Runs before any alarm is handled. The end of a dry run counts as activity, so deadlines that passed during it are not acted on.
-  const begun = admission.given.then(() => insist(claim, onError));
-  const stopClaiming = repeat(surroundings, CLAIM_EVERY_MS, claim, onError);
-  const say = async () => {
-    if (admission.isGiven && !yields) await store.setWarning(dryRun ? 0 : warning);
+  const modeAnnounced = admission.given.then(() => retryUntilDone(announceMode, onError));
+  const stopAnnouncing = repeat(system, ANNOUNCE_EVERY_MS, announceMode, onError);
+  const warns = webhooks !== null && !dryRun;
+  const publishWarnings = async () => {
+    if (!admission.isGiven || isYielding) return;
+    await shardState.setWarnings({
+      warning: warns ? env.SLEEP_WARNING : 0,
+      deleteWarning: warns ? env.DELETE_WARNING : 0,
+      deleteNotice: env.DELETE_WARNING,
+    });
   };
-  begun.then(say).catch(onError);
-  const stopSaying = repeat(surroundings, SAY_EVERY_MS, say, onError);
-  const rehearsals = new RedisRehearsals(redis, { prefix, shards });
+  modeAnnounced.then(publishWarnings).catch(onError);
+  const stopWarnings = repeat(system, WARNING_EVERY_MS, publishWarnings, onError);
+  const dryRunCalls = new RedisDryRun(redis, keyspace);
+  const dryRunReport = dryRun
+    ? new DryRun({ isNew: (uuid, what, due) => dryRunCalls.isNew(uuid, what, due), wouldCall: logDryRunCall(metrics, logger) })
+    : null;
   if (dryRun) logger.warn('a dry run: no pod is put to sleep, woken or deleted');
   const reconciler = new Reconciler({
     store,
     policies,
-    rehearsal: dryRun
-      ? new Rehearsal({ isNew: (uuid, what, due) => rehearsals.isNew(uuid, what, due), wouldCall: sayIt(metrics, logger) })
-      : null,
+    dryRun: dryRunReport,
     arming,
     pods,
-    bounds: { doubt },
-    permits: new Permits(concurrency, pace, surroundings),
+    bounds: { doubt: env.SESSION_MANAGER_TIMEOUT + env.LATE_EFFECT_BOUND },
+    limiter: new CallLimiter(env.WORKER_CONCURRENCY, rateLimiter, system),
     circuit,
     othersAreFound: (uuid) => probe.findsOthers(uuid),
-    observer: observe(metrics, logger),
-    warn: async (record, sleepAt) => webhooks?.warn(record, sleepAt),
-    surroundings,
+    observer: createObserver(metrics, logger),
+    warn: async (record, of, at) => webhooks?.warn(record, of, at),
+    system,
   });
   const workers = new AlarmWorkers({
     connection: redis,
     prefix,
     shards,
-    concurrency,
+    concurrency: env.WORKER_CONCURRENCY,
     async handle(alarm) {
-      await begun;
-      if (yields) return { kind: 'again', ms: AGAIN_MS };
+      await modeAnnounced;
+      if (isYielding) return { kind: 'again', ms: RETRY_PAUSE_MS };
       return reconciler.handle(alarm);
     },
     onError,
-    telemetry,
+    telemetry: tracing.jobs,
   });
   const stopUpkeep = startUpkeep({
     store,
     arming,
-    surroundings,
+    system,
     repaired(marks) {
       metrics.sweepRepairs.inc({ kind: 'unarmed' }, marks);
-      reports.repaired('unarmed', '', marks);
+      status.noteRepair('unarmed', '', marks);
       logger.warn({ marks }, 'set alarms that a crash had left unset');
     },
     failed: (err) => logger.error({ err }, 'upkeep failed'),
@@ -226,16 +201,16 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
   const sweep = new Sweep({
     store,
     policies,
-    rehearses: dryRun,
+    dryRun: dryRunReport,
     clock: alarms,
     arming,
-    surroundings,
+    system,
     repaired(kind, session) {
       metrics.sweepRepairs.inc({ kind });
-      reports.repaired(kind, session);
+      status.noteRepair(kind, session);
       logger.error({ kind, session }, 'a session had no alarm that would ring in time');
     },
-    visited: (readings) => bookkeeping?.visited(readings),
+    visited: (readings) => ledgerWriter?.visited(readings),
   });
   const schedule = new SweepSchedule({
     connection: redis,
@@ -243,21 +218,22 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
     shards,
     every: SWEEP_EVERY_MS,
     async visit(shard) {
-      await begun;
+      await modeAnnounced;
       await sweep.visit(shard);
-      reports.swept();
+      status.noteSweep();
     },
     onError,
   });
   const stopPatrol =
-    patrol && !dryRun
+    env.PATROL_RATE !== null && !dryRun
       ? startPatrol({
           store,
           pods,
-          ...patrol,
+          rateLimiter: new RedisRateLimiter(redis, prefix, env.PATROL_RATE, 'patrolPace'),
+          spare: rateLimiter && (() => rateLimiter.takeSpare()),
           circuit,
           arming,
-          surroundings,
+          system,
           found(found, session, recorded) {
             metrics.patrol.inc({ found });
             if (found !== 'as-recorded' && found !== 'unread')
@@ -268,22 +244,20 @@ export function startWorker(deps: WorkerDeps): WorkerApp {
       : async () => {};
   const stopHeartbeat = startHeartbeat({
     store,
-    surroundings,
-    every: WITNESS_MS,
+    system,
+    every: WITNESS_CHECK_MS,
     open: () => false,
     gap: () => {},
     rewound: (shard) => logger.error({ shard }, 'Redis came back with older data: its sessions are in doubt'),
     failed: (err) => logger.debug({ err }, 'heartbeat failed'),
   });
   return {
-    alarms,
-    isRunning: () => yields || workers.isRunning(),
+    isRunning: () => isYielding || workers.isRunning(),
     async close() {
       sweep.stop();
-      await Promise.all([workers.close(), schedule.close(), stopPatrol(), stopUpkeep(), stopHeartbeat(), stopClaiming(), stopSaying()]);
-      await Promise.all([webhooks?.close(), bookkeeping?.close()]);
-      await reports.close();
-      await alarms.close();
+      await Promise.all([workers.close(), schedule.close(), stopPatrol(), stopUpkeep(), stopHeartbeat(), stopAnnouncing(), stopWarnings()]);
+      await Promise.all([webhooks?.close(), ledgerWriter?.close()]);
+      await status.close();
     },
   };
 }

@@ -3,22 +3,22 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { workspacesOf } from './workspaces.ts';
 
 const userId = { type: 'string', minLength: 1, maxLength: 255 };
-const USER = { body: { type: 'object', required: ['userId'], properties: { userId } } };
-const MESSAGE = { body: { ...USER.body, required: ['userId', 'message'] } };
-type User = { userId: string };
+const USER_SCHEMA = { body: { type: 'object', required: ['userId'], properties: { userId } } };
+const MESSAGE_SCHEMA = { body: { ...USER_SCHEMA.body, required: ['userId', 'message'] } };
+type UserBody = { userId: string };
 
 /** Builds a chat backend. It handles users and their messages, and leaves the pods to Sandman. */
 export function buildChatBackend(sandman: SandmanClient): FastifyInstance {
   const app = Fastify({ logger: { level: 'error' }, ajv: { customOptions: { coerceTypes: false } } });
   const workspaceOf = workspacesOf(sandman);
 
-  app.post<{ Body: User }>('/chat/start', { schema: USER }, async ({ body }) => {
+  app.post<{ Body: UserBody }>('/chat/start', { schema: USER_SCHEMA }, async ({ body }) => {
     const { workspaceUrl } = await workspaceOf(body.userId);
     return { workspaceUrl };
   });
 
   // A message sent through Sandman counts as the user's activity, wakes a sleeping pod, and keeps it awake while it answers.
-  app.post<{ Body: User & { message: unknown } }>('/chat/message', { schema: MESSAGE }, async ({ body }, reply) => {
+  app.post<{ Body: UserBody & { message: unknown } }>('/chat/message', { schema: MESSAGE_SCHEMA }, async ({ body }, reply) => {
     const ask = async () => sandman.chat((await workspaceOf(body.userId)).uuid, body.message);
     // If the pod was deleted in between, it received no message. Send it once more, to a new pod.
     const gone = ['session-not-found', 'session-deleted'];
@@ -28,7 +28,7 @@ export function buildChatBackend(sandman: SandmanClient): FastifyInstance {
     return reply.code(answer.status).send(answer.body);
   });
 
-  app.post<{ Body: User }>('/chat/logout', { schema: USER }, async ({ body }) => {
+  app.post<{ Body: UserBody }>('/chat/logout', { schema: USER_SCHEMA }, async ({ body }) => {
     await sandman.logout(body.userId);
     return { success: true };
   });

@@ -1,17 +1,17 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { SandmanError } from '@sandman/client';
 import type { Session } from '@sandman/contracts';
-import { forEachSome } from './each.ts';
 import { CommandFailure, EXIT } from './exit.ts';
-import { asCommandFailure, concernsAll, worthWaiting } from './failure.ts';
+import { asCommandFailure, concernsAll, retryAfterSeconds } from './failure.ts';
+import { forEachConcurrently } from './for-each-concurrently.ts';
 import { catchInterrupt } from './interrupt.ts';
-import type { Output, Surroundings } from './output.ts';
+import type { Output, ProcessIo } from './output.ts';
 import { Progress } from './progress.ts';
 
 /** How often a call is repeated when the API asks to wait; otherwise a rate limit would fail half of many calls. */
 const TRIES = 20;
 
-export interface Job {
+export interface BulkChange {
   readonly uuids: readonly string[];
   readonly concurrency: number;
   /** Words for messages, such as `waking` and `woken`. */
@@ -20,14 +20,16 @@ export interface Job {
   /** The API's address, for error messages. */
   readonly url: string;
   act(uuid: string): Promise<Session>;
+  /** Describes a session after its change, in one line. */
+  result(session: Session): string;
 }
 
-async function patiently(act: () => Promise<Session>, signal: AbortSignal): Promise<Session> {
+async function retryWhenAskedToWait(act: () => Promise<Session>, signal: AbortSignal): Promise<Session> {
   for (let left = TRIES; ; left--) {
     try {
       return await act();
     } catch (error) {
-      const seconds = worthWaiting(error);
+      const seconds = retryAfterSeconds(error);
       if (seconds === null || left === 0) throw error;
       await wait(seconds * 1_000, undefined, { signal }).catch(() => {
         throw error;
@@ -43,26 +45,26 @@ function errorDocument(uuid: string, { message, cause }: CommandFailure) {
 
 /**
  * Changes the sessions, some at a time, and goes on after a failure. Begins no further ones after Ctrl-C, or after an error
- * that all others would meet as well. Prints a line for each session: its new status, or the Session as JSON.
+ * that all others would meet as well. Prints a line for each session: its uuid and result, or the Session as JSON.
  *
  * @throws CommandFailure with a summary, unless all were done
  */
-export async function changeAll(job: Job, output: Output, surroundings: Surroundings): Promise<void> {
+export async function changeAll(job: BulkChange, output: Output, io: ProcessIo): Promise<void> {
   const { uuids, url, act } = job;
   using interrupt = catchInterrupt();
   const hopeless = new AbortController();
   const stop = AbortSignal.any([interrupt.signal, hopeless.signal]);
-  const progress = new Progress(surroundings.stderr, job.doing, uuids.length);
+  const progress = new Progress(io.stderr, job.doing, uuids.length);
   interrupt.signal.addEventListener('abort', () => progress.say('waiting for what is under way; Ctrl-C again leaves at once'));
 
   progress.update();
-  await forEachSome(uuids, job.concurrency, stop, async (uuid) => {
+  await forEachConcurrently(uuids.values(), job.concurrency, stop, async (uuid) => {
     try {
-      const session = await patiently(() => act(uuid), stop);
+      const session = await retryWhenAskedToWait(() => act(uuid), stop);
       progress.done++;
       progress.clear();
       if (output.json) output.document(session);
-      else output.line(`${uuid}  ${session.status}`);
+      else output.line(`${uuid}  ${job.result(session)}`);
     } catch (error) {
       const failure = asCommandFailure(error, url);
       progress.failed.push(failure);
@@ -86,11 +88,12 @@ export async function changeAll(job: Job, output: Output, surroundings: Surround
  *
  * @throws the error of the call
  */
-export async function changeOne(uuid: string, { url, act }: Pick<Job, 'url' | 'act'>, output: Output): Promise<void> {
+export async function changeOne(uuid: string, job: Pick<BulkChange, 'url' | 'act' | 'result'>, output: Output): Promise<void> {
+  const { url, act, result } = job;
   try {
     const session = await act(uuid);
     if (output.json) output.document(session);
-    else output.line(`${uuid}  ${session.status}`);
+    else output.line(`${uuid}  ${result(session)}`);
   } catch (error) {
     if (output.json) output.document(errorDocument(uuid, asCommandFailure(error, url)));
     throw error;

@@ -4,13 +4,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { bareEnvironment } from '@sandman/testing';
-import type { Surroundings } from './output.ts';
-import { run } from './program.ts';
+import { bareEnvironment } from '@sandman/sandbox';
+import type { ProcessIo } from './output.ts';
+import { runCommandLine } from './program.ts';
 
 export const CLI = fileURLToPath(new URL('./main.ts', import.meta.url));
 
-export interface Ended {
+export interface CommandResult {
   /** Exit code; null if a signal ended the process. */
   readonly code: number | null;
   readonly stdout: string;
@@ -18,12 +18,12 @@ export interface Ended {
 }
 
 /** A running process. */
-export interface Running {
+export interface RunningCommand {
   readonly child: ChildProcess;
   /** Returns what it has written so far. */
   stdout(): string;
   stderr(): string;
-  readonly ended: Promise<Ended>;
+  readonly ended: Promise<CommandResult>;
 }
 
 /**
@@ -31,7 +31,12 @@ export interface Running {
  *
  * @param stdin its standard input; null leaves it open for the caller to write
  */
-export function startProgram(program: string, args: readonly string[], env: Record<string, string>, stdin: string | null = ''): Running {
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  stdin: string | null = '',
+): RunningCommand {
   const child = spawn(program, args, { env: { ...bareEnvironment(), ...env }, stdio: 'pipe' });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (chunk) => {
@@ -48,12 +53,12 @@ export function startProgram(program: string, args: readonly string[], env: Reco
 }
 
 /** Runs the command line in a process of its own, to its end. */
-export function sandman(args: readonly string[], env: Record<string, string>, stdin?: string): Promise<Ended> {
+export function sandman(args: readonly string[], env: Record<string, string>, stdin?: string): Promise<CommandResult> {
   return startProgram(process.execPath, [CLI, ...args], env, stdin).ended;
 }
 
 /** Runs the command line in this process, which is faster; main.test.ts covers what only a process of its own has. */
-export async function sandmanHere(args: readonly string[], env: Record<string, string>, input = ''): Promise<Ended> {
+export async function sandmanHere(args: readonly string[], env: Record<string, string>, input = ''): Promise<CommandResult> {
   const said = { stdout: '', stderr: '' };
   const into = (name: keyof typeof said) =>
     new Writable({
@@ -63,8 +68,8 @@ export async function sandmanHere(args: readonly string[], env: Record<string, s
         done();
       },
     });
-  const surroundings = { env, stdin: Readable.from([input]), stdout: into('stdout'), stderr: into('stderr') };
-  const code = await run(args, surroundings as unknown as Surroundings);
+  const io = { env, stdin: Readable.from([input]), stdout: into('stdout'), stderr: into('stderr') };
+  const code = await runCommandLine(args, io as unknown as ProcessIo);
   return { code, ...said };
 }
 
@@ -88,9 +93,9 @@ export async function startStandIn(answer: (request: IncomingMessage, response: 
 const TIME = '2026-11-24T08:00:00.000Z';
 
 /** Makes a Session as the API returns it. */
-export function session(uuid: string, status = 'active') {
+export function sessionAnswer(uuid: string, status = 'active') {
   const policy = { name: 'balanced', sleepAfter: '15m', deleteAfter: '24h', backgroundCap: '4h' };
-  const none = { workspaceUrl: null, sleepAt: null, sleptAt: null, deleteAt: null, holdUntil: null, problem: null };
+  const none = { workspaceUrl: null, sleepAt: null, sleptAt: null, deleteAt: null, holdUntil: null, keepUntil: null, problem: null };
   return { uuid, userId: 'ada', status, policy, createdAt: TIME, lastActivity: TIME, ...none };
 }
 

@@ -1,14 +1,14 @@
 import { createInterface } from 'node:readline/promises';
 import { CommandFailure, EXIT } from './exit.ts';
-import type { Surroundings } from './output.ts';
+import type { ProcessIo } from './output.ts';
 
 /**
  * Asks the operator a question; any answer but `y` or `yes` is a no.
  *
  * @throws CommandFailure if there is no terminal, on no, and on Ctrl-C or Ctrl-D
  */
-export async function confirm(question: string, { stdin, stderr }: Surroundings): Promise<void> {
-  if (!stdin.isTTY || !stderr.isTTY) throw new CommandFailure(EXIT.usage, `${question} There is no terminal to ask: say --yes`);
+export async function confirm(question: string, { stdin, stderr }: ProcessIo): Promise<void> {
+  if (!stdin.isTTY || !stderr.isTTY) throw new CommandFailure(EXIT.usage, `${question} There is no terminal to ask: use --yes`);
   const lines = createInterface({ input: stdin, output: stderr });
   const leaving = new Promise<never>((_, reject) => {
     lines.once('SIGINT', () => reject(new CommandFailure(EXIT.interrupted, 'nothing was done')));

@@ -1,7 +1,7 @@
 import type { SandmanClient } from '@sandman/client';
 import { ListAnswer, type Session } from '@sandman/contracts';
 import type { Status } from '@sandman/core';
-import { checked } from './checked.ts';
+import { validateAnswer } from './validate-answer.ts';
 
 /** The options of several commands that select sessions. */
 export interface FilterOptions {
@@ -15,7 +15,7 @@ const PAGE = 1_000;
 /** Reads one page of the sessions that match. */
 export async function listSessions(client: SandmanClient, { user, status }: FilterOptions, limit: number, cursor: string | null = null) {
   const filter = { ...(user === undefined ? {} : { userId: user }), ...(status === undefined ? {} : { status }) };
-  return checked(ListAnswer, await client.sessions.list({ ...filter, limit, ...(cursor === null ? {} : { cursor }) }));
+  return validateAnswer(ListAnswer, await client.sessions.list({ ...filter, limit, ...(cursor === null ? {} : { cursor }) }));
 }
 
 /** Yields all sessions that match, page by page. */

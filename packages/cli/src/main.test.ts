@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { lacks, waitFor } from '@sandman/testing';
+import { lacks, waitFor } from '@sandman/sandbox';
 import { describe, expect, it } from 'vitest';
-import { CLI, json, sandman, session, startProgram, startStandIn, uuidOf, uuids } from './cli.fixture.ts';
+import { CLI, json, sandman, sessionAnswer, startProgram, startStandIn, uuidOf, uuids } from './cli.fixture.ts';
 
 const ENV = { SANDMAN_API_KEY: 'test-api-key-0123456789' };
 
@@ -9,7 +9,7 @@ const ENV = { SANDMAN_API_KEY: 'test-api-key-0123456789' };
 describe.concurrent('Ctrl-C amid many', () => {
   it('begins no more, ends what is under way and says how far it got', async () => {
     const waiting: (() => void)[] = [];
-    await using server = await startStandIn((request, response) => waiting.push(() => json(response, session(uuidOf(request)), 202)));
+    await using server = await startStandIn((request, response) => waiting.push(() => json(response, sessionAnswer(uuidOf(request)), 202)));
     const args = [CLI, 'sleep', '-', '--yes', '--concurrency', '2', '--url', server.url];
     const running = startProgram(process.execPath, args, ENV, uuids(20).join('\n'));
     await waitFor('two are under way', () => waiting.length === 2);
@@ -43,7 +43,7 @@ describe.concurrent('pages', () => {
   const pages = (count: number) =>
     startStandIn(({ url = '' }, response) => {
       const page = Number(new URL(url, 'http://x').searchParams.get('cursor') ?? 0);
-      const items = uuids(1_000, page * 1_000).map((uuid) => session(uuid));
+      const items = uuids(1_000, page * 1_000).map((uuid) => sessionAnswer(uuid));
       json(response, { items, nextCursor: page + 1 < count ? `${page + 1}` : null });
     });
 
@@ -90,7 +90,7 @@ describe.concurrent('completion', () => {
       [['trace', 'g'], ['generate']],
       [
         ['trace', 'import', 'x.log', '--s'],
-        ['--sessions', '--start', '--seed', '--session-from'],
+        ['--sessions', '--start', '--seed', '--session', '--session-from'],
       ],
     ];
     const asks = cases.map(([words]) => `ask ${words.map((word) => `'${word}'`).join(' ')}`);
@@ -106,7 +106,8 @@ describe.concurrent('completion', () => {
   it.each(['zsh', 'fish'])('for %s names every command, option and status', async (shell) => {
     const { code, stdout } = await sandman(['completion', shell], {});
     expect(code).toBe(0);
-    for (const word of ['sessions', 'show', 'sleep', 'wake', 'delete', 'hold', 'falling-asleep', 'until']) expect(stdout).toContain(word);
+    for (const word of ['sessions', 'show', 'sleep', 'wake', 'delete', 'logout', 'hold', 'keep', 'grace', 'falling-asleep', 'until'])
+      expect(stdout).toContain(word);
   });
 });
 
@@ -123,14 +124,15 @@ describe.skipIf(lacks('terminal', noTerminal))('on a terminal', { concurrent: tr
     const changed: string[] = [];
     const server = await startStandIn((request, response) => {
       changed.push(`${request.method} ${uuidOf(request)}`);
-      json(response, session(uuidOf(request), 'deleting'), 202);
+      json(response, sessionAnswer(uuidOf(request), 'deleting'), 202);
     });
     return { changed, server };
   };
 
   it.each([
-    [['delete', 'a'], 'Delete session a and all data in it, for good? [y/N] ', 1],
-    [['delete', 'a', 'b'], 'Delete 2 sessions and all data in it, for good? [y/N] ', 2],
+    [['delete', 'a'], 'Delete session a with all data, for good? [y/N] ', 1],
+    [['delete', 'a', 'b'], 'Delete 2 sessions with all data, for good? [y/N] ', 2],
+    [['delete', 'a', '--grace', '1h'], '(in 1h)? The return of the user before then cancels the delete. [y/N] ', 1],
     [['sleep', 'a', 'b', 'c'], 'Put 3 sessions to sleep? [y/N] ', 3],
   ])('asks before %j, and does it on yes', async (args, question, count) => {
     const { changed, server } = await changes();
@@ -170,7 +172,7 @@ describe.skipIf(lacks('terminal', noTerminal))('on a terminal', { concurrent: tr
   });
 
   it('has colours, unless somebody said no', async () => {
-    await using server = await startStandIn((_, response) => json(response, { items: [session('a')], nextCursor: null }));
+    await using server = await startStandIn((_, response) => json(response, { items: [sessionAnswer('a')], nextCursor: null }));
     const env = { SANDMAN_URL: server.url };
     const green = '\x1b[32mactive';
     expect((await onTerminal(['sessions'], env).ended).stdout).toContain(green);

@@ -1,8 +1,10 @@
-import { formatDuration, InvalidInput, LONGEST_MS, type Policy, PolicyBook, parseDuration, UUID } from '@sandman/core';
+import { UserId } from '@sandman/contracts';
+import { formatDuration, InvalidInput, LONGEST_MS, type Policy, PolicySet, parseDuration, UUID } from '@sandman/core';
 import { InvalidArgumentError } from 'commander';
+import { Check } from 'typebox/value';
 
 /** Runs `read` and turns `InvalidInput` of the core into the error that commander reports. */
-export function reading<T>(read: () => T): T {
+export function orInvalidArgument<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -20,7 +22,7 @@ export function reading<T>(read: () => T): T {
 export function durationOption(most = LONGEST_MS, none = false): (text: string) => number {
   return (text) => {
     if (none && /^0(ms|s|m|h|d)?$/.test(text)) return 0;
-    const ms = reading(() => parseDuration(text, 'It'));
+    const ms = orInvalidArgument(() => parseDuration(text, 'It', Math.max(most, LONGEST_MS)));
     if (ms > most) throw new InvalidArgumentError(`It must be at most ${formatDuration(most)}.`);
     return ms;
   };
@@ -33,6 +35,12 @@ export function percentOption(text: string): number {
   return percent / 100;
 }
 
+/** Reads a price, in any currency. */
+export function priceOption(text: string): number {
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(text)) throw new InvalidArgumentError('It must be a number such as 0.12.');
+  return Number(text);
+}
+
 /** Adds a policy to those before it. It is a preset's name, or JSON. */
 export function policyOption(text: string, before: readonly Policy[] = []): Policy[] {
   let asked: unknown = text;
@@ -43,7 +51,7 @@ export function policyOption(text: string, before: readonly Policy[] = []): Poli
       throw new InvalidArgumentError('It is no JSON.');
     }
   }
-  return [...before, reading(() => new PolicyBook().resolve(asked))];
+  return [...before, orInvalidArgument(() => new PolicySet().resolve(asked))];
 }
 
 export function numberOption(least: number, most: number): (text: string) => number {
@@ -68,6 +76,11 @@ export function timeOption(text: string): string {
   const ms = isDay ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms)) throw new InvalidArgumentError('It must be a time such as 2026-11-24T18:00 or 2026-11-24T17:00:00Z.');
   return new Date(ms).toISOString();
+}
+
+export function userArgument(text: string): string {
+  if (!Check(UserId, text)) throw new InvalidArgumentError('A user id is 1 to 255 characters, and neither . nor ..');
+  return text;
 }
 
 export function uuidArgument(text: string): string {

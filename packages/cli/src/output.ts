@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 export type Style = Parameters<typeof styleText>[0];
 
 /** The process's standard streams and environment. */
-export type Surroundings = Pick<NodeJS.Process, 'env' | 'stdin' | 'stdout' | 'stderr'>;
+export type ProcessIo = Pick<NodeJS.Process, 'env' | 'stdin' | 'stdout' | 'stderr'>;
 
 /** Writes results to stdout, as text or JSON, and all other messages to stderr, so that pipes carry only results. */
 export class Output {
@@ -11,10 +11,10 @@ export class Output {
   readonly json: boolean;
   /** False once the reader of stdout has left, as `head` does. Only an error event tells that; `stdout.writable` stays true. */
   open = true;
-  readonly #streams: Surroundings;
+  readonly #streams: ProcessIo;
   readonly #color: boolean;
 
-  constructor(streams: Surroundings, { json, color }: { readonly json: boolean; readonly color: boolean }) {
+  constructor(streams: ProcessIo, { json, color }: { readonly json: boolean; readonly color: boolean }) {
     this.#streams = streams;
     this.json = json;
     this.#color = color;

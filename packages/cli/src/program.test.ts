@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { freePort } from '@sandman/testing';
+import { freePort } from '@sandman/sandbox';
 import { describe, expect, it } from 'vitest';
-import { json, sandmanHere as sandman, session, startStandIn, uuidOf, uuids } from './cli.fixture.ts';
+import { json, sandmanHere as sandman, sessionAnswer, startStandIn, uuidOf, uuids } from './cli.fixture.ts';
 
 const ENV = { SANDMAN_API_KEY: 'test-api-key-0123456789' };
 
@@ -16,11 +16,21 @@ describe('wrong arguments and a wrong environment are one line and code 2', () =
     ['too many arguments', ['sessions', 'a'], {}, 'too many arguments'],
     ['no uuid', ['show'], {}, "missing required argument 'uuid'"],
     ['a malformed uuid', ['show', 'a/b'], {}, '1 to 64 of letters, digits, _ and -'],
-    ['a malformed uuid among others', ['sleep', 'a', '../b', '--yes'], {}, '"../b" is no uuid'],
+    ['a malformed uuid among others', ['sleep', 'a', '../b', '--yes'], {}, '"../b" is not a uuid'],
     ['a bad duration', ['hold', 'a', '--for', '2 hours'], {}, 'must be a duration such as'],
     ['a bad time', ['hold', 'a', '--until', 'tomorrow'], {}, 'must be a time such as'],
     ['no end of a hold', ['hold', 'a'], {}, 'say --for a duration, --until a time, or --end'],
     ['two ends of a hold', ['hold', 'a', '--for', '1h', '--end'], {}, "cannot be used with option '--end'"],
+    ['no end of a keep', ['keep', 'a'], {}, 'say --for a duration, --until a time, or --end'],
+    ['two ends of a keep', ['keep', 'a', '--until', '2026-12-24T18:00', '--end'], {}, "cannot be used with option '--end'"],
+    ['a keep that is too long', ['keep', 'a', '--for', '3651d'], {}, "option '--for <duration>' argument '3651d' is invalid"],
+    ['a grace that is too long', ['delete', 'a', '--grace', '40d'], {}, "option '--grace <duration>' argument '40d' is invalid"],
+    ['a grace of a logout that is too long', ['logout', 'ada', '--grace', '40d'], {}, 'It must be at most 30d'],
+    ['a grace that is none', ['delete', 'a', '--grace', '0'], {}, 'must be a duration such as'],
+    ['a grace of a sleep', ['sleep', 'a', '--grace', '1h'], {}, "unknown option '--grace'"],
+    ['force of a wake', ['wake', 'a', '--force'], {}, "unknown option '--force'"],
+    ['no user', ['logout'], {}, "missing required argument 'user'"],
+    ['a user that is lost in a path', ['logout', '..', '--yes'], {}, 'A user id is 1 to 255 characters'],
     ['a wait that is too long', ['wake', 'a', '--wait', '3m'], {}, 'at most 2m'],
     ['a bad timeout', ['sessions', '--timeout', '-1'], {}, 'must be a duration such as'],
     ['no session at all', ['sleep', '--yes'], {}, 'say which sessions'],
@@ -77,15 +87,27 @@ describe('wrong arguments and a wrong environment are one line and code 2', () =
   });
 });
 
-it.each(['', 'sessions', 'show', 'sleep', 'wake', 'delete', 'hold', 'restore', 'audit', 'simulate', 'trace', 'completion'])(
-  '%s --help needs no key and has examples',
-  async (name) => {
-    const { code, stdout, stderr } = await sandman([...(name ? [name] : []), '--help'], {});
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/\nExamples:\n {2}\S/);
-    expect(stdout).toContain('--timeout');
-  },
-);
+it.each([
+  '',
+  'sessions',
+  'show',
+  'sleep',
+  'wake',
+  'delete',
+  'logout',
+  'hold',
+  'keep',
+  'restore',
+  'audit',
+  'simulate',
+  'trace',
+  'completion',
+])('%s --help needs no key and has examples', async (name) => {
+  const { code, stdout, stderr } = await sandman([...(name ? [name] : []), '--help'], {});
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/\nExamples:\n {2}\S/);
+  expect(stdout).toContain('--timeout');
+});
 
 describe('no server', () => {
   it('that cannot be reached is code 3', async () => {
@@ -167,7 +189,7 @@ it('many wait where the API asks them to, and none is lost', async () => {
   const refused = new Set<string>();
   await using server = await startStandIn((request, response) => {
     const uuid = uuidOf(request);
-    if (refused.has(uuid)) return json(response, session(uuid, 'falling-asleep'), 202);
+    if (refused.has(uuid)) return json(response, sessionAnswer(uuid, 'falling-asleep'), 202);
     refused.add(uuid);
     json(response, { code: 'rate-limited', status: 429, detail: 'enough' }, 429, { 'retry-after': '0' });
   });
@@ -176,13 +198,58 @@ it('many wait where the API asks them to, and none is lost', async () => {
   expect(stdout.trimEnd().split('\n')).toHaveLength(20);
 });
 
+describe('sessions that are being deleted already', () => {
+  /** A server with one session of each of these statuses, and the calls that change them. */
+  const startFleet = async (...statuses: string[]) => {
+    const changes: string[] = [];
+    const server = await startStandIn(({ method, url = '' }, response) => {
+      if (method === 'GET')
+        return json(response, { items: statuses.map((status) => sessionAnswer(`is-${status}`, status)), nextCursor: null });
+      changes.push(`${method} ${url}`);
+      json(response, sessionAnswer('is-active', 'falling-asleep'), 202);
+    });
+    return { server, changes };
+  };
+
+  it('get no grace', async () => {
+    const { server, changes } = await startFleet('active', 'deleting');
+    await using _ = server;
+    expect((await sandman(['delete', '--user', 'ada', '--grace', '1h', '--yes', '--url', server.url], ENV)).code).toBe(0);
+    expect(changes).toEqual(['DELETE /v1/sessions/is-active?grace=1h']);
+  });
+
+  it('are not counted before a logout', async () => {
+    const { server, changes } = await startFleet('active', 'deleting', 'sleeping');
+    await using _ = server;
+    const asked = await sandman(['logout', 'ada', '--url', server.url], ENV);
+    expect(asked.stderr).toContain('Log ada out and delete 2 sessions with all data, for good?');
+    const dry = await sandman(['logout', 'ada', '--dry-run', '--json', '--url', server.url], ENV);
+    expect(dry.stdout).toBe('{"uuid":"is-active"}\n{"uuid":"is-sleeping"}\n');
+    expect(changes).toEqual([]);
+  });
+});
+
+it('a keep may be longer than a policy’s durations', async () => {
+  const bodies: string[] = [];
+  await using server = await startStandIn(async (request, response) => {
+    for await (const chunk of request) bodies.push(String(chunk));
+    json(response, { ...sessionAnswer('a'), keepUntil: '2035-01-01T00:00:00.000Z' });
+  });
+  expect(await sandman(['keep', 'a', '--for', '3650d', '--url', server.url], ENV)).toEqual({
+    code: 0,
+    stdout: 'a  kept until 2035-01-01T00:00:00.000Z\n',
+    stderr: '',
+  });
+  expect(bodies).toEqual(['{"for":"3650d"}']);
+});
+
 it('no more at a time than --concurrency', async () => {
   let [open, most] = [0, 0];
   await using server = await startStandIn((request, response) => {
     most = Math.max(most, ++open);
     setTimeout(() => {
       open--;
-      json(response, session(uuidOf(request)), 202);
+      json(response, sessionAnswer(uuidOf(request)), 202);
     }, 20);
   });
   await sandman(['sleep', '-', '--yes', '--concurrency', '3', '--url', server.url], ENV, uuids(20).join('\n'));

@@ -3,16 +3,17 @@ import { addAudit } from './commands/audit.ts';
 import { addChanges } from './commands/change.ts';
 import type { AddCommand } from './commands/command.ts';
 import { addCompletion } from './commands/completion.ts';
-import { addHold } from './commands/hold.ts';
+import { addLogout } from './commands/logout.ts';
 import { addRestore } from './commands/restore.ts';
 import { addSessions } from './commands/sessions.ts';
 import { addShow } from './commands/show.ts';
 import { addSimulate } from './commands/simulate.ts';
+import { addSpans } from './commands/span.ts';
 import { addTrace } from './commands/trace.ts';
 import { CommandFailure, EXIT } from './exit.ts';
 import { asCommandFailure } from './failure.ts';
 import { durationOption } from './options.ts';
-import type { Surroundings } from './output.ts';
+import type { ProcessIo } from './output.ts';
 import { apiUrl, DEFAULT_URL } from './settings.ts';
 
 /** The commands, in the order of --help. To add one, add a file in commands/ and its name here. */
@@ -20,7 +21,8 @@ const COMMANDS: readonly AddCommand[] = [
   addSessions,
   addShow,
   addChanges,
-  addHold,
+  addLogout,
+  addSpans,
   addRestore,
   addAudit,
   addSimulate,
@@ -51,14 +53,14 @@ Examples:
   sandman hold 3f9a1c22 --for 2h`;
 
 /** Joins commander's message, which may have several lines ("(Did you mean …?)"), into one. */
-function told(text: string): string {
+function oneLineError(text: string): string {
   const line = text.replace(/^error: /, '').trim();
   return `sandman: ${line.replace(/\s*\n\s*/g, ' ')} (--help says more)\n`;
 }
 
 /** Builds the command line, ready to parse. */
-function sandmanProgram(surroundings: Surroundings): Command {
-  const { stdout, stderr } = surroundings;
+function sandmanProgram(io: ProcessIo): Command {
+  const { stdout, stderr } = io;
   const program = new Command('sandman')
     .description("Looks after Sandman's sessions: which there are, why they are as they are, and what is to become of them.")
     .option('--url <url>', "where the API is, in place of SANDMAN_URL's")
@@ -72,10 +74,10 @@ function sandmanProgram(surroundings: Surroundings): Command {
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
-      outputError: (text, write) => write(told(text)),
+      outputError: (text, write) => write(oneLineError(text)),
     })
     .exitOverride();
-  for (const add of COMMANDS) add(program, surroundings);
+  for (const add of COMMANDS) add(program, io);
   return program;
 }
 
@@ -85,16 +87,16 @@ function sandmanProgram(surroundings: Surroundings): Command {
  * @param args without the program's name
  * @returns the exit code
  */
-export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
-  const program = sandmanProgram(surroundings);
+export async function runCommandLine(args: readonly string[], io: ProcessIo): Promise<number> {
+  const program = sandmanProgram(io);
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.done;
   } catch (error) {
     // Commander has already printed it. Help that the user asked for ends with 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const failure = error instanceof CommandFailure ? error : asCommandFailure(error, apiUrl(program.opts(), surroundings.env));
-    surroundings.stderr.write(`sandman: ${failure.message}\n`);
+    const failure = error instanceof CommandFailure ? error : asCommandFailure(error, apiUrl(program.opts(), io.env));
+    io.stderr.write(`sandman: ${failure.message}\n`);
     return failure.exitCode;
   }
 }

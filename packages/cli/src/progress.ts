@@ -1,23 +1,24 @@
 import type { CommandFailure } from './exit.ts';
-import type { Surroundings } from './output.ts';
+import type { ProcessIo } from './output.ts';
+import { ProgressLine } from './progress-line.ts';
 
 /** How often progress is printed where stderr is not a terminal, in ms. */
-const EVERY_MS = 5_000;
-/** Moves the cursor to the start of the line and erases the line. */
-const ANEW = '\r\x1b[K';
+const PRINT_MS = 5_000;
 
 /** Shows the progress of many calls on stderr: a line that is updated on a terminal, else a new line every 5 s at most. */
 export class Progress {
   done = 0;
   readonly failed: CommandFailure[] = [];
-  readonly #stderr: Surroundings['stderr'];
+  readonly #stderr: ProcessIo['stderr'];
+  readonly #line: ProgressLine;
   readonly #doing: string;
   readonly #total: number;
   #saidAt = performance.now();
 
   /** @param doing such as `waking` */
-  constructor(stderr: Surroundings['stderr'], doing: string, total: number) {
+  constructor(stderr: ProcessIo['stderr'], doing: string, total: number) {
     this.#stderr = stderr;
+    this.#line = new ProgressLine(stderr);
     this.#doing = doing;
     this.#total = total;
   }
@@ -31,8 +32,8 @@ export class Progress {
     const failures = this.failed.length > 0 ? `, ${this.failed.length} failed` : '';
     const text = `${this.#doing}: ${this.#total - this.left} of ${this.#total}${failures}`;
     if (this.#stderr.isTTY) {
-      this.#stderr.write(ANEW + text);
-    } else if (performance.now() - this.#saidAt >= EVERY_MS) {
+      this.#line.show(text, true);
+    } else if (performance.now() - this.#saidAt >= PRINT_MS) {
       this.#saidAt = performance.now();
       this.say(text);
     }
@@ -40,7 +41,7 @@ export class Progress {
 
   /** Erases the progress line, before other output to the terminal. */
   clear(): void {
-    if (this.#stderr.isTTY) this.#stderr.write(ANEW);
+    this.#line.clear();
   }
 
   /** Writes a line that stays. */

@@ -2,12 +2,12 @@ import type { SandmanClient } from '@sandman/client';
 import { type Status, UUID } from '@sandman/core';
 import { CommandFailure, EXIT } from './exit.ts';
 import { allSessions, type FilterOptions } from './listing.ts';
-import type { Surroundings } from './output.ts';
+import type { ProcessIo } from './output.ts';
 
 /** The argument that stands for uuids on standard input. */
 const STDIN = '-';
 
-async function words(stdin: Surroundings['stdin']): Promise<string[]> {
+async function words(stdin: ProcessIo['stdin']): Promise<string[]> {
   let text = '';
   for await (const chunk of stdin.setEncoding('utf8')) text += chunk;
   return text.split(/\s+/).filter(Boolean);
@@ -23,7 +23,7 @@ async function words(stdin: Surroundings['stdin']): Promise<string[]> {
 export async function selectSessions(
   named: readonly string[],
   filter: FilterOptions,
-  { client, stdin, statuses }: { client: SandmanClient; stdin: Surroundings['stdin']; statuses: readonly Status[] },
+  { client, stdin, statuses }: { client: SandmanClient; stdin: ProcessIo['stdin']; statuses: readonly Status[] },
 ): Promise<string[]> {
   const matching = filter.user !== undefined || filter.status !== undefined;
   if (matching === named.length > 0) {
@@ -39,7 +39,7 @@ export async function selectSessions(
   for (const name of named) for (const uuid of name === STDIN ? await words(stdin) : [name]) uuids.add(uuid);
   const stranger = [...uuids].find((uuid) => !UUID.test(uuid));
   if (stranger !== undefined) {
-    throw new CommandFailure(EXIT.usage, `${JSON.stringify(stranger.slice(0, 80))} is no uuid: 1 to 64 of letters, digits, _ and -`);
+    throw new CommandFailure(EXIT.usage, `${JSON.stringify(stranger.slice(0, 80))} is not a uuid: 1 to 64 of letters, digits, _ and -`);
   }
   return [...uuids];
 }

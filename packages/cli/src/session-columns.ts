@@ -1,7 +1,7 @@
 import type { Session } from '@sandman/contracts';
 import type { Status } from '@sandman/core';
 import type { Style } from './output.ts';
-import { formatSpan, formatUntil } from './span.ts';
+import { formatRoundedDuration, formatUntil } from './rounded-duration.ts';
 import type { Column } from './table.ts';
 
 /** Colours: awake green, asleep blue, between the two yellow, deleting red, deleted grey. */
@@ -25,7 +25,7 @@ export function sessionColumns(now: number): Column<Session>[] {
     { title: 'USER', cell: ({ userId }) => userId, least: 8 },
     { title: 'STATUS', cell: ({ status }) => status, style: ({ status }) => STATUS_STYLE[status] },
     { title: 'POLICY', cell: ({ policy }) => policy.name, least: 8 },
-    { title: 'IDLE FOR', cell: ({ lastActivity }) => formatSpan(now - Date.parse(lastActivity)) },
+    { title: 'IDLE FOR', cell: ({ lastActivity }) => formatRoundedDuration(now - Date.parse(lastActivity)) },
     { title: 'SLEEPS IN', cell: ({ sleepAt }) => formatUntil(sleepAt, now) },
     { title: 'DELETED IN', cell: ({ deleteAt }) => formatUntil(deleteAt, now) },
     {

@@ -11,7 +11,7 @@ export interface GlobalOptions {
   readonly color: boolean;
 }
 
-type Env = Readonly<Record<string, string | undefined>>;
+type EnvVariables = Readonly<Record<string, string | undefined>>;
 
 export const DEFAULT_URL = 'http://127.0.0.1:3000';
 
@@ -20,7 +20,7 @@ export const DEFAULT_URL = 'http://127.0.0.1:3000';
  *
  * @throws CommandFailure if the address is malformed
  */
-export function apiUrl({ url }: Pick<GlobalOptions, 'url'>, env: Env): string {
+export function apiUrl({ url }: Pick<GlobalOptions, 'url'>, env: EnvVariables): string {
   const [from, text] = url === undefined ? ['SANDMAN_URL', env.SANDMAN_URL || DEFAULT_URL] : ['--url', url];
   const read = URL.parse(text);
   if (!read || !/^https?:$/.test(read.protocol)) {
@@ -33,7 +33,7 @@ export function apiUrl({ url }: Pick<GlobalOptions, 'url'>, env: Env): string {
   return text.replace(/\/+$/, '');
 }
 
-function apiKey({ SANDMAN_API_KEY: key }: Env): string {
+function apiKey({ SANDMAN_API_KEY: key }: EnvVariables): string {
   if (!key) throw new CommandFailure(EXIT.usage, "SANDMAN_API_KEY is missing: set it to one of the API's keys (API_KEYS)");
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw new CommandFailure(EXIT.usage, 'SANDMAN_API_KEY is no key: it holds a space, a line end or a character outside ASCII');
@@ -46,6 +46,6 @@ function apiKey({ SANDMAN_API_KEY: key }: Env): string {
  *
  * @throws CommandFailure if the address or the key is missing or malformed
  */
-export function connect(options: GlobalOptions, env: Env): SandmanClient {
+export function createClient(options: GlobalOptions, env: EnvVariables): SandmanClient {
   return new SandmanClient({ url: apiUrl(options, env), apiKey: apiKey(env), timeout: options.timeout });
 }

@@ -43,6 +43,7 @@ const BALANCED = {
   deletes: 1,
   recreations: 1,
   regrets: 1,
+  lostReturns: 1 / 2,
 };
 
 describe('simulate', () => {
@@ -66,7 +67,7 @@ describe('simulate', () => {
     expect(head).toBe('2 sessions, 2026-11-24T08:00:00.000Z to 2026-11-24T09:00:00.000Z');
     expect(titles).toMatch(/^POLICY +SLEEPS AFTER +DELETED AFTER +SAVED /);
     expect(rows.map((row) => row.split(/ +/)[0])).toEqual(['aggressive', 'balanced', 'conservative', 'simple']);
-    expect(rows[1]).toMatch(/^balanced +15m +24h +59\.0% +41m +29m +2 +1 +1 +1 +1$/);
+    expect(rows[1]).toMatch(/^balanced +15m +24h +59\.0% +0\.68 +0\.02 +2 +1 +1 +1 +1 +50\.0%$/);
   });
 
   it('ends where --until says', async () => {
@@ -87,12 +88,64 @@ describe('simulate', () => {
     expect(code).toBe(0);
     const svg = readFileSync(plot, 'utf8');
     expect(svg).toMatch(/^<svg [^>]*><title>/);
-    for (const text of ['custom', 'aggressive', 'balanced', 'conservative', 'simple', 'deleteAfter 2h']) expect(svg).toContain(text);
+    for (const text of ['custom', 'aggressive', 'balanced', 'conservative', 'simple', 'deleteAfter 2h', 'pod-days kept'])
+      expect(svg).toContain(text);
     const { policies, recommendation } = JSON.parse(stdout);
     expect(policies).toHaveLength(1);
     expect(recommendation).toMatchObject({ atMost: 0.05, policy: { sleepAfter: '1m', deleteAfter: '2h' } });
     expect(recommendation.sweep).toHaveLength(16);
-    expect((await simulate([trace, '--recommend', '5'])).stdout).toContain('recommended for at most 5% regrets: {"sleepAfter":"1m"');
+    const text = (await simulate([trace, '--recommend', '5'])).stdout;
+    expect(text).toContain('recommended for at most 5% regrets: {"sleepAfter":"1m"');
+    // What is saved stands beside what is lost.
+    expect(text).toMatch(/\nDELETED AFTER +LOST RETURNS /);
+  });
+
+  /** One user who returns after 2 hours, and then after 4 days. */
+  const RETURNS = ['2026-11-02T08:00:00Z', '2026-11-02T10:00:00Z', '2026-11-06T10:00:00Z']
+    .map((at) => `{"uuid":"a","at":"${at}"}`)
+    .join('\n');
+
+  /** Runs the command on a trace of these lines. */
+  async function ofLines(lines: string, args: string[]) {
+    const file = join(dir, 'returns.ndjson');
+    writeFileSync(file, lines);
+    return simulate([file, ...args]);
+  }
+
+  it('recommends a deleteAfter with --recommend-delete', async () => {
+    const recommended = async (share: string, ...more: string[]) => {
+      const { code, stdout } = await ofLines(RETURNS, ['--json', '--recommend-delete', share, ...more]);
+      expect(code).toBe(0);
+      return JSON.parse(stdout);
+    };
+    const { recommendedDelete, deleteSweep, recommendation } = await recommended('5%');
+    expect(recommendedDelete).toEqual({ deleteAfter: '7d', lostReturns: 0 });
+    expect(recommendation).toBeUndefined();
+    expect(deleteSweep.map((step: { lostReturns: number }) => step.lostReturns)).toEqual([1, 0.5, 0.5, 0.5, 0.5, 0, 0, 0, 0, 0]);
+    expect(deleteSweep[1]).toMatchObject({ deleteAfter: '6h', wakes: 1, recreations: 1, deletes: 1 });
+    expect((await recommended('50')).recommendedDelete).toEqual({ deleteAfter: '6h', lostReturns: 0.5 });
+    // The sweep varies the first policy: under one that never sleeps, the pod that is still there is not woken.
+    expect((await recommended('5%', '--policy', 'simple')).recommendedDelete).toEqual({ deleteAfter: '7d', lostReturns: null });
+    expect((await recommended('5%', '--until', '2026-11-02T09:00:00Z')).recommendedDelete).toBeNull();
+  });
+
+  it('says in words what --recommend-delete found', async () => {
+    const last = async (input: string, share: string) => (await ofLines(input, ['--recommend-delete', share])).stdout.trimEnd().split('\n');
+    const found = await last(RETURNS, '5%');
+    expect(found.at(-1)).toBe('recommended for at most 5% lost returns: {"sleepAfter":"15m","deleteAfter":"7d"}');
+    expect(found.at(-2)).toBe('the trace covers 4.08 days: users who came back after a longer time than that are not in it');
+    expect(found.filter((line) => /^(\d+[hd]) /.test(line))).toHaveLength(10);
+    expect((await last(LINES, '1%')).at(-1)).toBe('nothing up to 90d has at most 1% lost returns');
+    expect((await last(RETURNS.split('\n')[0]!, '1%')).at(-1)).toBe('no user returned, so no deleteAfter is recommended');
+  });
+
+  it('counts what is left to pay with --price', async () => {
+    const { stdout } = await simulate([trace, '--json', '--policy', 'balanced', '--price', '1.5']);
+    expect(JSON.parse(stdout).policies[0].cost).toEqual({ awake: (41 / 60) * 1.5, saved: expect.closeTo((59 / 60) * 1.5, 9) });
+    const table = (await simulate([trace, '--policy', 'balanced', '--price', '1.5'])).stdout;
+    expect(table).toMatch(/ SAVED +HOURS AWAKE +COST +DAYS ASLEEP /);
+    expect(table).toMatch(/ 59\.0% +0\.68 +1\.03 +0\.02 /);
+    expect(JSON.parse((await simulate([trace, '--json'])).stdout).policies[0].cost).toBeUndefined();
   });
 });
 
@@ -108,6 +161,8 @@ describe('what is wrong is one line and code 2, and nothing is printed', () => {
     ['an end before the beginning', ['TRACE', '--until', '2026-11-24T07:00:00Z'], "before the trace's first line"],
     ['a bad wake time', ['TRACE', '--wake-time', '-1s'], 'must be a duration such as'],
     ['a share that is none', ['TRACE', '--recommend', '101%'], 'from 0% to 100%'],
+    ['a share of returns that is none', ['TRACE', '--recommend-delete', 'few'], 'from 0% to 100%'],
+    ['a price that is none', ['TRACE', '--price', '-1'], 'a number such as 0.12'],
     ['a plot that cannot be written', ['TRACE', '--plot', '/nowhere/plot.svg'], 'cannot write --plot: ENOENT'],
   ])('%s', async (_, args, says) => {
     const { code, stdout, stderr } = await simulate(args.map((arg) => (arg === 'TRACE' ? trace : arg)));

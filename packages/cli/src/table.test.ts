@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { Output, type Surroundings } from './output.ts';
+import { Output, type ProcessIo } from './output.ts';
 import { Table } from './table.ts';
-import { widthOf } from './terminal-text.ts';
+import { columnsTaken } from './terminal-text.ts';
 
 interface Row {
   readonly id: string;
@@ -12,7 +12,7 @@ interface Row {
 function shown(batches: Row[][], columns?: number): string[] {
   let text = '';
   const stdout = { isTTY: columns !== undefined, columns, once: () => {}, write: (chunk: string) => (text += chunk) };
-  const output = new Output({ stdout } as unknown as Surroundings, { json: false, color: false });
+  const output = new Output({ stdout } as unknown as ProcessIo, { json: false, color: false });
   const table = new Table<Row>(output, [
     { title: 'ID', cell: ({ id }) => id },
     { title: 'USER', cell: ({ user }) => user, least: 5 },
@@ -39,7 +39,7 @@ it('a later batch may need more room, and has one head with those before', () =>
 
 it('shortens what may be shortened to a narrow terminal, in the middle, and never below its least', () => {
   const row = { id: 'never-shortened', user: `${'x'.repeat(40)}-the-end` };
-  expect(widthOf(shown([[row]], 40)[1]!)).toBeLessThanOrEqual(40);
+  expect(columnsTaken(shown([[row]], 40)[1]!)).toBeLessThanOrEqual(40);
   expect(shown([[row]], 40)[1]).toMatch(/^never-shortened {2}xxx+….*-end {2}-$/);
   expect(shown([[row]], 10)[1]).toBe('never-shortened  xx…nd  -');
 });

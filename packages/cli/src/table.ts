@@ -1,5 +1,5 @@
 import type { Output, Style } from './output.ts';
-import { printable, shorten, widthOf } from './terminal-text.ts';
+import { columnsTaken, printable, shorten } from './terminal-text.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -9,7 +9,7 @@ export interface Column<Row> {
   readonly least?: number;
 }
 
-const GAP = '  ';
+const COLUMN_GAP = '  ';
 
 /** Writes aligned columns batch by batch, so that a million rows need little memory and `head` need not wait for them all. */
 export class Table<Row> {
@@ -21,13 +21,13 @@ export class Table<Row> {
   constructor(output: Output, columns: readonly Column<Row>[]) {
     this.#output = output;
     this.#columns = columns;
-    this.#widest = columns.map(({ title }) => widthOf(title));
+    this.#widest = columns.map(({ title }) => columnsTaken(title));
   }
 
   /** Writes these rows. The columns of a later batch may be wider than before, never narrower. */
   write(rows: readonly Row[]): void {
     const cells = rows.map((row) => this.#columns.map((column) => printable(column.cell(row))));
-    this.#widest = this.#widest.map((width, i) => cells.reduce((most, row) => Math.max(most, widthOf(row[i]!)), width));
+    this.#widest = this.#widest.map((width, i) => cells.reduce((most, row) => Math.max(most, columnsTaken(row[i]!)), width));
     const widths = this.#fitted();
     if (!this.#begun)
       this.#row(
@@ -44,7 +44,7 @@ export class Table<Row> {
   /** Returns the widths: the widest column that may shrink is made narrower until the row fits the terminal. */
   #fitted(): number[] {
     const widths = [...this.#widest];
-    let excess = widths.reduce((sum, width) => sum + width, GAP.length * (widths.length - 1)) - this.#output.width;
+    let excess = widths.reduce((sum, width) => sum + width, COLUMN_GAP.length * (widths.length - 1)) - this.#output.width;
     while (excess > 0) {
       const shrinkable = [...widths.keys()].filter((i) => widths[i]! > (this.#columns[i]!.least ?? Number.POSITIVE_INFINITY));
       if (shrinkable.length === 0) break;
@@ -61,9 +61,9 @@ export class Table<Row> {
       const fitted = shorten(cell, widths[i]!);
       const style = styleOf(i);
       // The last column is not padded, to avoid spaces at the end of a line.
-      const filling = i === last ? 0 : widths[i]! - widthOf(fitted);
+      const filling = i === last ? 0 : widths[i]! - columnsTaken(fitted);
       return (style ? this.#output.paint(style, fitted) : fitted) + ' '.repeat(filling);
     });
-    this.#output.line(shown.join(GAP));
+    this.#output.line(shown.join(COLUMN_GAP));
   }
 }

@@ -11,7 +11,7 @@ export function printable(text: string): string {
 }
 
 /** Returns how many columns of a terminal the text takes. */
-export function widthOf(text: string): number {
+export function columnsTaken(text: string): number {
   return stringWidth(text);
 }
 
@@ -19,7 +19,7 @@ function firstColumns(graphemes: readonly string[], width: number): string[] {
   const taken: string[] = [];
   let left = width;
   for (const grapheme of graphemes) {
-    left -= widthOf(grapheme);
+    left -= columnsTaken(grapheme);
     if (left < 0) break;
     taken.push(grapheme);
   }
@@ -28,7 +28,7 @@ function firstColumns(graphemes: readonly string[], width: number): string[] {
 
 /** Shortens a text to a width by cutting out its middle, because ids often differ only at one end. */
 export function shorten(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
+  if (columnsTaken(text) <= width) return text;
   const graphemes = Array.from(GRAPHEMES.segment(text), ({ segment }) => segment);
   const head = firstColumns(graphemes, Math.ceil((width - 1) / 2));
   const tail = firstColumns(graphemes.toReversed(), Math.floor((width - 1) / 2));

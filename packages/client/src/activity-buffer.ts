@@ -8,13 +8,13 @@ export interface Activity {
   readonly at: number;
 }
 
-interface Place {
+interface BufferEntry {
   readonly activity: Activity;
   /** Higher than that of every earlier place. */
   readonly number: number;
 }
 
-function keyOf({ subject, kind }: Activity): string {
+function activityKey({ subject, kind }: Activity): string {
   return 'uuid' in subject ? `${kind} uuid ${subject.uuid}` : `${kind} user ${subject.userId}`;
 }
 
@@ -25,10 +25,10 @@ function keyOf({ subject, kind }: Activity): string {
  */
 export class ActivityBuffer {
   readonly #most: number;
-  readonly #places = new Map<string, Place>();
+  readonly #entries = new Map<string, BufferEntry>();
   /** Keys in the order of their last activity, the oldest first. */
   readonly #recency = new Set<string>();
-  #drawn = 0;
+  #lastNumber = 0;
 
   /** @param most how many activities the buffer holds at most */
   constructor(most: number) {
@@ -36,45 +36,45 @@ export class ActivityBuffer {
   }
 
   get size(): number {
-    return this.#places.size;
+    return this.#entries.size;
   }
 
   /** Returns the number of the newest place. */
   get last(): number {
-    return this.#drawn;
+    return this.#lastNumber;
   }
 
   /** Tells whether anything waits at this place or an earlier one. */
   waitsUpTo(number: number): boolean {
-    const [first] = this.#places.values();
+    const [first] = this.#entries.values();
     return first !== undefined && first.number <= number;
   }
 
   /** @returns what was evicted because the buffer is full: the activity of the session or user that was silent for longest */
   add(activity: Activity): Activity | null {
-    const key = keyOf(activity);
-    const known = this.#places.get(key);
-    this.#places.set(key, { activity, number: known?.number ?? ++this.#drawn });
+    const key = activityKey(activity);
+    const known = this.#entries.get(key);
+    this.#entries.set(key, { activity, number: known?.number ?? ++this.#lastNumber });
     this.#recency.delete(key);
     this.#recency.add(key);
-    return this.#places.size > this.#most ? this.#evict() : null;
+    return this.#entries.size > this.#most ? this.#evict() : null;
   }
 
   #evict(): Activity {
     const [oldest] = this.#recency;
-    const { activity } = this.#places.get(oldest!)!;
+    const { activity } = this.#entries.get(oldest!)!;
     this.#remove(oldest!);
     return activity;
   }
 
   #remove(key: string): void {
-    this.#places.delete(key);
+    this.#entries.delete(key);
     this.#recency.delete(key);
   }
 
   /** Iterates over what waits, the longest waiting first. */
   *[Symbol.iterator](): Generator<Activity> {
-    for (const { activity } of this.#places.values()) yield activity;
+    for (const { activity } of this.#entries.values()) yield activity;
   }
 
   /**
@@ -86,13 +86,13 @@ export class ActivityBuffer {
   settle(activities: Iterable<Activity>): Activity[] {
     const settled: Activity[] = [];
     for (const activity of activities) {
-      const key = keyOf(activity);
-      const place = this.#places.get(key);
+      const key = activityKey(activity);
+      const place = this.#entries.get(key);
       if (!place) continue;
       settled.push(activity);
-      this.#places.delete(key);
+      this.#entries.delete(key);
       if (place.activity === activity) this.#recency.delete(key);
-      else this.#places.set(key, { ...place, number: ++this.#drawn });
+      else this.#entries.set(key, { ...place, number: ++this.#lastNumber });
     }
     return settled;
   }

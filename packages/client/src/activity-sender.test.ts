@@ -1,4 +1,4 @@
-import { freePort, waitFor } from '@sandman/testing';
+import { freePort, waitFor } from '@sandman/sandbox';
 import { describe, expect, it, vi } from 'vitest';
 import { SandmanClient } from './client.ts';
 import type { Drop } from './drops.ts';
@@ -188,7 +188,7 @@ describe.concurrent('while Sandman is away', () => {
     expect(three!.at).toBeUndefined();
   });
 
-  it('nobody listens: it arrives when somebody does', async () => {
+  it('refused connections: it arrives when Sandman listens again', async () => {
     await using on = await Place.start();
     const port = await freePort();
     const client = on.clientWith({ maxBackoff: 50 }, { url: `http://127.0.0.1:${port}` });
@@ -200,7 +200,7 @@ describe.concurrent('while Sandman is away', () => {
     await late.close();
   });
 
-  it('keeps to a Retry-After, also where somebody waits', async () => {
+  it('keeps to a Retry-After, also where a flush waits', async () => {
     await using on = await Place.start();
     const client = on.clientWith({ maxBackoff: 1 });
     on.server.answering = (received, answer) =>

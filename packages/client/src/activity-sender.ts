@@ -1,10 +1,10 @@
 import { type Activity, ActivityBuffer } from './activity-buffer.ts';
 import type { BatchAnswer } from './api-types.ts';
-import { asked, backoff } from './backoff.ts';
+import { backoff, retryAfterMs } from './backoff.ts';
 import type { DroppedEvent, Drops } from './drops.ts';
 import { SandmanError } from './errors.ts';
-import type { Settings } from './options.ts';
-import type { Transport } from './transport.ts';
+import type { ClientSettings } from './options.ts';
+import type { ApiTransport } from './transport.ts';
 
 /** Limits of one call. The API takes 1,000 events and 1 MB; a character (UTF-16 unit) is at most 3 bytes. */
 const BATCH_EVENTS = 1_000;
@@ -13,7 +13,7 @@ const BATCH_CHARACTERS = 250_000;
  * Activity younger than this, in ms, is sent without its time, so it counts from when it arrives. With this machine's time,
  * a clock that is behind would make an active user look long idle.
  */
-const FRESH_MS = 1_000;
+const SENT_WITHOUT_TIME_MS = 1_000;
 export interface ActivityStats {
   /** Sessions and users whose activity waits or is being sent. */
   readonly buffered: number;
@@ -28,20 +28,20 @@ interface Waiter {
   readonly go: () => void;
 }
 
-function written({ subject, kind, at }: Activity): DroppedEvent {
+function eventOfActivity({ subject, kind, at }: Activity): DroppedEvent {
   return { ...subject, kind, at: new Date(at).toISOString() };
 }
 
 /** Returns an activity as the API takes it. */
-function sent(activity: Activity, now: number) {
-  const { at, ...event } = written(activity);
-  return now - activity.at < FRESH_MS ? event : { ...event, at };
+function requestEvent(activity: Activity, now: number) {
+  const { at, ...event } = eventOfActivity(activity);
+  return now - activity.at < SENT_WITHOUT_TIME_MS ? event : { ...event, at };
 }
 
 /** Delivers activity in the background: in batches, one call at a time, with retries. Never throws. */
 export class ActivitySender {
-  readonly #transport: Transport;
-  readonly #bounds: Settings['activity'];
+  readonly #transport: ApiTransport;
+  readonly #bounds: ClientSettings['activity'];
   readonly #drops: Drops;
   readonly #buffer: ActivityBuffer;
   readonly #closing = new AbortController();
@@ -55,7 +55,7 @@ export class ActivitySender {
   /** The earliest time of the next call, in ms of the monotonic clock. */
   #notBefore = 0;
 
-  constructor(transport: Transport, bounds: Settings['activity'], drops: Drops) {
+  constructor(transport: ApiTransport, bounds: ClientSettings['activity'], drops: Drops) {
     this.#transport = transport;
     this.#bounds = bounds;
     this.#drops = drops;
@@ -95,7 +95,7 @@ export class ActivitySender {
   }
 
   #drop(reason: string, activities: readonly Activity[]): void {
-    this.#drops.report({ count: activities.length, reason, events: activities.map(written) });
+    this.#drops.report({ count: activities.length, reason, events: activities.map(eventOfActivity) });
   }
 
   /** Resolves the flushes that are complete, and sets the timer of the next call if activity waits. */
@@ -139,7 +139,7 @@ export class ActivitySender {
     const batch: Activity[] = [];
     let characters = 0;
     for (const activity of this.#buffer) {
-      characters += JSON.stringify(written(activity)).length;
+      characters += JSON.stringify(eventOfActivity(activity)).length;
       if (batch.length === BATCH_EVENTS || characters > BATCH_CHARACTERS) break;
       batch.push(activity);
     }
@@ -152,7 +152,7 @@ export class ActivitySender {
       const { rejected } = await this.#transport.json<BatchAnswer>({
         method: 'POST',
         path: '/v1/activity',
-        body: { events: batch.map((activity) => sent(activity, now)) },
+        body: { events: batch.map((activity) => requestEvent(activity, now)) },
         signal: this.#closing.signal,
       });
       this.#failures = 0;
@@ -177,6 +177,6 @@ export class ActivitySender {
     }
     this.#failures += 1;
     this.#drops.warn(error instanceof SandmanError ? error.code : 'unexpected-answer');
-    this.#notBefore = performance.now() + Math.max(asked(error), backoff(this.#failures, this.#bounds.maxBackoff));
+    this.#notBefore = performance.now() + Math.max(retryAfterMs(error), backoff(this.#failures, this.#bounds.maxBackoff));
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Types of the API's requests and answers. `api-types.test.ts` compares them with the schemas that the API validates with
- * and publishes in `/openapi.json`.
+ * Types of the API's answers. `npm run client:types` writes this file from the schemas of packages/contracts, which the API
+ * validates with and publishes in `/openapi.json`. Do not edit it.
  */
 
 /** `500ms`, `90s`, `15m`, `24h`, `7d`; a bare number is milliseconds. From 1 ms to 365 d. */
@@ -23,9 +23,6 @@ export interface Policy {
   backgroundCap: string;
 }
 
-/** A policy's name, or the durations of a custom policy. */
-export type AskedPolicy = string | { sleepAfter: Duration; deleteAfter: Duration; backgroundCap?: Duration | undefined };
-
 /** Times are ISO 8601, UTC, with milliseconds. A field that does not apply is null. */
 export interface Session {
   uuid: string;
@@ -33,6 +30,7 @@ export interface Session {
   workspaceUrl: string | null;
   status: Status;
   policy: Policy;
+  /** ISO 8601, UTC, with milliseconds. */
   createdAt: string;
   /** The user's last activity; background activity does not change it. */
   lastActivity: string;
@@ -42,6 +40,8 @@ export interface Session {
   /** When it will be deleted if no activity arrives. */
   deleteAt: string | null;
   holdUntil: string | null;
+  /** Until when it is not deleted. */
+  keepUntil: string | null;
   /** Set while calls to the session-manager for this session keep failing. */
   problem: { since: string; failures: number; lastError: string } | null;
 }
@@ -52,29 +52,18 @@ export interface SessionPage {
   nextCursor: string | null;
 }
 
-/** When an activity happened, and what kind it is. */
-export interface ActivityTime {
-  /** Now by default. A time in the future counts as now; one in the past never moves anything backwards. */
-  at?: Date | string | undefined;
-  /** `user` by default. */
-  kind?: ActivityKind | undefined;
-}
-
-/** The end of a hold: a duration from now, or a time. At most 24 h ahead. */
-export type HoldEnd = { for: Duration } | { until: Date | string };
-
-/**
- * A change of a session's status. Its cause is `created`, `adopted`, `activity`, `idle`, `manual`, `logout`, `delete-due`,
- * `gone` or `restored`.
- */
+/** A change of a session's status. */
 export interface Change {
+  /** ISO 8601, UTC, with milliseconds. */
   at: string;
   /** Null for the first change of a session. */
   from: Status | null;
   to: Status;
+  /** `created`, `adopted`, `activity`, `idle`, `manual`, `logout`, `delete-due`, `gone` or `restored`. */
   cause: string;
 }
 
+/** `deleteAfter` decides what a user finds who returns after a weekend. The preset `balanced` deletes a pod that has slept for 24 h, and `aggressive` one that has slept for 1 h: a user who leaves on Friday finds it deleted on Monday. `conservative` keeps it for 7 days, and `{"sleepAfter": "15m", "deleteAfter": "30d"}` for a month. */
 export interface Policies {
   /** The name of the policy of a session that is created without one. */
   default: string;
@@ -97,19 +86,57 @@ export interface Saved {
 }
 
 /** Usage under a policy, counted over the periods between activities. */
-export interface Spent extends Saved {
+export interface Spent {
+  awakeSeconds: number;
+  asleepSeconds: number;
+  /** The time from each pod's creation until now, as if none were ever put to sleep or deleted. */
+  alwaysOnSeconds: number;
+  /** 1 − awake / always-on. */
+  savedFraction: number;
+  sleeps: number;
+  wakes: number;
+  /** Sessions woken within 5 minutes of an idle sleep. */
+  regrets: number;
+  /** Present only if Sandman is configured with the cost of a pod. */
+  cost?: { awake: number; saved: number };
   deletes: number;
   /** How often a user came back after the pod had been deleted. */
   recreations: number;
 }
 
-/** What a shadow policy would have done in these periods. */
-export interface Shadow extends Spent {
-  /** What the sessions' real policies did in the same periods. */
+/** What a shadow policy would have done in these periods. `asIs` is what the sessions' real policies did in them. */
+export interface Shadow {
+  awakeSeconds: number;
+  asleepSeconds: number;
+  /** The time from each pod's creation until now, as if none were ever put to sleep or deleted. */
+  alwaysOnSeconds: number;
+  /** 1 − awake / always-on. */
+  savedFraction: number;
+  sleeps: number;
+  wakes: number;
+  /** Sessions woken within 5 minutes of an idle sleep. */
+  regrets: number;
+  /** Present only if Sandman is configured with the cost of a pod. */
+  cost?: { awake: number; saved: number };
+  deletes: number;
+  /** How often a user came back after the pod had been deleted. */
+  recreations: number;
   asIs: Spent;
 }
 
-export interface Savings extends Saved {
+export interface Savings {
+  awakeSeconds: number;
+  asleepSeconds: number;
+  /** The time from each pod's creation until now, as if none were ever put to sleep or deleted. */
+  alwaysOnSeconds: number;
+  /** 1 − awake / always-on. */
+  savedFraction: number;
+  sleeps: number;
+  wakes: number;
+  /** Sessions woken within 5 minutes of an idle sleep. */
+  regrets: number;
+  /** Present only if Sandman is configured with the cost of a pod. */
+  cost?: { awake: number; saved: number };
   byPolicy: Record<string, Saved>;
   /** Results of the shadow policies, by name. */
   shadows?: Record<string, Shadow>;
@@ -119,4 +146,12 @@ export interface Savings extends Saved {
 export interface BatchAnswer {
   accepted: number;
   rejected: { index: number; code: string }[];
+}
+
+/** The body of a POST to `WEBHOOK_URL`. It may arrive late, or twice with the same `webhook-id`. */
+export interface WebhookEvent {
+  type: 'session.sleep-warning' | 'session.delete-warning' | 'session.slept' | 'session.woken' | 'session.deleted' | 'session.gone';
+  /** When it happened: ISO 8601, UTC, with milliseconds. */
+  timestamp: string;
+  data: { session: Session; cause?: string };
 }

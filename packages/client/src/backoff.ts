@@ -17,7 +17,7 @@ export function backoff(failures: number, most: number): number {
 }
 
 /** Returns the `Retry-After` of a failed call, in ms; 0 if it had none. */
-export function asked(error: unknown): number {
+export function retryAfterMs(error: unknown): number {
   const seconds = error instanceof SandmanError ? error.retryAfter : null;
   return Math.min((seconds ?? 0) * 1_000, LONGEST_WAIT_MS);
 }

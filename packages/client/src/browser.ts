@@ -1,5 +1,5 @@
 /** The parts of a page that {@link onLeave} uses. */
-interface Page {
+interface BrowserPage {
   readonly navigator: { sendBeacon(url: string, data?: unknown): boolean };
   addEventListener(event: 'pagehide', listener: () => void): void;
   removeEventListener(event: 'pagehide', listener: () => void): void;
@@ -17,7 +17,7 @@ interface Page {
  * @returns a function that stops this
  */
 export function onLeave(url: string, data: unknown = {}): () => void {
-  const page = globalThis as unknown as Page;
+  const page = globalThis as unknown as BrowserPage;
   const leave = () => {
     const body = JSON.stringify(typeof data === 'function' ? data() : data);
     page.navigator.sendBeacon(url, new Blob([body], { type: 'application/json' }));

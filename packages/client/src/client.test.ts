@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { inspect, promisify } from 'node:util';
-import { freePort } from '@sandman/testing';
+import { freePort } from '@sandman/sandbox';
 import { expect, it } from 'vitest';
 import { SandmanClient } from './client.ts';
 import { SandmanError } from './errors.ts';

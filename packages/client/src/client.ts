@@ -2,10 +2,11 @@ import { ActivitySender, type ActivityStats } from './activity-sender.ts';
 import type { ActivityKind, Policies, Savings, Session } from './api-types.ts';
 import { Drops } from './drops.ts';
 import { type EventsOptions, type SandmanEvent, statusEvents } from './events.ts';
-import { type SandmanClientOptions, settle } from './options.ts';
+import type { LogoutOptions } from './inputs.ts';
+import { resolveOptions, type SandmanClientOptions } from './options.ts';
 import { Sessions } from './sessions.ts';
 import { isKind, isUserId, isUuid } from './subject.ts';
-import { Transport } from './transport.ts';
+import { ApiTransport } from './transport.ts';
 
 const CLOSE_MS = 5_000;
 /** Default time-out of a chat. The API may wait for a wake and then for the pod's first byte, 30 s each by default. */
@@ -31,7 +32,7 @@ export interface CloseOptions {
 export class SandmanClient {
   /** Calls about single sessions. */
   readonly sessions: Sessions;
-  readonly #transport: Transport;
+  readonly #transport: ApiTransport;
   readonly #drops: Drops;
   readonly #sender: ActivitySender;
   readonly #maxBackoff: number;
@@ -39,9 +40,9 @@ export class SandmanClient {
 
   /** @throws TypeError that names the malformed option */
   constructor(options: SandmanClientOptions) {
-    const settings = settle(options);
+    const settings = resolveOptions(options);
     this.#maxBackoff = settings.activity.maxBackoff;
-    this.#transport = new Transport(settings);
+    this.#transport = new ApiTransport(settings);
     this.#drops = new Drops(settings.onDrop);
     this.#sender = new ActivitySender(this.#transport, settings.activity, this.#drops);
     this.sessions = new Sessions(this.#transport, settings);
@@ -116,10 +117,16 @@ export class SandmanClient {
     return this.#transport.stream({ method: 'POST', path, body: { message }, signal, timeout, foreign: true });
   }
 
-  /** Deletes every live session of the user, now. @throws SandmanError */
-  async logout(userId: string): Promise<Session[]> {
+  /**
+   * Deletes every live session of the user: now, or after `grace`, unless the user comes back before. Puts kept sessions to
+   * sleep, and does not delete them.
+   *
+   * @throws SandmanError
+   */
+  async logout(userId: string, { grace }: LogoutOptions = {}): Promise<Session[]> {
     const path = `/v1/users/${encodeURIComponent(userId)}/logout`;
-    return (await this.#transport.json<{ items: Session[] }>({ method: 'POST', path })).items;
+    const body = grace === undefined ? undefined : { grace };
+    return (await this.#transport.json<{ items: Session[] }>({ method: 'POST', path, body })).items;
   }
 
   /** Returns the policies that a session may have. @throws SandmanError */

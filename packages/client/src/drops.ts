@@ -61,9 +61,9 @@ export class Drops {
   report(drop: Drop): void {
     if (drop.count === 0) return;
     this.#total += drop.count;
-    const told = this.#onDrop;
+    const onDrop = this.#onDrop;
     // An error in `onDrop` must not reach the caller that reports activity.
-    if (told) new Promise((resolve) => resolve(told(drop))).catch((error) => console.warn('sandman: onDrop failed', error));
+    if (onDrop) new Promise((resolve) => resolve(onDrop(drop))).catch((error) => console.warn('sandman: onDrop failed', error));
     else this.#dropped.add(drop.reason, drop.count);
   }
 

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'session-not-found'
   | 'session-deleted'
   | 'conflict'
+  | 'kept'
   | 'rate-limited'
   | 'session-manager-error'
   | 'session-manager-timeout'

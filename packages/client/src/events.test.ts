@@ -1,4 +1,4 @@
-import { waitFor } from '@sandman/testing';
+import { waitFor } from '@sandman/sandbox';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { SandmanClient } from './client.ts';
 import type { SandmanEvent } from './events.ts';

@@ -1,8 +1,8 @@
 import type { Change } from './api-types.ts';
-import { asked, backoff, pause } from './backoff.ts';
+import { backoff, pause, retryAfterMs } from './backoff.ts';
 import { SandmanError } from './errors.ts';
 import { type Frame, frames } from './frames.ts';
-import type { Transport } from './transport.ts';
+import type { ApiTransport } from './transport.ts';
 
 /** A change of a session's status. */
 export interface StatusEvent extends Change {
@@ -31,7 +31,7 @@ export interface EventsOptions {
 /** A connection without a byte for this long, in ms, counts as broken: Sandman sends something at least every 15 s. */
 const SILENCE_MS = 45_000;
 
-function eventOf({ id, event, data }: Frame): SandmanEvent | null {
+function sandmanEventOf({ id, event, data }: Frame): SandmanEvent | null {
   if (event === 'status') return { type: 'status', id, ...JSON.parse(data) };
   return event === 'reset' ? { type: 'reset', id } : null;
 }
@@ -43,7 +43,7 @@ function isFinal(error: unknown): boolean {
 
 /** @param maxBackoff longest wait between two connections, in ms */
 export async function* statusEvents(
-  transport: Transport,
+  transport: ApiTransport,
   { after = '', signal }: EventsOptions,
   maxBackoff: number,
 ): AsyncGenerator<SandmanEvent, void, void> {
@@ -59,12 +59,12 @@ export async function* statusEvents(
         failures = 0;
         // The first frame holds only the current position, so that nothing is missed if the connection breaks before an event.
         last = frame.id || last;
-        const event = eventOf(frame);
+        const event = sandmanEventOf(frame);
         if (event) yield event;
       }
     } catch (error) {
       if (isFinal(error)) throw error;
-      wait = asked(error);
+      wait = retryAfterMs(error);
     }
     failures += 1;
     await pause(Math.max(wait, backoff(failures, maxBackoff)), signal);

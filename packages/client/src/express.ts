@@ -1,7 +1,7 @@
-import { type PingOptions, pinging } from './ping.ts';
+import { createPing, type PingOptions } from './ping.ts';
 
 /** The parts of a response that the middleware uses. */
-interface Answer {
+interface ExpressResponse {
   readonly statusCode: number;
   once(event: 'close', listener: () => void): unknown;
 }
@@ -16,8 +16,8 @@ interface Answer {
  */
 // biome-ignore lint/suspicious/noExplicitAny: what a request is, extended as it may be, the app knows.
 export function sandmanActivity<Request = any>(options: PingOptions<Request>) {
-  const ping = pinging(options);
-  return (request: Request, answer: Answer, next: () => void): void => {
+  const ping = createPing(options);
+  return (request: Request, answer: ExpressResponse, next: () => void): void => {
     answer.once('close', () => ping(request, answer.statusCode));
     next();
   };

@@ -25,7 +25,7 @@ it('an answered request is activity of its session, also in what is registered e
   await vi.waitFor(() => expect(pinged).toEqual(['one']));
 });
 
-it('nobody waits for whoever tells the session', async () => {
+it('a request does not wait for the function that gives its session', async () => {
   let tell = (_: string) => {};
   await app.register(sandmanActivity, { client, session: () => new Promise<string>((resolve) => (tell = resolve)) });
   app.get('/chat', () => 'hello');
@@ -35,7 +35,7 @@ it('nobody waits for whoever tells the session', async () => {
   await vi.waitFor(() => expect(pinged).toEqual(['one']));
 });
 
-it('who belongs to no session, or is turned away, is nobody’s activity', async () => {
+it('a request of no session, or one that is turned away, is no activity', async () => {
   let done = 0;
   app.addHook('onResponse', async () => void done++);
   await app.register(sandmanActivity, { client, session: (request) => request.headers.session });
@@ -49,7 +49,7 @@ it('who belongs to no session, or is turned away, is nobody’s activity', async
 it.each([
   ['throws', () => expect.unreachable('no session')],
   ['rejects', () => Promise.reject(new Error('no session'))],
-])('a session that %s breaks no request, and is told', async (_, session) => {
+])('a session that %s breaks no request, and is reported', async (_, session) => {
   const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
   await app.register(sandmanActivity, { client, session });
   app.get('/chat', () => 'hello');

@@ -1,4 +1,4 @@
-import { type PingOptions, pinging } from './ping.ts';
+import { createPing, type PingOptions } from './ping.ts';
 
 /** The parts of a Fastify instance that the plugin uses. */
 interface App {
@@ -16,7 +16,7 @@ interface App {
  */
 // biome-ignore lint/suspicious/noExplicitAny: as above.
 export async function sandmanActivity(app: App, options: PingOptions<any>): Promise<void> {
-  const ping = pinging(options);
+  const ping = createPing(options);
   app.addHook('onResponse', (request, reply, answered) => {
     ping(request, reply.statusCode);
     answered();

@@ -1,11 +1,8 @@
 export type { ActivityStats } from './activity-sender.ts';
 export type {
   ActivityKind,
-  ActivityTime,
-  AskedPolicy,
   Change,
   Duration,
-  HoldEnd,
   Policies,
   Policy,
   Saved,
@@ -20,5 +17,6 @@ export { type CloseOptions, SandmanClient } from './client.ts';
 export type { Drop, DroppedEvent } from './drops.ts';
 export { type ErrorCode, SandmanError } from './errors.ts';
 export type { EventsOptions, ResetEvent, SandmanEvent, StatusEvent } from './events.ts';
+export type { ActivityTime, AskedPolicy, DeleteOptions, HoldEnd, KeepEnd, LogoutOptions } from './inputs.ts';
 export type { ActivityBounds, SandmanClientOptions } from './options.ts';
 export type { ListFilter, Sessions } from './sessions.ts';

@@ -38,7 +38,7 @@ export interface CreateBounds {
 }
 
 /** The options with their defaults filled in. */
-export interface Settings {
+export interface ClientSettings {
   /** Address of the API, without a slash at its end. */
   readonly base: string;
   readonly apiKey: string;
@@ -61,7 +61,11 @@ const BOUNDS = {
   maxBackoff: { least: 1, most: 300_000, usual: 5_000 },
 } as const;
 
-function whole(name: string, value: number | undefined, { least, most, usual }: { least: number; most: number; usual: number }): number {
+function wholeNumber(
+  name: string,
+  value: number | undefined,
+  { least, most, usual }: { least: number; most: number; usual: number },
+): number {
   if (value === undefined) return usual;
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new TypeError(`SandmanClient: ${name} must be a whole number from ${least} to ${most}`);
@@ -77,7 +81,7 @@ function baseOf(given: unknown): string {
 }
 
 /** Checks the options and fills in the defaults. @throws TypeError that names the option, and never shows the key */
-export function settle(options: SandmanClientOptions): Settings {
+export function resolveOptions(options: SandmanClientOptions): ClientSettings {
   if (typeof options !== 'object' || options === null) throw new TypeError('SandmanClient: options must be {url, apiKey, …}');
   const { url, apiKey, timeout, activity = {}, onDrop, fetch } = options;
   const base = baseOf(url);
@@ -88,8 +92,8 @@ export function settle(options: SandmanClientOptions): Settings {
     if (hook !== undefined && typeof hook !== 'function') throw new TypeError(`SandmanClient: ${name} must be a function`);
   }
   if (typeof activity !== 'object' || activity === null) throw new TypeError('SandmanClient: activity must be an object of bounds');
-  const bound = (name: keyof typeof BOUNDS) => whole(`activity.${name}`, activity[name], BOUNDS[name]);
-  const bounded = whole('timeout', timeout, { least: 1, most: 600_000, usual: 10_000 });
+  const bound = (name: keyof typeof BOUNDS) => wholeNumber(`activity.${name}`, activity[name], BOUNDS[name]);
+  const bounded = wholeNumber('timeout', timeout, { least: 1, most: 600_000, usual: 10_000 });
   return {
     base,
     apiKey,

@@ -8,7 +8,7 @@ import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const SUBPATHS = ['', '/browser', '/express', '/fastify', '/webhooks'];
-/** The machine's own, which may be older than the one that runs this. */
+/** The Node of the machine, which may be older than the one that runs the tests. */
 const SYSTEM_NODE = '/usr/bin/node';
 
 let consumer: string;
@@ -44,23 +44,23 @@ function compile(source: string): string {
   }
 }
 
-it('is what publint wants a package to be', async () => {
+it('publint finds nothing wrong in the package', async () => {
   const { messages, pkg } = await publint({ pkgDir: built, strict: true, pack: false });
   expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
 });
 
-it('its types fit what runs, for every kind of import that ESM has', async () => {
+it('the declared types match the code for every way to import ESM', async () => {
   const [{ filename }] = JSON.parse(
     execFileSync('npm', ['pack', '--json', '--pack-destination', consumer], { cwd: built, encoding: 'utf8' }),
   );
   const { problems } = (await checkPackage(createPackageFromTarballData(readFileSync(join(consumer, filename))))) as {
     problems: { kind: string; resolutionKind?: string }[];
   };
-  // Neither is promised: CommonJS before Node 20.19, and a resolution that knows no `exports`.
+  // Not supported: `require` before Node 20.19, and resolution without `exports`.
   expect(problems.filter(({ kind, resolutionKind }) => kind !== 'CJSResolvesToESM' && resolutionKind !== 'node10')).toEqual([]);
 });
 
-it('carries its licence and README, and none of its tests', () => {
+it('the package contains its licence and README, and no tests', () => {
   for (const file of ['LICENSE', 'README.md']) expect(existsSync(join(built, file))).toBe(true);
   const listed = JSON.parse(execFileSync('npm', ['pack', '--json', '--dry-run'], { cwd: built, encoding: 'utf8' }))[0].files as {
     path: string;
@@ -72,8 +72,8 @@ it('carries its licence and README, and none of its tests', () => {
   expect(published.dependencies).toBeUndefined();
 });
 
-describe('a project that installed it', () => {
-  it.each([process.execPath, ...(existsSync(SYSTEM_NODE) ? [SYSTEM_NODE] : [])])('runs it on %s', (node) => {
+describe('a project that installed the client', () => {
+  it.each([process.execPath, ...(existsSync(SYSTEM_NODE) ? [SYSTEM_NODE] : [])])('the installed package runs on %s', (node) => {
     const imports = SUBPATHS.map((subpath) => `Object.keys(await import('@sandman/client${subpath}'))`);
     const script = `
       const { SandmanClient } = await import('@sandman/client');
@@ -92,13 +92,13 @@ describe('a project that installed it', () => {
     ]);
   });
 
-  it('needs the platform for nothing but its webhooks', () => {
+  it('only /webhooks imports modules of Node', () => {
     const files = readdirSync(built).filter((file) => file.endsWith('.js') && file !== 'webhooks.js');
     expect(files).toContain('index.js');
     for (const file of files) expect(readFileSync(join(built, file), 'utf8')).not.toMatch(/node:|from '[^.]/);
   });
 
-  it('is type-checked against it, and needs no types of Node, Express or Fastify', () => {
+  it('compiles against its types, without the types of Node, Express or Fastify', () => {
     const source = `
       import { SandmanClient, SandmanError, type Session } from '@sandman/client';
       import { onLeave } from '@sandman/client/browser';

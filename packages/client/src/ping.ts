@@ -1,16 +1,16 @@
 import type { SandmanClient } from './client.ts';
 import { RareWarning } from './drops.ts';
 
-type Found = string | null | undefined;
+type UuidOrNone = string | null | undefined;
 
 export interface PingOptions<Request> {
   readonly client: Pick<SandmanClient, 'activity'>;
   /** Returns the uuid of the session that an authenticated request belongs to; null or undefined if it belongs to none. */
-  readonly session: (request: Request) => Found | Promise<Found>;
+  readonly session: (request: Request) => UuidOrNone | Promise<UuidOrNone>;
 }
 
 /** Returns a function that pings for a request that was answered with `status`. It never throws, and its promise never rejects. */
-export function pinging<Request>({ client, session }: PingOptions<Request>): (request: Request, status: number) => Promise<void> {
+export function createPing<Request>({ client, session }: PingOptions<Request>): (request: Request, status: number) => Promise<void> {
   if (typeof client?.activity !== 'function') throw new TypeError('sandmanActivity: client must be a SandmanClient');
   if (typeof session !== 'function') throw new TypeError("sandmanActivity: session must be a function that answers a request's uuid");
   const failed = new RareWarning('the session of a request could not be told');

@@ -101,6 +101,59 @@ describe('a create that is not answered', () => {
   });
 });
 
+describe('what protects from a delete', () => {
+  let server: TestServer;
+  let client: SandmanClient;
+  beforeEach(async () => {
+    server = await startServer((_, answer) => answerJson(answer, 202, { ...MADE, items: [MADE] }));
+    client = new SandmanClient({ url: server.url, apiKey: 'test-key' });
+  });
+  afterEach(() => server.close());
+
+  it('a keep names its duration or its end, and is ended with a DELETE', async () => {
+    await client.sessions.keep('a b', { for: '30d' });
+    await client.sessions.keep('one', { until: new Date('2027-01-01T00:00:00Z') });
+    // JSON would write a malformed Date as null.
+    await client.sessions.keep('one', { until: new Date('soon') });
+    await client.sessions.endKeep('one');
+    expect(server.received.map(({ method, path, body }) => ({ method, path, body }))).toEqual([
+      { method: 'POST', path: '/v1/sessions/a%20b/keep', body: { for: '30d' } },
+      { method: 'POST', path: '/v1/sessions/one/keep', body: { until: '2027-01-01T00:00:00.000Z' } },
+      { method: 'POST', path: '/v1/sessions/one/keep', body: { until: 'Invalid Date' } },
+      { method: 'DELETE', path: '/v1/sessions/one/keep', body: null },
+    ]);
+  });
+
+  it.each([
+    [{}, ''],
+    [{ grace: '1h' }, '?grace=1h'],
+    [{ grace: 90_000 }, '?grace=90000'],
+    [{ force: true }, '?force=true'],
+    [{ grace: '30d', force: true }, '?grace=30d&force=true'],
+    [{ grace: '1h & more' }, '?grace=1h+%26+more'],
+    [{ grace: undefined, force: undefined }, ''],
+  ])('a delete with %j sends the query "%s"', async (options, query) => {
+    await client.sessions.delete('one', options);
+    expect(server.received.map(({ method, path }) => `${method} ${path}`)).toEqual([`DELETE /v1/sessions/one${query}`]);
+  });
+
+  it('a logout sends its grace, and without one nothing', async () => {
+    expect(await client.logout('ada', { grace: '1h' })).toEqual([MADE]);
+    await client.logout('ada');
+    await client.logout('ada', { grace: undefined });
+    expect(server.received.map(({ path, body }) => [path, body])).toEqual([
+      ['/v1/users/ada/logout', { grace: '1h' }],
+      ['/v1/users/ada/logout', null],
+      ['/v1/users/ada/logout', null],
+    ]);
+  });
+
+  it('a delete of a kept session throws `kept`, which is not transient', async () => {
+    server.answering = (_, answer) => answerProblem(answer, 409, 'kept');
+    await expect(client.sessions.delete('one')).rejects.toMatchObject({ status: 409, code: 'kept', transient: false });
+  });
+});
+
 it.each(['.', '..'])('the id %s is refused before any call: in a path it would be lost', async (id) => {
   const fetch = vi.fn<typeof globalThis.fetch>();
   const client = new SandmanClient({ url: 'http://sandman/below/', apiKey: 'test-key', fetch });
@@ -115,10 +168,14 @@ it.each(['.', '..'])('the id %s is refused before any call: in a path it would b
     () => sessions.wake(id, { wait: '1s' }),
     () => sessions.hold(id, { for: '1h' }),
     () => sessions.endHold(id),
+    () => sessions.keep(id, { for: '1d' }),
+    () => sessions.endKeep(id),
     () => sessions.delete(id),
+    () => sessions.delete(id, { grace: '1h' }),
     () => sessions.history(id),
     () => client.chat(id, 'hello'),
     () => client.logout(id),
+    () => client.logout(id, { grace: '1h' }),
   ];
   for (const call of calls) await expect(call()).rejects.toThrow(TypeError);
   const dropped: string[] = [];

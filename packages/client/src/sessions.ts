@@ -1,8 +1,9 @@
-import type { ActivityTime, AskedPolicy, Change, HoldEnd, Session, SessionPage, Status } from './api-types.ts';
-import { asked, backoff, pause } from './backoff.ts';
+import type { Change, Duration, Session, SessionPage, Status } from './api-types.ts';
+import { backoff, pause, retryAfterMs } from './backoff.ts';
 import { SandmanError } from './errors.ts';
-import type { CreateBounds, Settings } from './options.ts';
-import type { Transport } from './transport.ts';
+import type { ActivityTime, AskedPolicy, DeleteOptions, HoldEnd, KeepEnd } from './inputs.ts';
+import type { ClientSettings, CreateBounds } from './options.ts';
+import type { ApiTransport } from './transport.ts';
 
 export interface ListFilter {
   readonly userId?: string | undefined;
@@ -13,6 +14,18 @@ export interface ListFilter {
 /** Formats a time for the API. A malformed one is sent as it is; the API refuses it and names the field. */
 function time(value: Date | string): string {
   return value instanceof Date && !Number.isNaN(value.getTime()) ? value.toISOString() : String(value);
+}
+
+/** Returns the body of a hold or a keep. */
+function span(end: HoldEnd | KeepEnd): { for: Duration } | { until: string } {
+  return 'until' in end ? { until: time(end.until) } : end;
+}
+
+/** Writes a query; parameters that are undefined are left out. */
+function query(parameters: object): string {
+  const written = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) written.set(name, String(value));
+  return written.size === 0 ? '' : `?${written}`;
 }
 
 /** Most tries of a create, and the longest wait between two, in ms; a `Retry-After` may ask for more. */
@@ -34,11 +47,11 @@ function waitMs(wait: string): number {
 
 /** Calls about single sessions. Each throws a `SandmanError` if it failed. */
 export class Sessions {
-  readonly #transport: Transport;
+  readonly #transport: ApiTransport;
   readonly #timeout: number;
   readonly #create: CreateBounds;
 
-  constructor(transport: Transport, { timeout, create }: Pick<Settings, 'timeout' | 'create'>) {
+  constructor(transport: ApiTransport, { timeout, create }: Pick<ClientSettings, 'timeout' | 'create'>) {
     this.#transport = transport;
     this.#timeout = timeout;
     this.#create = create;
@@ -66,7 +79,7 @@ export class Sessions {
       try {
         return await this.#transport.json<Session>({ method: 'POST', path: '/v1/sessions', body: fields, headers, timeout });
       } catch (error) {
-        const wait = Math.max(asked(error), backoff(tries, CREATE_BACKOFF_MS));
+        const wait = Math.max(retryAfterMs(error), backoff(tries, CREATE_BACKOFF_MS));
         if (tries === CREATE_TRIES || !mayBeRepeated(error) || performance.now() + wait >= end) throw error;
         await pause(wait);
       }
@@ -84,9 +97,7 @@ export class Sessions {
 
   /** Lists one page of sessions. @param page `limit` from 1 to 1,000 (100); `cursor` from the page before */
   list(page: ListFilter & { readonly limit?: number | undefined; readonly cursor?: string | undefined } = {}): Promise<SessionPage> {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(page)) if (value !== undefined) query.set(name, String(value));
-    return this.#transport.json({ method: 'GET', path: `/v1/sessions?${query}` });
+    return this.#transport.json({ method: 'GET', path: `/v1/sessions${query(page)}` });
   }
 
   /** Yields all sessions that match, and reads page after page. */
@@ -123,16 +134,31 @@ export class Sessions {
 
   /** Keeps the session awake until the given end, with or without activity. */
   hold(uuid: string, end: HoldEnd): Promise<Session> {
-    return this.#call('POST', uuid, '/hold', 'until' in end ? { until: time(end.until) } : end);
+    return this.#call('POST', uuid, '/hold', span(end));
   }
 
   endHold(uuid: string): Promise<Session> {
     return this.#call('DELETE', uuid, '/hold');
   }
 
-  /** Deletes the pod and its data, now and for good. */
-  delete(uuid: string): Promise<Session> {
-    return this.#call('DELETE', uuid);
+  /** Protects the session from deletion until the given end: neither idleness nor a logout deletes it. It still sleeps when idle. */
+  keep(uuid: string, end: KeepEnd): Promise<Session> {
+    return this.#call('POST', uuid, '/keep', span(end));
+  }
+
+  /** Ends the keep. A delete that became due during the keep is done at once. */
+  endKeep(uuid: string): Promise<Session> {
+    return this.#call('DELETE', uuid, '/keep');
+  }
+
+  /**
+   * Deletes the pod and its data for good: now, or after `grace`. During the grace the pod sleeps, and its user's return cancels
+   * the delete.
+   *
+   * @throws SandmanError `kept` if the session is kept, unless `force` is set
+   */
+  delete(uuid: string, { grace, force }: DeleteOptions = {}): Promise<Session> {
+    return this.#call('DELETE', uuid, query({ grace, force }));
   }
 
   /** Returns the last 20 changes of status, newest first. */

@@ -1,4 +1,4 @@
-import { freePort, waitFor } from '@sandman/testing';
+import { freePort, waitFor } from '@sandman/sandbox';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SandmanClient } from './client.ts';
 import { answerJson, answerProblem, startServer, type TestServer } from './server.fixture.ts';
@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => server.close());
 
 describe('what goes wrong', () => {
-  it('is told as Sandman tells it', async () => {
+  it('has the code and the detail of Sandman’s answer', async () => {
     server.answering = (_, answer) => answerProblem(answer, 410, 'session-deleted');
     await expect(client.sessions.get('one')).rejects.toMatchObject({
       name: 'SandmanError',
@@ -43,7 +43,7 @@ describe('what goes wrong', () => {
     else expect(Math.abs(error.retryAfter - seconds)).toBeLessThanOrEqual(1);
   });
 
-  it('also where somebody else answers', async () => {
+  it('also where another service answers', async () => {
     server.answering = (_, answer) => void answer.writeHead(404, { 'content-type': 'text/html' }).end('<h1>nginx</h1>');
     await expect(client.policies()).rejects.toMatchObject({ code: 'unexpected-answer', status: 404, detail: 'answered 404' });
     server.answering = (_, answer) => void answer.end('<h1>welcome</h1>');
@@ -62,9 +62,9 @@ describe('what goes wrong', () => {
     await expect(hasty.policies()).rejects.toMatchObject({ code: 'timeout' });
   });
 
-  it('nobody there, and a connection that breaks, with their cause', async () => {
-    const nobody = new SandmanClient({ url: `http://127.0.0.1:${await freePort()}`, apiKey: 'test-key' });
-    const error = await nobody.policies().catch((thrown) => thrown);
+  it('a refused connection, and one that breaks, with their cause', async () => {
+    const unreachable = new SandmanClient({ url: `http://127.0.0.1:${await freePort()}`, apiKey: 'test-key' });
+    const error = await unreachable.policies().catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'unreachable', status: null, transient: true });
     expect(error.detail).toContain('ECONNREFUSED');
     expect(error.cause).toBeInstanceOf(TypeError);

@@ -1,7 +1,7 @@
 import { SandmanError } from './errors.ts';
-import type { Settings } from './options.ts';
+import type { ClientSettings } from './options.ts';
 
-export interface Call {
+export interface ApiCall {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path below the API's address, encoded. */
   readonly path: string;
@@ -24,7 +24,7 @@ function retryAfter(headers: Headers): number | null {
   return Number.isNaN(seconds) ? null : Math.max(0, seconds);
 }
 
-function field(value: unknown, name: string): string | null {
+function stringField(value: unknown, name: string): string | null {
   const found = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : null;
   return typeof found === 'string' ? found : null;
 }
@@ -38,10 +38,10 @@ function parsed(text: string): unknown {
 }
 
 /** Makes calls, each with a time-out, and turns failures into a {@link SandmanError}. */
-export class Transport {
-  readonly #settings: Settings;
+export class ApiTransport {
+  readonly #settings: ClientSettings;
 
-  constructor(settings: Settings) {
+  constructor(settings: ClientSettings) {
     this.#settings = settings;
   }
 
@@ -51,7 +51,7 @@ export class Transport {
    * @throws SandmanError; the abort reason of `signal`; TypeError if the body cannot be written as JSON, or an id in the path
    * is `.` or `..`
    */
-  json<T>(call: Call): Promise<T> {
+  json<T>(call: ApiCall): Promise<T> {
     const bound = new AbortController();
     const end = () => bound.abort();
     // Not with `AbortSignal.any`: some versions of Node keep every signal that depends on a long-lived one, which leaks memory.
@@ -71,7 +71,7 @@ export class Transport {
    *
    * @throws as {@link json}
    */
-  stream(call: Call): Promise<Response> {
+  stream(call: ApiCall): Promise<Response> {
     const bound = new AbortController();
     const ended = call.signal ? AbortSignal.any([call.signal, bound.signal]) : bound.signal;
     return this.#bounded(call, bound, ended, (init) => this.#answer(call, init));
@@ -81,7 +81,7 @@ export class Transport {
    * @param bound aborted at the time-out
    * @param ended aborted at the time-out or by the caller
    */
-  async #bounded<T>(call: Call, bound: AbortController, ended: AbortSignal, work: (init: RequestInit) => Promise<T>): Promise<T> {
+  async #bounded<T>(call: ApiCall, bound: AbortController, ended: AbortSignal, work: (init: RequestInit) => Promise<T>): Promise<T> {
     const { signal, timeout = this.#settings.timeout } = call;
     const init = this.#request(call, ended);
     const timer = setTimeout(() => bound.abort(), timeout);
@@ -97,7 +97,7 @@ export class Transport {
     }
   }
 
-  #request(call: Call, signal: AbortSignal): RequestInit {
+  #request(call: ApiCall, signal: AbortSignal): RequestInit {
     const { method, path, body, headers } = call;
     // `fetch` resolves `.` and `..` in a path, so it would make a different call.
     if (path.split(/[/?]/).some((part) => part === '.' || part === '..')) throw new TypeError(`${nameOf(call)}: an id must not be . or ..`);
@@ -112,22 +112,22 @@ export class Transport {
     };
   }
 
-  async #answer(call: Call, init: RequestInit): Promise<Response> {
+  async #answer(call: ApiCall, init: RequestInit): Promise<Response> {
     const { base, fetch } = this.#settings;
     const answer = await fetch(base + call.path, init);
     const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
     if (answer.ok || (call.foreign && !isProblem)) return answer;
     const problem = parsed(await answer.text());
     throw new SandmanError(nameOf(call), {
-      code: field(problem, 'code') ?? 'unexpected-answer',
-      detail: field(problem, 'detail') ?? field(problem, 'title') ?? `answered ${answer.status}`,
+      code: stringField(problem, 'code') ?? 'unexpected-answer',
+      detail: stringField(problem, 'detail') ?? stringField(problem, 'title') ?? `answered ${answer.status}`,
       status: answer.status,
       retryAfter: retryAfter(answer.headers),
     });
   }
 }
 
-function nameOf({ method, path }: Call): string {
+function nameOf({ method, path }: ApiCall): string {
   return `${method} ${path}`;
 }
 

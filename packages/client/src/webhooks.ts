@@ -1,13 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Session } from './api-types.ts';
+import type { WebhookEvent } from './api-types.ts';
 
-/** What Sandman posts to `WEBHOOK_URL`. It may arrive late, or twice with the same `webhook-id`. */
-export interface WebhookEvent {
-  type: 'session.sleep-warning' | 'session.slept' | 'session.woken' | 'session.deleted' | 'session.gone';
-  /** When it happened. */
-  timestamp: string;
-  data: { session: Session; cause?: string };
-}
+export type { WebhookEvent };
 
 /** A payload that failed the verification. */
 export class WebhookVerificationError extends Error {
@@ -30,7 +24,7 @@ function header(headers: WebhookHeaders, name: string): string {
   return text;
 }
 
-function keyOf(secret: string): Buffer {
+function decodeSecret(secret: string): Buffer {
   const text = secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret;
   const key = Buffer.from(text, 'base64');
   if (key.length === 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(text))
@@ -52,7 +46,7 @@ function same(one: Buffer, other: Buffer): boolean {
  * @throws WebhookVerificationError that says what is wrong; TypeError if a secret is malformed
  */
 export function verifyWebhook(payload: string | Uint8Array, headers: WebhookHeaders, secret: string | readonly string[]): WebhookEvent {
-  const keys = [secret].flat().map(keyOf);
+  const keys = [secret].flat().map(decodeSecret);
   const id = header(headers, 'webhook-id');
   const timestamp = header(headers, 'webhook-timestamp');
   const given = header(headers, 'webhook-signature');

@@ -1,8 +1,8 @@
-import type { Spell } from '@sandman/core';
-import type { Saved, Savings, Shadow } from './schemas.ts';
+import type { PeriodTotals } from '@sandman/core';
+import type { Saved, Savings, Spent } from './schemas.ts';
 
 /** The usage of one policy: times in ms, and counts. */
-interface Book {
+interface UsageSums {
   readonly awake: number;
   readonly asleep: number;
   readonly alwaysOn: number;
@@ -11,15 +11,15 @@ interface Book {
   readonly regrets: number;
 }
 
-const NOTHING: Book = { awake: 0, asleep: 0, alwaysOn: 0, sleeps: 0, wakes: 0, regrets: 0 };
+const NO_USAGE: UsageSums = { awake: 0, asleep: 0, alwaysOn: 0, sleeps: 0, wakes: 0, regrets: 0 };
 
-function sum(books: Iterable<Book>): Book {
-  const total = { ...NOTHING };
-  for (const book of books) for (const item of Object.keys(NOTHING) as (keyof Book)[]) total[item] += book[item];
+function sum(usage: Iterable<UsageSums>): UsageSums {
+  const total = { ...NO_USAGE };
+  for (const book of usage) for (const item of Object.keys(NO_USAGE) as (keyof UsageSums)[]) total[item] += book[item];
   return total;
 }
 
-function saved({ awake, asleep, alwaysOn, ...counts }: Book, price: number | null): Saved {
+function saved({ awake, asleep, alwaysOn, ...counts }: UsageSums, price: number | null): Saved {
   const cost = (ms: number) => (ms / 3_600_000) * (price ?? 0);
   return {
     awakeSeconds: awake / 1_000,
@@ -31,7 +31,7 @@ function saved({ awake, asleep, alwaysOn, ...counts }: Book, price: number | nul
   };
 }
 
-function spent({ awake, asleep, gone, sleeps, wakes, regrets, deletes, recreations }: Spell, price: number | null): Shadow['asIs'] {
+function spent({ awake, asleep, gone, sleeps, wakes, regrets, deletes, recreations }: PeriodTotals, price: number | null): Spent {
   return { ...saved({ awake, asleep, alwaysOn: awake + asleep + gone, sleeps, wakes, regrets }, price), deletes, recreations };
 }
 
@@ -42,11 +42,11 @@ function spent({ awake, asleep, gone, sleeps, wakes, regrets, deletes, recreatio
  * @param shadows totals of shadow policies; empty where there never was one
  */
 export function savingsView(
-  books: ReadonlyMap<string, Book>,
+  usage: ReadonlyMap<string, UsageSums>,
   price: number | null,
-  shadows: ReadonlyMap<string, { readonly would: Spell; readonly was: Spell }> = new Map(),
+  shadows: ReadonlyMap<string, { readonly would: PeriodTotals; readonly was: PeriodTotals }> = new Map(),
 ): Savings {
-  const byPolicy = Object.fromEntries([...books].map(([name, book]) => [name, saved(book, price)]));
+  const byPolicy = Object.fromEntries([...usage].map(([name, book]) => [name, saved(book, price)]));
   const tried = [...shadows].map(([name, { would, was }]) => [name, { ...spent(would, price), asIs: spent(was, price) }]);
-  return { ...saved(sum(books.values()), price), byPolicy, ...(tried.length > 0 ? { shadows: Object.fromEntries(tried) } : {}) };
+  return { ...saved(sum(usage.values()), price), byPolicy, ...(tried.length > 0 ? { shadows: Object.fromEntries(tried) } : {}) };
 }

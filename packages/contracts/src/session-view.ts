@@ -1,4 +1,4 @@
-import { deadlines, describePolicy, type SessionRecord, statusOf } from '@sandman/core';
+import { deadlines, describePolicy, isKept, type SessionRecord, statusOf } from '@sandman/core';
 import type { Session } from './schemas.ts';
 
 function iso(ms: number | null): string | null {
@@ -23,6 +23,7 @@ export function sessionView(record: SessionRecord, now: number): Session {
     sleptAt: iso(record.sleptAt),
     deleteAt: leaving ? null : iso(deleteAt),
     holdUntil: record.holdUntil > now ? iso(record.holdUntil) : null,
+    keepUntil: !leaving && isKept(record, now) ? iso(record.keepUntil) : null,
     problem:
       record.failures === 0
         ? null

@@ -1,5 +1,5 @@
-import { deadlines } from './deadlines.ts';
-import { look } from './look.ts';
+import { deadlines, deleteStop } from './deadlines.ts';
+import { decide } from './decide.ts';
 import type { SessionRecord } from './session.ts';
 
 /** The names of alarms and of their queues. The handler of any of them does what the record needs. */
@@ -49,12 +49,12 @@ function mainAlarm(record: SessionRecord): AlarmName {
  * step never succeeds.
  */
 export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
-  const decision = look(record, now);
+  const decision = decide(record, now);
   if (decision.kind === 'over') return [];
   const next = decision.kind === 'rest' ? decision.until : now;
   const main = mainAlarm(record);
   const alarms: Alarm[] = next === null ? [] : [{ name: main, at: next }];
-  const { deleteAt } = deadlines(record);
+  const deleteAt = deleteStop(deadlines(record));
   if (main !== 'delete' && deleteAt !== null) alarms.push({ name: 'delete', at: deleteAt });
   return alarms;
 }
@@ -65,7 +65,7 @@ export function alarmsOf(record: SessionRecord, now: number): Alarm[] {
  */
 export function alarmsToSet(record: SessionRecord, now: number): Alarm[] {
   const alarms = alarmsOf(record, now);
-  const decision = look(record, now);
+  const decision = decide(record, now);
   const isRead = decision.kind === 'act' && decision.action === 'status' && isAwaited(record);
   return isRead && !alarms.some(({ name }) => name === 'wake') ? [...alarms, { name: 'wake', at: now }] : alarms;
 }
@@ -88,7 +88,7 @@ const IN_FLIGHT_MS = 500;
  *
  * @returns ms
  */
-export function restingPlace(record: SessionRecord, name: AlarmName, until: number, now: number): number {
+export function nextRingAt(record: SessionRecord, name: AlarmName, until: number, now: number): number {
   const own = alarmsOf(record, now).find((alarm) => alarm.name === name)?.at;
   if (own !== undefined && own > now) return own;
   return record.action === '' ? until : Math.min(until, now + IN_FLIGHT_MS);
@@ -96,13 +96,13 @@ export function restingPlace(record: SessionRecord, name: AlarmName, until: numb
 
 /**
  * Returns whether a `sleep` alarm of the current number is no longer needed: the session sleeps, and its next step is the
- * delete. The `delete` alarm was set together with this one, for the delete deadline from before the sleep, which is never
- * later than the present one.
+ * delete or its warning. The `delete` alarm was set together with this one, for the deadline from before the sleep, which is
+ * never later than the present one.
  */
-export function isServed(record: SessionRecord, name: AlarmName, now: number): boolean {
+export function isNoLongerNeeded(record: SessionRecord, name: AlarmName, now: number): boolean {
   if (name !== 'sleep' || record.wanted !== 'asleep' || record.pod !== 'asleep') return false;
-  const decision = look(record, now);
-  return decision.kind === 'rest' && decision.until === deadlines(record).deleteAt;
+  const decision = decide(record, now);
+  return decision.kind === 'rest' && decision.until === deleteStop(deadlines(record));
 }
 
 /** What the handler of an alarm returns: the alarm is completed, or rings again in `ms`. */

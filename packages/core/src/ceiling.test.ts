@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { decide } from './decide.ts';
 import { example, T0 } from './example.fixture.ts';
-import { look } from './look.ts';
-import { begin, end } from './outcomes.ts';
+import { beginCall, endCall } from './outcomes.ts';
 import type { Policy } from './policy.ts';
 import { activity, hold } from './requests.ts';
 import type { ActivityKind, SessionRecord } from './session.ts';
@@ -49,14 +49,14 @@ it('no sequence of background signals keeps a session awake past the cap, ends i
     fc.property(policies, happenings, (policy, events) => {
       const after = (policy.sleepAfter ?? policy.deleteAfter)!;
       let record: SessionRecord = example({ policy, createdAt: T0, lastActivity: T0 });
-      let [user, held, floor, now] = [T0, 0, 0, T0];
+      let [user, held, gapEndedAt, now] = [T0, 0, 0, T0];
 
-      const least = () => Math.max(user + after, held, floor + after);
+      const least = () => Math.max(user + after, held, gapEndedAt + after);
       const most = () => Math.max(least(), user + policy.backgroundCap);
       /** Decides each time that the last decision said to, as a worker does, until nothing is left to do before `until`. */
       const advance = (until: number) => {
         for (;;) {
-          const decision = look(record, now);
+          const decision = decide(record, now);
           if (decision.kind === 'want') {
             if (record.wanted === 'awake') {
               expect(now).toBeLessThanOrEqual(most());
@@ -66,8 +66,8 @@ it('no sequence of background signals keeps a session awake past the cap, ends i
             }
             record = { ...record, ...decision.patch };
           } else if (decision.kind === 'act') {
-            record = { ...record, ...begin(decision.action, 't') };
-            record = { ...record, ...end(record, { action: decision.action, ...DONE }, now, NO_DOUBT) };
+            record = { ...record, ...beginCall(decision.action, 't') };
+            record = { ...record, ...endCall(record, { action: decision.action, ...DONE }, now, NO_DOUBT) };
           } else if (decision.kind === 'rest' && decision.until !== null && decision.until < until) now = decision.until;
           else break;
         }
@@ -95,8 +95,8 @@ it('no sequence of background signals keeps a session awake past the cap, ends i
           record = { ...record, ...hold(record, held, at, 'until').patch };
         } else {
           // A gap ends now.
-          floor = at;
-          record = { ...record, ingest: { ...record.ingest, floor } };
+          gapEndedAt = at;
+          record = { ...record, intake: { ...record.intake, gapEndedAt } };
         }
       }
       advance(most() + 1);

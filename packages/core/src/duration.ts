@@ -10,14 +10,15 @@ export const LONGEST_MS = 365 * UNIT_MS.d;
  * Reads `500ms`, `90s`, `15m`, `24h`, `7d`, or a bare number of milliseconds.
  *
  * @param field the name of the field, for the error
- * @returns milliseconds, 1 to {@link LONGEST_MS}
+ * @param longest the longest duration that is accepted, in ms
+ * @returns milliseconds, 1 to `longest`
  * @throws InvalidInput when `value` is not of that form or out of range
  */
-export function parseDuration(value: unknown, field: string): number {
+export function parseDuration(value: unknown, field: string, longest = LONGEST_MS): number {
   const match = typeof value === 'string' || typeof value === 'number' ? FORM.exec(String(value)) : null;
   const ms = match ? Number(match[1]) * UNIT_MS[(match[2] ?? 'ms') as keyof typeof UNIT_MS] : Number.NaN;
-  if (!(ms >= 1 && ms <= LONGEST_MS)) {
-    throw new InvalidInput(field, 'must be a duration such as 500ms, 90s, 15m, 24h or 7d, from 1ms to 365d');
+  if (!(ms >= 1 && ms <= longest)) {
+    throw new InvalidInput(field, `must be a duration such as 500ms, 90s, 15m, 24h or 7d, from 1ms to ${formatDuration(longest)}`);
   }
   return ms;
 }

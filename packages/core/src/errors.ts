@@ -1,16 +1,12 @@
-/** The stable code of every error that a caller may receive; the contract lists them. */
+/** The stable codes of the domain's errors. `packages/contracts` adds those that only HTTP needs. */
 export type ErrorCode =
-  | 'unauthorized'
   | 'invalid-request'
-  | 'payload-too-large'
-  | 'not-found'
   | 'session-not-found'
   | 'session-deleted'
   | 'conflict'
-  | 'rate-limited'
+  | 'kept'
   | 'session-manager-error'
-  | 'session-manager-timeout'
-  | 'not-ready';
+  | 'session-manager-timeout';
 
 /** An error of the domain. Adapters turn it into HTTP answers, exit codes or log lines. */
 export class SandmanError extends Error {

@@ -1,4 +1,5 @@
-import { PolicyBook } from './policy.ts';
+import { NEW_INTAKE } from './intake.ts';
+import { PolicySet } from './policy.ts';
 import type { SessionRecord } from './session.ts';
 
 const MINUTE = 60_000;
@@ -12,7 +13,7 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     uuid: 'a1b2c3d4',
     userId: 'ada',
     workspaceUrl: '',
-    policy: new PolicyBook().resolve('balanced'),
+    policy: new PolicySet().resolve('balanced'),
     policyAt: 0,
     policyRank: 0,
     createdAt: T0 - 10 * MINUTE,
@@ -22,6 +23,9 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     lastActivity: T0,
     lastBackground: 0,
     holdUntil: 0,
+    keepUntil: 0,
+    graceUntil: 0,
+    noticeUntil: 0,
     wokenAt: 0,
     sleptAt: 0,
     manualSleepAt: 0,
@@ -43,8 +47,9 @@ export function example(change: Partial<SessionRecord> = {}): SessionRecord {
     lostBefore: 0,
     rewound: 0,
     warnedOf: 0,
+    deleteWarnedOf: 0,
     // The last heartbeat is always recent.
-    ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: 0 },
+    intake: { ...NEW_INTAKE, lastHeartbeat: Number.POSITIVE_INFINITY },
     ...change,
   };
 }

@@ -1,5 +1,6 @@
-import { burial, USER_WAIT_MS, wakeUp } from './requests.ts';
-import { type Action, HEALTHY, type Patch, type Pod, type SessionRecord } from './session.ts';
+import { exponentialBackoff } from './backoff.ts';
+import { tombstone, USER_WAIT_MS, wakeUp } from './requests.ts';
+import { type Action, HEALTHY, type Patch, type Pod, type PodChange, type SessionRecord, type Wanted } from './session.ts';
 
 /** How a call to the session-manager ended. */
 export type Outcome =
@@ -17,19 +18,19 @@ export type Outcome =
 export const OUTCOME_KINDS = ['done', 'gone', 'transient', 'permanent', 'unknown'] as const satisfies readonly Outcome['kind'][];
 
 /** How long an outcome may stay unknown, in ms: `SESSION_MANAGER_TIMEOUT + LATE_EFFECT_BOUND`. */
-export interface Bounds {
+export interface EffectBounds {
   readonly doubt: number;
 }
 
 const FREE = { action: '', token: '', actionUntil: 0 } as const;
 
 /** Returns the doubt that a call of unknown outcome leaves. If a doubt is open already, the later end counts. */
-function doubt(record: SessionRecord, now: number, bounds: Bounds): Patch {
+function doubt(record: SessionRecord, now: number, bounds: EffectBounds): Patch {
   return { pod: 'unknown', verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };
 }
 
 /** What an owner whose lease ran out leaves: a doubt, because its call may take effect, now or later. A status read leaves none. */
-export function takeOver(record: SessionRecord, now: number, bounds: Bounds): Patch {
+export function takeOver(record: SessionRecord, now: number, bounds: EffectBounds): Patch {
   return record.action === 'status' ? FREE : { ...FREE, ...doubt(record, now, bounds) };
 }
 
@@ -38,8 +39,8 @@ export function takeOver(record: SessionRecord, now: number, bounds: Bounds): Pa
  * verified later. A sleep that was under way is taken back. A sleeping session is verified, and woken if its pod is found
  * awake.
  */
-export function suspect(record: SessionRecord, now: number, bounds: Bounds): Patch {
-  const rewound = record.ingest.rewound;
+export function verifyAfterDataLoss(record: SessionRecord, now: number, bounds: EffectBounds): Patch {
+  const rewound = record.intake.rewoundAt;
   if (record.wanted === 'asleep' && record.pod === 'asleep') {
     return { rewound, verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };
   }
@@ -49,30 +50,27 @@ export function suspect(record: SessionRecord, now: number, bounds: Bounds): Pat
 
 /** How long a `Retry-After` is obeyed at most, in ms. While a user waits for a wake, the limit is {@link USER_WAIT_MS}. */
 export const LONGEST_RETRY_AFTER_MS = 300_000;
-const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = { transient: 15_000, unknown: 15_000, permanent: 300_000 } as const;
 
 /**
- * Returns a capped exponential backoff, jittered downwards by up to a quarter so that many sessions do not retry in step.
+ * Returns how long a session waits after failed calls, in ms.
  *
  * @param failures how many in a row, from 1
  * @param chance 0 to 1
- * @returns ms
  */
-export function backoff(kind: keyof typeof LONGEST_BACKOFF_MS, failures: number, chance: number): number {
-  const full = Math.min(LONGEST_BACKOFF_MS[kind], FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 20));
-  return Math.round(full * (1 - chance / 4));
+export function callBackoff(kind: keyof typeof LONGEST_BACKOFF_MS, failures: number, chance: number): number {
+  return exponentialBackoff({ first: 250, longest: LONGEST_BACKOFF_MS[kind], jitter: 0.25 }, failures, chance);
 }
 
-const RESULT: Record<Exclude<Action, 'status'>, 'awake' | 'asleep' | 'gone'> = { sleep: 'asleep', wake: 'awake', delete: 'gone' };
+const RESULT: Record<PodChange, Wanted> = { sleep: 'asleep', wake: 'awake', delete: 'gone' };
 
 /** Returns what is written when a call begins. From then on its effect is unknown. */
-export function begin(action: Action, token: string): Patch {
+export function beginCall(action: Action, token: string): Patch {
   return { action, token, ...(action === 'sleep' || action === 'wake' ? { pod: 'unknown' as const } : {}) };
 }
 
 /** A call that ended. */
-export interface Ended {
+export interface EndedCall {
   readonly action: Action;
   readonly outcome: Outcome;
   /** A time at or before the call was sent, in ms. The end is no such time: the answer may have waited unread. */
@@ -83,8 +81,8 @@ export interface Ended {
   readonly chance: number;
 }
 
-function settled(record: SessionRecord, pod: Pod, now: number): Patch {
-  if (pod === 'gone') return burial(record, record.cause, now);
+function settledPod(record: SessionRecord, pod: Pod, now: number): Patch {
+  if (pod === 'gone') return tombstone(record, record.cause, now);
   return { pod, sleptAt: pod === 'asleep' ? (record.pod === 'asleep' ? record.sleptAt : now) : 0, ...HEALTHY, missingSince: 0 };
 }
 
@@ -111,14 +109,19 @@ function restored(record: SessionRecord, found: Pod | undefined, now: number): P
  * Returns what the end of a call changes in the record as it is now; other processes may have written since the call began.
  * Clears the call in flight. The caller applies this only while the token is still its own.
  */
-export function end(record: SessionRecord, { action, outcome, sentAt, podBefore, chance }: Ended, now: number, bounds: Bounds): Patch {
+export function endCall(
+  record: SessionRecord,
+  { action, outcome, sentAt, podBefore, chance }: EndedCall,
+  now: number,
+  bounds: EffectBounds,
+): Patch {
   if (outcome.kind === 'done') {
     if (action === 'status') {
       // Only a status read ends a doubt, and only if it was sent at or after `verifyAt`.
       const verifyAt = sentAt >= record.verifyAt ? 0 : record.verifyAt;
-      return { ...FREE, ...settled(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt };
+      return { ...FREE, ...settledPod(record, outcome.pod ?? 'unknown', now), ...restored(record, outcome.pod, now), verifyAt };
     }
-    return { ...FREE, ...settled(record, RESULT[action], now), ...(action === 'wake' ? { wokenAt: now } : {}) };
+    return { ...FREE, ...settledPod(record, RESULT[action], now), ...(action === 'wake' ? { wokenAt: now } : {}) };
   }
   const failures = record.failures + 1;
   const failing = (error: string): Patch => ({
@@ -129,18 +132,18 @@ export function end(record: SessionRecord, { action, outcome, sentAt, podBefore,
   });
   if (outcome.kind === 'gone') {
     const confirmAt = confirmableAt(record, now);
-    if (sentAt >= confirmAt) return burial(record, record.wanted === 'gone' ? record.cause : 'gone', now);
+    if (sentAt >= confirmAt) return tombstone(record, record.wanted === 'gone' ? record.cause : 'gone', now);
     const missing = { ...failing('HTTP 404, to be confirmed'), missingSince: record.missingSince || now };
     // Another delete confirms the 404 of a delete; a status read confirms any other. A wake is retried before that, because a
     // user waits for it.
     if (action === 'delete') return { ...missing, retryAt: record.wanted === 'gone' ? confirmAt : 0 };
     const verifyAt = Math.max(record.verifyAt, confirmAt);
     if (action === 'status') return { ...missing, verifyAt };
-    const retryAt = action === 'wake' ? Math.min(confirmAt, now + backoff('transient', failures, chance)) : confirmAt;
+    const retryAt = action === 'wake' ? Math.min(confirmAt, now + callBackoff('transient', failures, chance)) : confirmAt;
     return { ...missing, verifyAt, pod: podBefore, retryAt: record.wanted === RESULT[action] ? retryAt : 0 };
   }
 
-  const wait = backoff(outcome.kind, failures, chance);
+  const wait = callBackoff(outcome.kind, failures, chance);
   const failed = { ...failing(outcome.error), ...(outcome.kind === 'permanent' ? { missingSince: 0 } : {}) };
   const longest = record.wanted === 'awake' ? USER_WAIT_MS : LONGEST_RETRY_AFTER_MS;
   const retryAfter = outcome.kind === 'transient' && outcome.retryAfter ? { notBefore: now + Math.min(outcome.retryAfter, longest) } : {};

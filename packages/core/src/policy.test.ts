@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { formatDuration, parseDuration } from './duration.ts';
-import { describePolicy, PolicyBook, parsePolicy } from './policy.ts';
+import { describePolicy, PolicySet, parsePolicy } from './policy.ts';
 
 it('offers the four presets, balanced by default', () => {
-  const book = new PolicyBook();
+  const book = new PolicySet();
   expect(book.list().map(describePolicy)).toEqual([
     { name: 'aggressive', sleepAfter: '5m', deleteAfter: '1h', backgroundCap: '4h' },
     { name: 'balanced', sleepAfter: '15m', deleteAfter: '24h', backgroundCap: '4h' },
@@ -45,7 +45,7 @@ it.each([
 });
 
 it('takes further policies and changed presets, and names what is wrong with them', () => {
-  const book = new PolicyBook(
+  const book = new PolicySet(
     { balanced: { sleepAfter: '1m', deleteAfter: 'never' }, night: { sleepAfter: '8h', deleteAfter: '2d' } },
     'night',
   );
@@ -53,7 +53,7 @@ it('takes further policies and changed presets, and names what is wrong with the
   expect(book.resolve('balanced').sleepAfter).toBe(60_000);
   expect(book.resolve({ sleepAfter: '1s', deleteAfter: '1s' }).name).toBe('custom');
   expect(() => book.resolve('nope')).toThrow(/^policy must be one of/);
-  expect(() => new PolicyBook({}, 'nope')).toThrow(/^DEFAULT_POLICY must be one of/);
-  expect(() => new PolicyBook({ custom: {} })).toThrow(/^POLICIES/);
-  expect(() => new PolicyBook({ a: { sleepAfter: 'x' } })).toThrow(/^POLICIES.a.sleepAfter/);
+  expect(() => new PolicySet({}, 'nope')).toThrow(/^DEFAULT_POLICY must be one of/);
+  expect(() => new PolicySet({ custom: {} })).toThrow(/^POLICIES/);
+  expect(() => new PolicySet({ a: { sleepAfter: 'x' } })).toThrow(/^POLICIES.a.sleepAfter/);
 });

@@ -57,7 +57,7 @@ export function parsePolicy(name: string, value: unknown, field: string): Policy
 }
 
 /** The policies that a deployment offers: the presets, those of `POLICIES`, and the default. */
-export class PolicyBook {
+export class PolicySet {
   readonly default: Policy;
   /** The constructor's `further`, unchanged. */
   readonly further: Readonly<Record<string, unknown>>;

@@ -49,7 +49,7 @@ export interface OwnedSession {
 }
 
 /** What a heartbeat found, in ms. */
-export interface Beat {
+export interface Heartbeat {
   readonly now: number;
   /** The length of the gap that this heartbeat ended; 0 where there was none. */
   readonly gap: number;
@@ -94,7 +94,7 @@ export interface SessionStore {
   /** Counts the sessions of each status but `deleted`. */
   count(): Promise<Record<LiveStatus, number>>;
   /** Removes tombstones that are older than {@link TOMBSTONE_MS}; returns how many. */
-  bury(): Promise<number>;
+  removeTombstones(): Promise<number>;
   /**
    * Returns the next sessions of a shard. The walk starts again at its end, and all processes share one position in it.
    *
@@ -114,7 +114,7 @@ export interface SessionStore {
    *
    * @param open whether this process takes pings; then this is also the heartbeat by which gaps are measured
    */
-  beat(shard: number, open: boolean): Promise<Beat>;
+  heartbeat(shard: number, open: boolean): Promise<Heartbeat>;
 }
 
 /**
@@ -135,7 +135,7 @@ export interface AlarmClock {
 }
 
 /** The policies that a process announces, from its environment. */
-export interface ToldPolicies {
+export interface AnnouncedPolicies {
   /** `POLICIES_VERSION` */
   readonly version: number;
   /** `POLICIES`, as JSON. */
@@ -143,7 +143,7 @@ export interface ToldPolicies {
 }
 
 /** Policies that are or were in force. A higher version is newer; within one version, a higher `edition` is. */
-export interface PoliciesInForce extends ToldPolicies {
+export interface PoliciesInForce extends AnnouncedPolicies {
   /** Counts, from 1, the different policies that were in force under this version, announced without raising it. */
   readonly edition: number;
 }
@@ -153,7 +153,7 @@ export function rankOf({ version, edition }: PoliciesInForce): number {
   return version * 1_000_000 + edition;
 }
 
-export interface Agreed {
+export interface AgreedPolicies {
   /** The policies in force; null where no process ever announced any. */
   readonly policies: PoliciesInForce | null;
   /** The names of the shadow policies. */
@@ -166,23 +166,28 @@ export interface PolicyAgreement {
    * Announces the policies of this process, and returns the policies in force. These stay in force until a process announces
    * a higher version, or replaces them with other policies of the same version.
    *
-   * @param told the policies to announce; null: none
-   * @param claim whether `told` replaces other policies of the same version, unless `told` was in force under it before
-   * @param heard the policies in force that this process last received, for a Redis that came back with older data; null: none
+   * @param announced the policies to announce; null: none
+   * @param replaces whether these replace other policies of the same version, unless they were in force under it before
+   * @param lastReceived the policies in force that this process received last, for a Redis that came back with older data; null: none
    * @param shadows names of the shadow policies to announce; empty: leaves those that others announced
    */
-  agree(told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null, shadows: readonly string[]): Promise<Agreed>;
+  agree(
+    announced: AnnouncedPolicies | null,
+    replaces: boolean,
+    lastReceived: PoliciesInForce | null,
+    shadows: readonly string[],
+  ): Promise<AgreedPolicies>;
 }
 
 /** Limits the calls per second of all workers together. */
-export interface Pace {
+export interface RateLimiter {
   /** Takes a place for one call and returns 0, or returns in how many ms a place will be free. */
   take(): Promise<number>;
 }
 
 /** All calls to the session-manager. */
-export const CALLS = [...ACTIONS, 'create', 'chat'] as const;
-export type Call = (typeof CALLS)[number];
+export const CALL_NAMES = [...ACTIONS, 'create', 'chat'] as const;
+export type CallName = (typeof CALL_NAMES)[number];
 
 /** Results of calls to the session-manager: the HTTP statuses that it or a proxy usually answers, and two for no answer. */
 export const CALL_RESULTS = [

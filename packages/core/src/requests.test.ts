@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { deadlines } from './deadlines.ts';
 import { example, T0 } from './example.fixture.ts';
-import { backoff, begin, end } from './outcomes.ts';
-import { activity, assertLive, birth, hold, remove, sleepByHand } from './requests.ts';
+import { beginCall, callBackoff, endCall } from './outcomes.ts';
+import { activity, assertLive, hold, newSession, remove, sleepByHand } from './requests.ts';
 import { type SessionRecord, statusOf } from './session.ts';
 
 const MINUTE = 60_000;
@@ -58,7 +58,7 @@ describe('by hand', () => {
   });
 
   it('deleting twice changes nothing the second time', () => {
-    expect(remove(example({ wanted: 'gone' }), 'manual')).toBeNull();
+    expect(remove(example({ wanted: 'gone' }), 'manual', 0, T0)).toBeNull();
   });
 });
 
@@ -66,10 +66,10 @@ describe('the end of a call', () => {
   const ended = (
     record: SessionRecord,
     action: 'sleep' | 'wake' | 'delete' | 'status',
-    outcome: Parameters<typeof end>[1]['outcome'],
+    outcome: Parameters<typeof endCall>[1]['outcome'],
     sentAt = T0,
-  ) => after(record, { patch: end(record, { action, outcome, sentAt, podBefore: 'awake', chance: 0 }, T0, bounds) });
-  const sleeping = example({ wanted: 'asleep', cause: 'idle', ...begin('sleep', 't') });
+  ) => after(record, { patch: endCall(record, { action, outcome, sentAt, podBefore: 'awake', chance: 0 }, T0, bounds) });
+  const sleeping = example({ wanted: 'asleep', cause: 'idle', ...beginCall('sleep', 't') });
 
   it('done: the pod is what the call made it, and the failures are over', () => {
     expect(ended({ ...sleeping, failures: 3 }, 'sleep', { kind: 'done' })).toMatchObject({
@@ -85,9 +85,9 @@ describe('the end of a call', () => {
   });
 
   it('a wake done counts as activity, and is not shown as the user’s own', () => {
-    const woken = ended(example({ ...begin('wake', 't'), lastActivity: T0 - 20 * MINUTE }), 'wake', { kind: 'done' });
+    const woken = ended(example({ ...beginCall('wake', 't'), lastActivity: T0 - 20 * MINUTE }), 'wake', { kind: 'done' });
     expect(woken.lastActivity).toBe(T0 - 20 * MINUTE);
-    expect(deadlines(woken)).toEqual({ sleepAt: T0 + 15 * MINUTE, deleteAt: T0 + (15 + 24 * 60) * MINUTE });
+    expect(deadlines(woken)).toMatchObject({ sleepAt: T0 + 15 * MINUTE, deleteAt: T0 + (15 + 24 * 60) * MINUTE });
     expect(ended(sleeping, 'sleep', { kind: 'done' }).wokenAt).toBe(0);
   });
 
@@ -113,7 +113,7 @@ describe('the end of a call', () => {
   it('404 confirmed: deleted, and the doubt stays with the tombstone', () => {
     const dead = ended({ ...sleeping, verifyAt: T0 + 5, missingSince: T0 - 10_000 }, 'sleep', missing);
     expect(dead).toMatchObject({ pod: 'gone', cause: 'gone', deletedAt: T0, verifyAt: T0 + 5, missingSince: 0 });
-    expect(birth({ userId: 'ada', workspaceUrl: '', policy: dead.policy, cause: 'created' }, dead, T0).verifyAt).toBe(T0 + 5);
+    expect(newSession({ userId: 'ada', workspaceUrl: '', policy: dead.policy, cause: 'created' }, dead, T0).verifyAt).toBe(T0 + 5);
   });
 
   it.each([
@@ -121,7 +121,7 @@ describe('the end of a call', () => {
     ['a second that comes within 10 s of it', { missingSince: T0 - 9_999 }, T0 + 1],
     ['a second on a session that is tracked for less than 30 s', { missingSince: T0 - 15_000, createdAt: T0 - 20_000 }, T0 + 10_000],
   ])('404, %s: the session is as it was, and its status is read again', (_, change, again) => {
-    const record = example({ ...begin('sleep', 't'), wanted: 'asleep', cause: 'idle', ...change });
+    const record = example({ ...beginCall('sleep', 't'), wanted: 'asleep', cause: 'idle', ...change });
     const undecided = ended(record, 'sleep', missing);
     expect(undecided).toMatchObject({ wanted: 'asleep', pod: 'awake', deletedAt: 0, failures: 1, verifyAt: again, retryAt: again });
     expect(undecided.missingSince).toBe(record.missingSince || T0);
@@ -133,8 +133,9 @@ describe('the end of a call', () => {
   });
 
   it('404 that lay unread while its process was paused: as old as its call', () => {
-    const record = example({ ...begin('sleep', 't'), wanted: 'asleep', missingSince: T0 - 15_000 });
-    const read = (sentAt: number) => end(record, { action: 'sleep', outcome: missing, sentAt, podBefore: 'awake', chance: 0 }, T0, bounds);
+    const record = example({ ...beginCall('sleep', 't'), wanted: 'asleep', missingSince: T0 - 15_000 });
+    const read = (sentAt: number) =>
+      endCall(record, { action: 'sleep', outcome: missing, sentAt, podBefore: 'awake', chance: 0 }, T0, bounds);
     expect(read(T0 - 5_001).pod).toBe('awake');
     expect(read(T0 - 5_000).pod).toBe('gone');
   });
@@ -144,13 +145,13 @@ describe('the end of a call', () => {
   });
 
   it('404 to a wake: its user gets another try soon', () => {
-    const waking = example({ ...begin('wake', 't'), pod: 'unknown' });
+    const waking = example({ ...beginCall('wake', 't'), pod: 'unknown' });
     expect(ended(waking, 'wake', missing)).toMatchObject({ retryAt: T0 + 250, verifyAt: T0 + 10_000 });
     expect(ended({ ...waking, failures: 9 }, 'wake', missing).retryAt).toBe(T0 + 10_000);
   });
 
   it('404 to a delete is confirmed by another delete, and keeps the cause', () => {
-    const deleting = example({ ...begin('delete', 't'), wanted: 'gone', cause: 'logout' });
+    const deleting = example({ ...beginCall('delete', 't'), wanted: 'gone', cause: 'logout' });
     const undecided = ended(deleting, 'delete', missing);
     expect(undecided).toMatchObject({ pod: 'awake', retryAt: T0 + 10_000, verifyAt: 0 });
     expect(statusOf(undecided)).toBe('deleting');
@@ -191,8 +192,8 @@ describe('the end of a call', () => {
 });
 
 it('backs off to 15 s, to 5 minutes where it was refused', () => {
-  expect([1, 2, 3, 20, 2_000].map((failures) => backoff('transient', failures, 0))).toEqual([250, 500, 1_000, 15_000, 15_000]);
-  expect(backoff('permanent', 50, 1)).toBe(225_000);
+  expect([1, 2, 3, 20, 2_000].map((failures) => callBackoff('transient', failures, 0))).toEqual([250, 500, 1_000, 15_000, 15_000]);
+  expect(callBackoff('permanent', 50, 1)).toBe(225_000);
 });
 
 it('remembers a deleted session for 24 h', () => {

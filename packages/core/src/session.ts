@@ -1,4 +1,4 @@
-import type { Ingest } from './ingest.ts';
+import type { Intake } from './intake.ts';
 import type { Policy } from './policy.ts';
 
 export type Wanted = 'awake' | 'asleep' | 'gone';
@@ -10,6 +10,7 @@ export type Status = (typeof STATUSES)[number];
 export type Cause = 'created' | 'adopted' | 'activity' | 'idle' | 'manual' | 'logout' | 'delete-due' | 'gone' | 'restored';
 /** Lifecycle calls that change a pod. */
 export const CHANGES = ['sleep', 'wake', 'delete'] as const;
+export type PodChange = (typeof CHANGES)[number];
 /** All lifecycle calls; `status` only reads. */
 export const ACTIONS = [...CHANGES, 'status'] as const;
 export type Action = (typeof ACTIONS)[number];
@@ -39,6 +40,12 @@ export interface SessionRecord {
   readonly lastActivity: number;
   readonly lastBackground: number;
   readonly holdUntil: number;
+  /** Until when the session is not deleted. */
+  readonly keepUntil: number;
+  /** When a delete that was requested with a grace is due; `cause` is that of the request. The user's return clears it. */
+  readonly graceUntil: number;
+  /** No idle delete before this, because a change of the policy made it due at once. */
+  readonly noticeUntil: number;
   /** When the last wake ended. It counts as activity, because the user waited for it. */
   readonly wokenAt: number;
   /** When the pod fell asleep. */
@@ -74,16 +81,18 @@ export interface SessionRecord {
 
   /** The shard's lost time when the session was last put to sleep. Time lost since then moves its delete later. */
   readonly lostBefore: number;
-  /** The last `ingest.rewound` because of which this session was verified. */
+  /** The last `intake.rewoundAt` because of which this session was verified. */
   readonly rewound: number;
   /** The `sleepAt` of the last warning that was sent. */
   readonly warnedOf: number;
+  /** The `deleteAt` of the last warning that was sent. */
+  readonly deleteWarnedOf: number;
   /** The intake of the shard. It is read with the record, and is not part of it. */
-  readonly ingest: Ingest;
+  readonly intake: Intake;
 }
 
 /** The fields that a commit changes. */
-export type Patch = Partial<Omit<SessionRecord, 'uuid' | 'rev' | 'n' | 'ingest'>>;
+export type Patch = Partial<Omit<SessionRecord, 'uuid' | 'rev' | 'n' | 'intake'>>;
 
 const SHOWN: Record<Wanted, Record<Pod, Status>> = {
   awake: { awake: 'active', asleep: 'waking', unknown: 'waking', gone: 'deleted' },

@@ -1,22 +1,22 @@
 import { InvalidInput } from '@sandman/core';
 
-const FORM = 'postgres://LOGIN:PASSWORD@HOST:PORT/DATABASE or mysql://LOGIN:PASSWORD@HOST:PORT/DATABASE';
+const DATABASE_URL_FORM = 'postgres://LOGIN:PASSWORD@HOST:PORT/DATABASE or mysql://LOGIN:PASSWORD@HOST:PORT/DATABASE';
 
-export type Kind = 'postgres' | 'mysql';
+export type DatabaseKind = 'postgres' | 'mysql';
 
-const KINDS: Readonly<Record<string, Kind>> = { 'postgres:': 'postgres', 'postgresql:': 'postgres', 'mysql:': 'mysql' };
+const KINDS: Readonly<Record<string, DatabaseKind>> = { 'postgres:': 'postgres', 'postgresql:': 'postgres', 'mysql:': 'mysql' };
 
 /**
  * Tells which kind of database a `DATABASE_URL` is for.
  *
  * @throws InvalidInput that names the variable and the expected form, but does not show the value
  */
-export function kindOf(text: string): Kind {
+export function databaseKindOf(text: string): DatabaseKind {
   const url = URL.canParse(text) ? new URL(text) : null;
   const kind = url && KINDS[url.protocol];
   // PostgreSQL drivers take the path of a socket as the parameter `host`.
   const host = url?.hostname || url?.searchParams.get('host');
-  if (!kind || !host || url.pathname.length < 2) throw new InvalidInput('DATABASE_URL', `must be ${FORM}`);
+  if (!kind || !host || url.pathname.length < 2) throw new InvalidInput('DATABASE_URL', `must be ${DATABASE_URL_FORM}`);
   return kind;
 }
 
@@ -75,7 +75,7 @@ function reasonOfRefusal(error: unknown): string | undefined {
 
 /** Makes an error that names `DATABASE_URL` and says why the ledger cannot use that database. */
 export function unusable(why: string): InvalidInput {
-  return new InvalidInput('DATABASE_URL', `must be ${FORM}, of a database that the ledger can use: ${why}`);
+  return new InvalidInput('DATABASE_URL', `must be ${DATABASE_URL_FORM}, of a database that the ledger can use: ${why}`);
 }
 
 /** Turns a database error that a retry cannot cure into one that names `DATABASE_URL`; returns null for any other. */

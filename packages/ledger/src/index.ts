@@ -1,3 +1,3 @@
 export { reasonOf, refusalOf } from './address.ts';
-export { type LedgerEvent, type LedgerSession, sessionOf } from './entries.ts';
-export { type Entries, Ledger } from './ledger.ts';
+export { Ledger, type LedgerWrite } from './ledger.ts';
+export { type LedgerEvent, type LedgerSession, sessionOf } from './rows.ts';

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { findDatabase, lacks, type TestDatabase } from '@sandman/testing';
+import { PolicySet, type SessionRecord } from '@sandman/core';
+import { findDatabase, lacks, type TestDatabase } from '@sandman/sandbox';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { LedgerEvent, LedgerSession } from './entries.ts';
 import { Ledger } from './ledger.ts';
+import { type LedgerEvent, type LedgerSession, sessionOf } from './rows.ts';
 
 const servers = await Promise.all([findDatabase('postgres'), findDatabase('mysql')]);
 
@@ -15,9 +16,12 @@ const session: LedgerSession = {
   lastActivity: 1_700_000_001_000,
   sleptAt: 0,
   policy: 'balanced',
+  keepUntil: 0,
   updatedAt: 1_700_000_002_000,
   rev: 5,
 };
+/** Returns a time (ms) as both databases read it, without a zone. */
+const sqlTime = (ms: number) => new Date(ms).toISOString().slice(0, -1).replace('T', ' ');
 const event = (place: string, change: Partial<LedgerEvent> = {}): LedgerEvent => ({
   id: `0-${place}`,
   uuid: session.uuid,
@@ -52,7 +56,14 @@ describe.each(servers)('on $kind', (server) => {
 
       it('gives back what it was told, whatever letters and policies', async () => {
         const custom = { sleepAfter: '10m', deleteAfter: 'never', backgroundCap: '4h' };
-        const other = { ...session, uuid: session.uuid.toUpperCase(), userId: 'x'.repeat(255), policy: custom, sleptAt: 1_700_000_003_001 };
+        const other = {
+          ...session,
+          uuid: session.uuid.toUpperCase(),
+          userId: 'x'.repeat(255),
+          policy: custom,
+          sleptAt: 1_700_000_003_001,
+          keepUntil: 2_000_000_000_001,
+        };
         await ledger.write({ sessions: [session, other] });
         expect(await ledger.sessions('', 10)).toEqual([other, session]);
         expect(await ledger.sessions(other.uuid, 10)).toEqual([session]);
@@ -103,11 +114,11 @@ describe.each(servers)('on $kind', (server) => {
 
       it('where only events tell of a session they give its status, and leave what they do not know', async () => {
         const { uuid, userId } = session;
-        const departed = new Set([uuid, 'unheard']);
+        const withoutRecord = new Set([uuid, 'unheard']);
         const at = session.updatedAt + 1_000;
         await ledger.write({ sessions: [session] });
         const gone = event('9-0', { at, from: 'deleting', to: 'deleted', cause: 'manual', lastActivity: at - 500 });
-        await ledger.write({ sessions: [], departed, events: [event('1-0'), gone, { ...gone, id: '0-9-1', uuid: 'unheard' }] });
+        await ledger.write({ sessions: [], withoutRecord, events: [event('1-0'), gone, { ...gone, id: '0-9-1', uuid: 'unheard' }] });
         expect(await ledger.find([uuid])).toEqual([
           { ...session, status: 'deleted', createdAt: event('').at, lastActivity: at - 500, updatedAt: at, rev: 0 },
         ]);
@@ -123,6 +134,45 @@ describe.each(servers)('on $kind', (server) => {
         // A correction with an older reading changes nothing: another writer was newer.
         await ledger.correct([session]);
         expect(await ledger.find([session.uuid])).toEqual([{ ...later(60_001), policy: 'simple' }]);
+      });
+
+      it('corrects a row whose keep began, was moved or ended', async () => {
+        await ledger.write({ sessions: [session] });
+        const reading = (keepUntil: number, ms: number) => ({ ...session, keepUntil, updatedAt: session.updatedAt + ms });
+        expect(await ledger.correct([reading(2_000_000_000_001, 1)])).toBe(1);
+        expect(await ledger.correct([reading(2_000_000_000_001, 2)])).toBe(0);
+        expect(await ledger.correct([reading(2_000_000_000_002, 3)])).toBe(1);
+        expect(await ledger.find([session.uuid])).toEqual([reading(2_000_000_000_002, 3)]);
+        expect(await ledger.correct([reading(0, 4)])).toBe(1);
+        expect(await ledger.find([session.uuid])).toEqual([reading(0, 4)]);
+        expect(await database.ask('select keep_until from user_sessions')).toEqual([{ keep_until: null }]);
+      });
+
+      it('an event without a record leaves the keep as it was', async () => {
+        const kept = { ...session, keepUntil: 2_000_000_000_001 };
+        await ledger.write({ sessions: [kept] });
+        const asleep = event('9-0', { at: session.updatedAt + 1, from: 'falling-asleep', to: 'sleeping', cause: 'idle' });
+        await ledger.write({ sessions: [], withoutRecord: new Set([session.uuid]), events: [asleep] });
+        expect(await ledger.find([session.uuid])).toMatchObject([{ status: 'sleeping', keepUntil: kept.keepUntil }]);
+      });
+
+      it('a worker of a version before the keep writes rows beside this one, and leaves the keeps', async () => {
+        const kept = { ...session, keepUntil: 2_000_000_000_001 };
+        await ledger.write({ sessions: [kept] });
+        const at = (ms: number) => (server.kind === 'mysql' ? `'${sqlTime(ms)}'` : `'${sqlTime(ms)}Z'`);
+        const [columns, values] = [
+          'uuid, user_id, workspace_url, status, created_at, last_activity, slept_at, policy, rev, updated_at',
+          (uuid: string) => `'${uuid}', 'ada', '', 'sleeping', ${at(1)}, ${at(2)}, null, 'balanced', 6, ${at(kept.updatedAt + 1)}`,
+        ];
+        const update =
+          server.kind === 'mysql'
+            ? 'on duplicate key update status = values(status), rev = values(rev), updated_at = values(updated_at)'
+            : 'on conflict (uuid) do update set status = excluded.status, rev = excluded.rev, updated_at = excluded.updated_at';
+        await database.ask(`insert into user_sessions (${columns}) values (${values(kept.uuid)}), (${values('new')}) ${update}`);
+        expect(await ledger.sessions('', 10)).toMatchObject([
+          { uuid: kept.uuid, status: 'sleeping', keepUntil: kept.keepUntil },
+          { uuid: 'new', keepUntil: 0 },
+        ]);
       });
 
       it('forgets events from before a time, the oldest first, so many at once', async () => {
@@ -145,17 +195,20 @@ describe.each(servers)('on $kind', (server) => {
       await Promise.all(others.map((one) => one.close()));
     });
 
-    it('tables of an older version get what is new, and keep their rows', async () => {
-      await ledger.migrate('1-tables');
+    it.each(['1-tables', '2-readings'])('tables of an older version (%s) get what is new, and keep their rows', async (last) => {
+      await ledger.migrate(last);
       const at = server.kind === 'mysql' ? "'2026-01-02 03:04:05.678'" : "'2026-01-02T03:04:05.678Z'";
       await database.ask(`insert into user_sessions (uuid, user_id, workspace_url, status, created_at, last_activity, policy, updated_at)
         values ('old', 'ada', '', 'sleeping', ${at}, ${at}, 'balanced', ${at})`);
       await database.ask(`insert into session_events (id, uuid, at, to_status, cause) values ('0-1-0', 'old', ${at}, 'active', 'created')`);
       const ms = Date.parse('2026-01-02T03:04:05.678Z');
       await ledger.migrate();
-      expect(await ledger.sessions('', 10)).toMatchObject([{ uuid: 'old', updatedAt: ms, lastActivity: ms, sleptAt: 0, rev: 0 }]);
-      await ledger.write({ sessions: [{ ...session, uuid: 'old', updatedAt: ms + 1 }], events: [event('2-0', { uuid: 'old' })] });
-      expect(await ledger.sessions('', 10)).toMatchObject([{ uuid: 'old', status: 'active', rev: 5 }]);
+      expect(await ledger.sessions('', 10)).toMatchObject([
+        { uuid: 'old', updatedAt: ms, lastActivity: ms, sleptAt: 0, keepUntil: 0, rev: 0 },
+      ]);
+      const now = { ...session, uuid: 'old', keepUntil: ms + 90_000, updatedAt: ms + 1 };
+      await ledger.write({ sessions: [now], events: [event('2-0', { uuid: 'old' })] });
+      expect(await ledger.sessions('', 10)).toEqual([now]);
       expect(await count('session_events')).toBe(2);
     });
 
@@ -163,7 +216,7 @@ describe.each(servers)('on $kind', (server) => {
       await ledger.migrate();
       await database.ask(`delete from sandman_migrations where name <> '0'`);
       await ledger.migrate();
-      expect(await count('sandman_migrations')).toBe(2);
+      expect(await count('sandman_migrations')).toBe(3);
     });
 
     it('another application’s table of the same name is an error that names it, and nothing is made', async () => {
@@ -258,11 +311,22 @@ describe.each(servers)('on $kind', (server) => {
 
     it('what a newer version has added does not trouble this one', async () => {
       await ledger.migrate();
-      await database.ask(`insert into sandman_migrations values ('3-of-tomorrow', '2027-01-01')`);
+      await database.ask(`insert into sandman_migrations values ('4-of-tomorrow', '2027-01-01')`);
       await ledger.migrate();
       await ledger.check();
     });
   });
+});
+
+it('a row has the keep of its record until it is over', () => {
+  const record = {
+    ...session,
+    policy: new PolicySet().default,
+    wanted: 'awake',
+    pod: 'awake',
+    keepUntil: 5_000,
+  } as unknown as SessionRecord;
+  expect([0, 4_999, 5_000].map((now) => sessionOf({ record, now }).keepUntil)).toEqual([5_000, 5_000, 0]);
 });
 
 describe('a DATABASE_URL', () => {

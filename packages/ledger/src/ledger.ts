@@ -1,18 +1,18 @@
 import { sql } from 'kysely';
-import { isDeadlock, type Kind, kindOf, refusalOf } from './address.ts';
-import { type Connections, connect } from './connection.ts';
+import { type DatabaseKind, databaseKindOf, isDeadlock, refusalOf } from './address.ts';
+import { createDatabasePool, type DatabasePool } from './database-pool.ts';
+import { migrate } from './migrations.ts';
 import {
   eventRow,
-  isOff,
+  isOutdated,
   type LedgerChange,
   type LedgerEvent,
   type LedgerSession,
   readChange,
   readSession,
   sessionRow,
-} from './entries.ts';
-import { type Flavor, mysql, postgres, type Told } from './flavor.ts';
-import { migrate } from './migrations.ts';
+} from './rows.ts';
+import { mysql, postgres, type SqlDialect, type WritableColumn } from './sql-dialect.ts';
 
 /** How long the database may send nothing during a statement, in ms. */
 const SILENCE_MS = 15_000;
@@ -21,27 +21,36 @@ const MIGRATING_MS = 600_000;
 /** How often a write is tried that ends in a deadlock. */
 const TRIES = 5;
 
-const FLAVORS: Readonly<Record<Kind, Flavor>> = { postgres, mysql };
+const SQL_DIALECTS: Readonly<Record<DatabaseKind, SqlDialect>> = { postgres, mysql };
 
 /** Columns of an existing row that a source may update: a record, events since the session began, or later events only. */
-const ALL: readonly Told[] = ['user_id', 'workspace_url', 'status', 'created_at', 'last_activity', 'slept_at', 'policy'];
-const OF_A_LIFE: readonly Told[] = ['user_id', 'status', 'created_at', 'last_activity'];
-const OF_AN_EVENT: readonly Told[] = ['status', 'last_activity'];
+const RECORD_COLUMNS: readonly WritableColumn[] = [
+  'user_id',
+  'workspace_url',
+  'status',
+  'created_at',
+  'last_activity',
+  'slept_at',
+  'policy',
+  'keep_until',
+];
+const ALL_EVENTS_COLUMNS: readonly WritableColumn[] = ['user_id', 'status', 'created_at', 'last_activity'];
+const LATER_EVENTS_COLUMNS: readonly WritableColumn[] = ['status', 'last_activity'];
 
-export interface Entries {
+export interface LedgerWrite {
   /** Sessions as their records say. At most some hundred. */
   readonly sessions: readonly LedgerSession[];
   readonly events?: readonly LedgerEvent[];
   /** Sessions whose records are gone: the last event of each says what is known of it. */
-  readonly departed?: ReadonlySet<string>;
+  readonly withoutRecord?: ReadonlySet<string>;
 }
 
 /** Keeps sessions and their changes in an SQL database. Errors of the driver are thrown as they are. */
 export class Ledger {
   readonly #url: string;
-  readonly #kind: Kind;
-  readonly #flavor: Flavor;
-  readonly #connections: Connections;
+  readonly #kind: DatabaseKind;
+  readonly #dialect: SqlDialect;
+  readonly #connections: DatabasePool;
 
   /**
    * Connects at the first statement, not here.
@@ -50,10 +59,10 @@ export class Ledger {
    * @throws InvalidInput naming `DATABASE_URL` if it is malformed or its parameters cannot be used
    */
   constructor(url: string) {
-    this.#kind = kindOf(url);
+    this.#kind = databaseKindOf(url);
     this.#url = url;
-    this.#flavor = FLAVORS[this.#kind];
-    this.#connections = connect(url, this.#kind, SILENCE_MS);
+    this.#dialect = SQL_DIALECTS[this.#kind];
+    this.#connections = createDatabasePool(url, this.#kind, SILENCE_MS);
   }
 
   /**
@@ -77,9 +86,9 @@ export class Ledger {
    */
   async migrate(last?: string): Promise<void> {
     // Own connections with a longer time-out: it may wait long for another process that migrates, or for locks on the tables.
-    const { db, close } = connect(this.#url, this.#kind, MIGRATING_MS, 2);
+    const { db, close } = createDatabasePool(this.#url, this.#kind, MIGRATING_MS, 2);
     try {
-      await migrate(db, this.#flavor, last);
+      await migrate(db, this.#dialect, last);
     } catch (error) {
       throw refusalOf(error) ?? error;
     } finally {
@@ -88,14 +97,14 @@ export class Ledger {
   }
 
   /** Writes all or nothing. Only a newer reading changes a row, and an event is written once, even if the call is repeated. */
-  async write({ sessions, events = [], departed = new Set() }: Entries): Promise<void> {
-    const told = lastOf(events.filter(({ uuid }) => departed.has(uuid)));
-    const parts: (readonly [readonly LedgerSession[], readonly Told[]])[] = [
-      [sessions, ALL],
-      [told.filter(({ createdAt }) => createdAt > 0), OF_A_LIFE],
-      [told.filter(({ createdAt }) => createdAt === 0).map((one) => ({ ...one, createdAt: one.lastActivity })), OF_AN_EVENT],
+  async write({ sessions, events = [], withoutRecord = new Set() }: LedgerWrite): Promise<void> {
+    const known = sessionsFromEvents(events.filter(({ uuid }) => withoutRecord.has(uuid)));
+    const parts: (readonly [readonly LedgerSession[], readonly WritableColumn[]])[] = [
+      [sessions, RECORD_COLUMNS],
+      [known.filter(({ createdAt }) => createdAt > 0), ALL_EVENTS_COLUMNS],
+      [known.filter(({ createdAt }) => createdAt === 0).map((one) => ({ ...one, createdAt: one.lastActivity })), LATER_EVENTS_COLUMNS],
     ];
-    await this.#inOrder(async () => {
+    await this.#retryDeadlocks(async () => {
       await this.#connections.db
         .transaction()
         .setIsolationLevel('read committed')
@@ -103,15 +112,15 @@ export class Ledger {
           for (const [some, columns] of parts) {
             // All writers use the same order, so that two of them do not deadlock.
             const rows = some.map(sessionRow).toSorted((a, b) => (a.uuid < b.uuid ? -1 : 1));
-            if (rows.length > 0) await this.#flavor.upsert(db, rows, columns);
+            if (rows.length > 0) await this.#dialect.upsert(db, rows, columns);
           }
           const rows = events.map(eventRow).toSorted((a, b) => (a.id < b.id ? -1 : 1));
-          if (rows.length > 0) await this.#flavor.append(db, rows);
+          if (rows.length > 0) await this.#dialect.append(db, rows);
         });
     });
   }
 
-  async #inOrder(write: () => Promise<void>): Promise<void> {
+  async #retryDeadlocks(write: () => Promise<void>): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
         return await write();
@@ -129,7 +138,7 @@ export class Ledger {
    */
   async correct(sessions: readonly LedgerSession[]): Promise<number> {
     const rows = new Map((await this.find(sessions.map(({ uuid }) => uuid))).map((row) => [row.uuid, row]));
-    const off = sessions.filter((session) => isOff(rows.get(session.uuid), session));
+    const off = sessions.filter((session) => isOutdated(rows.get(session.uuid), session));
     if (off.length > 0) await this.write({ sessions: off });
     return off.length;
   }
@@ -182,13 +191,13 @@ export class Ledger {
 }
 
 /** Derives sessions from events alone; `createdAt` is 0 if the events do not include the session's first change. */
-function lastOf(events: readonly LedgerEvent[]): LedgerSession[] {
+function sessionsFromEvents(events: readonly LedgerEvent[]): LedgerSession[] {
   const sessions = new Map<string, LedgerSession>();
   for (const { uuid, userId, at, from, to, lastActivity } of events.toSorted((a, b) => a.at - b.at)) {
     const born = from === '' || (from === 'deleted' && to !== 'deleted');
     const createdAt = born ? at : (sessions.get(uuid)?.createdAt ?? 0);
-    const life = { createdAt, lastActivity: lastActivity || at, sleptAt: 0, updatedAt: at, rev: 0 };
-    sessions.set(uuid, { uuid, userId, workspaceUrl: '', status: to, policy: '', ...life });
+    const times = { createdAt, lastActivity: lastActivity || at, sleptAt: 0, keepUntil: 0, updatedAt: at, rev: 0 };
+    sessions.set(uuid, { uuid, userId, workspaceUrl: '', status: to, policy: '', ...times });
   }
   return [...sessions.values()];
 }

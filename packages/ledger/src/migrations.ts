@@ -1,31 +1,31 @@
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { unusable } from './address.ts';
-import type { Flavor } from './flavor.ts';
 import type { Schema } from './schema.ts';
+import type { SqlDialect } from './sql-dialect.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each migration has tables of its own time.
 type Database = Kysely<any>;
 
 /** Lists a table's columns; none if the ledger's schema has no such table. */
-async function columnsOf(db: Database, { schema }: Flavor, table: string): Promise<string[]> {
+async function columnsOf(db: Database, { schema }: SqlDialect, table: string): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`select column_name as name from information_schema.columns
     where table_schema = ${schema} and table_name = ${table}`.execute(db);
   return rows.map(({ name }) => name);
 }
 
 /** Adds a column unless it is there. MySQL commits each statement by itself, so an interrupted migration must be able to run again. */
-async function unlessThere(db: Database, flavor: Flavor, table: string, column: string, add: () => Promise<void>): Promise<void> {
+async function ensureColumn(db: Database, flavor: SqlDialect, table: string, column: string, add: () => Promise<void>): Promise<void> {
   if (!(await columnsOf(db, flavor, table)).includes(column)) await add();
 }
 
-async function index(db: Database, flavor: Flavor, name: string, table: string, columns: string[]): Promise<void> {
+async function index(db: Database, flavor: SqlDialect, name: string, table: string, columns: string[]): Promise<void> {
   if (await flavor.hasIndex(db, table, name)) return;
   await db.schema.createIndex(name).on(table).columns(columns).execute();
 }
 
 /** Returns the migrations by name, in their order. Never change a released one; add a new one. */
-function migrations(flavor: Flavor): Record<string, Migration> {
+function migrations(flavor: SqlDialect): Record<string, Migration> {
   const { id, user, text, moment } = flavor.types;
   return {
     '1-tables': {
@@ -61,14 +61,22 @@ function migrations(flavor: Flavor): Record<string, Migration> {
     },
     '2-readings': {
       async up(db: Database) {
-        await unlessThere(db, flavor, 'user_sessions', 'rev', () =>
+        await ensureColumn(db, flavor, 'user_sessions', 'rev', () =>
           db.schema
             .alterTable('user_sessions')
             .addColumn('rev', 'bigint', (column) => column.notNull().defaultTo(0))
             .execute(),
         );
-        await unlessThere(db, flavor, 'session_events', 'last_activity', () =>
+        await ensureColumn(db, flavor, 'session_events', 'last_activity', () =>
           db.schema.alterTable('session_events').addColumn('last_activity', moment).execute(),
+        );
+      },
+    },
+    // May be null, because workers of an older version go on inserting rows without it.
+    '3-keep': {
+      async up(db: Database) {
+        await ensureColumn(db, flavor, 'user_sessions', 'keep_until', () =>
+          db.schema.alterTable('user_sessions').addColumn('keep_until', moment).execute(),
         );
       },
     },
@@ -82,7 +90,7 @@ const FIRST_COLUMNS: { readonly [Table in keyof Schema]: readonly (keyof Schema[
 };
 
 /** @throws InvalidInput if a table with one of the ledger's names is not the ledger's */
-async function assertOwnTables(db: Database, flavor: Flavor): Promise<void> {
+async function assertOwnTables(db: Database, flavor: SqlDialect): Promise<void> {
   for (const [table, columns] of Object.entries(FIRST_COLUMNS)) {
     const found = await columnsOf(db, flavor, table);
     const missing = found.length === 0 ? [] : columns.filter((column) => !found.includes(column));
@@ -105,7 +113,7 @@ async function assertWritable(db: Database): Promise<void> {
  * @param last the name of the migration to end with; by default all of them
  * @throws InvalidInput if the tables belong to another application; else the driver's error
  */
-export async function migrate(db: Database, flavor: Flavor, last?: string): Promise<void> {
+export async function migrate(db: Database, flavor: SqlDialect, last?: string): Promise<void> {
   const { rows } = await sql<{ schema: string | null }>`select ${flavor.schema} as ${sql.ref('schema')}`.execute(db);
   const schema = rows[0]?.schema;
   if (!schema) throw unusable('its search_path names no schema that exists');

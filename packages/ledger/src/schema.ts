@@ -9,6 +9,8 @@ export interface SessionsTable {
   slept_at: Date | null;
   /** A policy's name, or the durations of a custom one as JSON. */
   policy: string;
+  /** Until when the session is kept; null if it is not. A deleted session has it if its pod was not known any more while it was kept. */
+  keep_until: Date | null;
   /** The shard's Redis clock when the record was read. */
   updated_at: Date;
   /** The record's `rev`: tells which of two readings of the same millisecond is newer. */

@@ -1,16 +1,22 @@
 import { type OwnedSession, type Reading, type SessionRecord, type SessionStore, shardOf } from '@sandman/core';
 import { expect, it } from 'vitest';
-import { only, session, settled, storeThat, T0 } from './lifecycle.fixture.ts';
-import { unchanging } from './policies-in-use.ts';
+import { session, settlePromises, stub, stubStore, T0, VirtualTime } from './lifecycle.fixture.ts';
 import { SessionService } from './session-service.ts';
+import { unchanging } from './shared-policies.ts';
 
 /** Returns a service on a store that finds these sessions by user, all of them `ada`'s. */
 function serviceOn(uuids: readonly string[], does: Partial<SessionStore>): SessionService {
   async function* ofUsers(): AsyncGenerator<readonly OwnedSession[]> {
     yield uuids.map((uuid) => ({ uuid, userId: 'ada' }));
   }
-  const store = storeThat({ ofUsers, ...does });
-  return new SessionService({ store, alarms: only({}), policies: unchanging(session().policy), unarmed: () => {} });
+  const store = stubStore({ ofUsers, ...does });
+  return new SessionService({
+    store,
+    alarms: stub({}),
+    policies: unchanging(session().policy),
+    system: new VirtualTime(),
+    unarmed: () => {},
+  });
 }
 
 const reading = (uuid: string, change: Partial<SessionRecord> = {}): Reading & { record: SessionRecord } => ({
@@ -32,8 +38,8 @@ it('a session that was deleted or changed its user since it was found is left ou
     forgotten: { kind: 'dormant', record: null, now: T0 },
   };
   const service = serviceOn(Object.keys(found), { touch: async (uuid) => found[uuid]! });
-  expect(uuidsOf(await service.activityOfUser('ada', 'user', null, same))).toEqual(['mine']);
-  expect(await service.activities([{ userId: 'ada', kind: 'user', at: null }], () => {})).toEqual([null]);
+  expect(uuidsOf(await service.activity.recordOfUser('ada', 'user', null, same))).toEqual(['mine']);
+  expect(await service.activity.recordAll([{ userId: 'ada', kind: 'user', at: null }], () => {})).toEqual([null]);
 });
 
 it('a logout deletes no session that got another user after it was found', async () => {
@@ -45,7 +51,7 @@ it('a logout deletes no session that got another user after it was found', async
       throw new Error(`${uuid} must not be written`);
     },
   });
-  expect(await service.logout('ada', same)).toEqual([]);
+  expect(await service.logout('ada', 0, same)).toEqual([]);
 });
 
 it('a batch of many sessions touches few at once; after a fault nothing more of its shard is tried, and it rejects', async () => {
@@ -59,13 +65,13 @@ it('a batch of many sessions touches few at once; after a fault nothing more of 
     Array.from({ length: 300 }, (_, i) => `s${i}`),
     { touch },
   );
-  const batch = service.activities([{ userId: 'ada', kind: 'user', at: null }], () => {});
+  const batch = service.activity.recordAll([{ userId: 'ada', kind: 'user', at: null }], () => {});
   const outcome = expect(batch).rejects.toThrow('Redis is away');
-  await settled();
+  await settlePromises();
   expect(asked).toBe(100);
   for (const fail of waiting) fail(new Error('Redis is away'));
   await outcome;
-  await settled();
+  await settlePromises();
   expect(asked).toBe(100);
 });
 
@@ -73,7 +79,7 @@ it('a shard that fails keeps no session of another from its activity, and the ca
   const uuids = Array.from({ length: 1_000 }, (_, i) => `s${i}`);
   const [away, there] = [0, 1].map((shard) => uuids.filter((uuid) => shardOf(uuid, 2) === shard)) as [string[], string[]];
   const done = new Set<string>();
-  const store = storeThat({
+  const store = stubStore({
     shards: 2,
     async *ofUsers(shard) {
       yield (shard === 0 ? away : there).map((uuid) => ({ uuid, userId: 'ada' }));
@@ -84,19 +90,25 @@ it('a shard that fails keeps no session of another from its activity, and the ca
       return touched(uuid);
     },
   });
-  const service = new SessionService({ store, alarms: only({}), policies: unchanging(session().policy), unarmed: () => {} });
+  const service = new SessionService({
+    store,
+    alarms: stub({}),
+    policies: unchanging(session().policy),
+    system: new VirtualTime(),
+    unarmed: () => {},
+  });
   const signals = uuids.map((uuid) => ({ uuid, kind: 'user', at: null }) as const);
-  await expect(service.activities(signals, () => {})).rejects.toThrow('this shard is away');
+  await expect(service.activity.recordAll(signals, () => {})).rejects.toThrow('this shard is away');
   expect([...done].sort()).toEqual([...there].sort());
   done.clear();
-  await expect(service.activities([{ userId: 'ada', kind: 'user', at: null }], () => {})).rejects.toThrow('this shard is away');
+  await expect(service.activity.recordAll([{ userId: 'ada', kind: 'user', at: null }], () => {})).rejects.toThrow('this shard is away');
   expect([...done].sort()).toEqual([...there].sort());
   done.clear();
-  await expect(service.activityOfUser('ada', 'user', null, same)).rejects.toThrow('this shard is away');
+  await expect(service.activity.recordOfUser('ada', 'user', null, same)).rejects.toThrow('this shard is away');
   expect([...done].sort()).toEqual([...there].sort());
 });
 
-it('tells each signal’s own verdict, and counts what each one recorded', async () => {
+it('returns the error code of each signal, and counts what each one recorded', async () => {
   const touch: SessionStore['touch'] = async (uuid) => (uuid === 'unknown' ? { kind: 'dormant', record: null, now: T0 } : touched(uuid));
   const service = serviceOn(['a', 'b'], { touch });
   const counted: string[] = [];
@@ -106,7 +118,7 @@ it('tells each signal’s own verdict, and counts what each one recorded', async
     { uuid: 'c', kind: 'user', at: null },
     { userId: 'ada', kind: 'user', at: null },
   ] as const;
-  expect(await service.activities(signals, (kind, { record }) => counted.push(`${record.uuid} ${kind}`))).toEqual([
+  expect(await service.activity.recordAll(signals, (kind, { record }) => counted.push(`${record.uuid} ${kind}`))).toEqual([
     'session-not-found',
     null,
     null,

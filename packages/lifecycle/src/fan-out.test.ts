@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { FanOut, type Lane } from './fan-out.ts';
-import { settled } from './lifecycle.fixture.ts';
+import { settlePromises } from './lifecycle.fixture.ts';
 
 /** Returns parts that a test ends one by one, in the order in which they began. */
 function parts() {
@@ -15,7 +15,7 @@ function parts() {
     });
   const end = async (error?: Error) => {
     ends.shift()!(error);
-    await settled();
+    await settlePromises();
   };
   return { began, add, end };
 }

@@ -22,7 +22,7 @@ interface Part {
   readonly begin: () => Promise<void>;
 }
 
-interface Call {
+interface FanOutRequest {
   readonly waiting: Part[];
   held: number;
 }
@@ -35,7 +35,7 @@ export class FanOut {
   readonly #most: number;
   readonly #mostOfOne: number;
   /** Calls with waiting parts, in the order of their turns. */
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Set<FanOutRequest>();
   #held = 0;
 
   constructor(most = MOST, mostOfOne = MOST_OF_ONE) {
@@ -45,11 +45,11 @@ export class FanOut {
 
   /** Returns a lane for the parts of one call. */
   lane(): Lane {
-    const call: Call = { waiting: [], held: 0 };
+    const call: FanOutRequest = { waiting: [], held: 0 };
     return { run: (weight, part) => this.#run(call, weight, part) };
   }
 
-  #run<T>(call: Call, weight: number, part: () => Promise<T>): Promise<T> {
+  #run<T>(call: FanOutRequest, weight: number, part: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       call.waiting.push({ weight, begin: () => part().then(resolve, reject) });
       this.#calls.add(call);
@@ -71,13 +71,13 @@ export class FanOut {
     }
   }
 
-  #hold(call: Call, weight: number): void {
+  #hold(call: FanOutRequest, weight: number): void {
     this.#held += weight;
     call.held += weight;
   }
 
   /** Returns the call whose next part may begin; null: none. */
-  #next(): Call | null {
+  #next(): FanOutRequest | null {
     for (const call of this.#calls) {
       const { weight } = call.waiting[0]!;
       if (call.held > 0 && call.held + weight > this.#mostOfOne) continue;

@@ -1,5 +1,5 @@
-import { type AlarmClock, type SessionStore, SOON_MS } from '@sandman/core';
-import { repeat, type Surroundings } from './surroundings.ts';
+import { type AlarmClock, FAST_HEARTBEAT_MS, type SessionStore } from '@sandman/core';
+import { repeat, type System } from './system.ts';
 
 /**
  * How long before and after an alarm is due heartbeats follow one another quickly, in ms. An alarm that is due shortly after
@@ -9,7 +9,7 @@ const HOT_MS = 20;
 
 export interface HeartbeatOptions {
   readonly store: SessionStore;
-  readonly surroundings: Surroundings;
+  readonly system: System;
   /** The time from one heartbeat to the next, in ms. */
   readonly every: number;
   /** If given, a heartbeat follows right after each of its alarms is due, because an idle sleep or delete waits for one. */
@@ -29,13 +29,13 @@ export interface HeartbeatOptions {
  *
  * @returns a function that ends the heartbeats
  */
-export function startHeartbeat({ store, surroundings, every, clock, open, gap, rewound, failed }: HeartbeatOptions): () => Promise<void> {
-  const beats = Array.from({ length: store.shards }, (_, shard) => {
+export function startHeartbeat({ store, system, every, clock, open, gap, rewound, failed }: HeartbeatOptions): () => Promise<void> {
+  const stops = Array.from({ length: store.shards }, (_, shard) => {
     let coming = Number.POSITIVE_INFINITY;
     let passed = Number.NEGATIVE_INFINITY;
-    const beat = async () => {
+    const sendHeartbeat = async () => {
       // The time of the next alarm only decides when the next heartbeat comes. If it cannot be read, this heartbeat still counts.
-      const [found, due] = await Promise.all([store.beat(shard, open()), clock?.due(shard).catch(() => null) ?? null]);
+      const [found, due] = await Promise.all([store.heartbeat(shard, open()), clock?.due(shard).catch(() => null) ?? null]);
       if (found.gap > 0) gap(shard, found.gap);
       if (found.rewound) rewound(shard);
       if (coming <= found.now) {
@@ -47,11 +47,11 @@ export function startHeartbeat({ store, surroundings, every, clock, open, gap, r
       const left = coming - found.now;
       const isHot = Math.abs(left) < HOT_MS || found.now - passed < HOT_MS;
       // An alarm that has been due for longer waits for a worker, and not for a heartbeat.
-      return isHot ? SOON_MS : left > 0 ? left + 1 : every;
+      return { again: isHot ? FAST_HEARTBEAT_MS : left > 0 ? left + 1 : every };
     };
-    return repeat(surroundings, every, beat, failed);
+    return repeat(system, every, sendHeartbeat, failed);
   });
   return async () => {
-    await Promise.all(beats.map((stop) => stop()));
+    await Promise.all(stops.map((stop) => stop()));
   };
 }

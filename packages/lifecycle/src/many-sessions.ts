@@ -1,4 +1,4 @@
-import { type ErrorCode, SandmanError, type SessionStore, shardOf } from '@sandman/core';
+import { type ErrorCode, type Reading, SandmanError, type SessionStore, shardOf } from '@sandman/core';
 import { FanOut, type Lane } from './fan-out.ts';
 
 /** Users whose sessions are searched for in one part, and how many of them cost Redis as much as one touch. */
@@ -15,6 +15,11 @@ type Store = Pick<SessionStore, 'shards' | 'ofUsers'>;
 export function absence(error: unknown): ErrorCode {
   if (error instanceof SandmanError && error.code.startsWith('session-')) return error.code;
   throw error;
+}
+
+/** @throws SandmanError `session-not-found` where the session belongs to another user now */
+export function assertOwned({ record }: Reading, uuid: string, userId: string): void {
+  if (record && record.userId !== userId) throw new SandmanError('session-not-found', `User ${userId} has no session ${uuid}`);
 }
 
 /** Makes calls that change many sessions: all of a user's, or those that a batch names. All such calls take turns. */

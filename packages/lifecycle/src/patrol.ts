@@ -1,17 +1,17 @@
 import {
   LONGEST_RETRY_AFTER_MS,
   type Outcome,
-  type Pace,
   type PatrolFinding,
   type Pod,
   type PodControl,
+  type RateLimiter,
   type SessionRecord,
   type SessionStore,
   verify,
 } from '@sandman/core';
 import type { Arming } from './arming.ts';
-import type { Circuit } from './circuit.ts';
-import { repeat, type Surroundings } from './surroundings.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import { repeat, type System } from './system.ts';
 
 /** The least time between two reads of one session's status, in ms. */
 const LEAST_MS = 15_000;
@@ -26,15 +26,15 @@ export interface PatrolOptions {
   readonly store: SessionStore;
   readonly pods: PodControl;
   /** Limits the status reads per second of all workers together. */
-  readonly pace: Pace;
+  readonly rateLimiter: RateLimiter;
   /**
    * Takes a place in the rate limiter of calls and returns 0, if no other call would have to wait for it; otherwise returns
    * how long to wait, in ms. Null: calls have no rate limit.
    */
   readonly spare: (() => Promise<number>) | null;
-  readonly circuit: Circuit;
+  readonly circuit: CircuitBreaker;
   readonly arming: Arming;
-  readonly surroundings: Surroundings;
+  readonly system: System;
   /** Called with what a status read found. @param recorded the pod as its record has it */
   readonly found: (found: PatrolFinding, uuid: string, recorded: Pod) => void;
   readonly failed: (error: unknown) => void;
@@ -53,24 +53,25 @@ function isSettled({ action, verifyAt, pod, wanted }: SessionRecord): boolean {
  * @returns a function that ends the patrol after the current turn; it does not wait for reads under way
  */
 export function startPatrol(options: PatrolOptions): () => Promise<void> {
-  const { store, pods, pace, spare, circuit, arming, surroundings, found, failed } = options;
+  const { store, pods, rateLimiter, spare, circuit, arming, system, found, failed } = options;
   let shard = 0;
   let reading = 0;
   /** The end of the session-manager's last `Retry-After`. */
   let quietUntil = Number.NEGATIVE_INFINITY;
 
+  /** Takes a turn, if there is one. @returns in how many ms to take the next one */
   const take = async (): Promise<number> => {
     if (reading >= AT_ONCE) return FULL_MS;
     // While the circuit is open, probes read statuses.
-    if (circuit.isOpen || surroundings.elapsed() < quietUntil) return LONGEST_PAUSE_MS;
-    const early = (await spare?.()) || (await pace.take());
+    if (circuit.isOpen || system.elapsed() < quietUntil) return LONGEST_PAUSE_MS;
+    const early = (await spare?.()) || (await rateLimiter.take());
     if (early > 0) return early;
     let wait = LONGEST_PAUSE_MS;
     for (let i = 0; i < store.shards; i++) {
       const turn = await store.patrol(shard++ % store.shards, LEAST_MS);
       if (turn.kind === 'next') {
         reading++;
-        look(turn.uuid)
+        readStatus(turn.uuid)
           .catch(failed)
           .finally(() => reading--);
         return 0;
@@ -80,16 +81,16 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
     return wait;
   };
 
-  const look = async (uuid: string): Promise<void> => {
+  const readStatus = async (uuid: string): Promise<void> => {
     const { record } = await store.read(uuid);
     if (!record || !isSettled(record)) return;
     const connection = await pods.open();
     if (!connection) return;
-    const answer = await connection.call('status', uuid, surroundings.id());
+    const answer = await connection.call('status', uuid, system.newId());
     // A failed status read says nothing about other calls, so it must not open the circuit.
-    const outcome = answer.kind === 'done' || answer.kind === 'gone' ? circuit.judge(uuid, answer) : answer;
+    const outcome = answer.kind === 'done' || answer.kind === 'gone' ? circuit.recordAndCorrect(uuid, answer) : answer;
     if (outcome.kind === 'transient' && outcome.retryAfter)
-      quietUntil = surroundings.elapsed() + Math.min(outcome.retryAfter, LONGEST_RETRY_AFTER_MS);
+      quietUntil = system.elapsed() + Math.min(outcome.retryAfter, LONGEST_RETRY_AFTER_MS);
     const seen = seenIn(outcome);
     if (seen === 'unread' || seen === record.pod) return found(seen === 'unread' ? seen : 'as-recorded', uuid, record.pod);
     const { record: current, now } = await store.read(uuid);
@@ -101,7 +102,7 @@ export function startPatrol(options: PatrolOptions): () => Promise<void> {
     if (asked.kind === 'committed') await arming.arm(asked, current);
   };
 
-  return repeat(surroundings, LONGEST_PAUSE_MS, take, failed);
+  return repeat(system, LONGEST_PAUSE_MS, async () => ({ again: await take() }), failed);
 }
 
 function seenIn(outcome: Outcome): Exclude<PatrolFinding, 'as-recorded'> {

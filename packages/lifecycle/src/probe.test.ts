@@ -1,6 +1,6 @@
 import type { Outcome, PodControl, SessionRecord } from '@sandman/core';
 import { expect, it } from 'vitest';
-import { session, storeThat, VirtualTime } from './lifecycle.fixture.ts';
+import { session, stubStore, VirtualTime } from './lifecycle.fixture.ts';
 import { Probe } from './probe.ts';
 
 const NONE = new Set<string>();
@@ -24,7 +24,7 @@ function probeOf(sessions: Record<string, Partial<SessionRecord>>) {
   const sample = Object.entries(sessions).map(([uuid, change]) => ({ now: 0, record: session({ uuid, ...change }) }));
   return {
     asked,
-    probe: new Probe({ store: storeThat({ sample: async () => sample }), pods, pace: null, surroundings: new VirtualTime() }),
+    probe: new Probe({ store: stubStore({ sample: async () => sample }), pods, rateLimiter: null, system: new VirtualTime() }),
   };
 }
 

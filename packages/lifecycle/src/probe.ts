@@ -1,5 +1,5 @@
-import { type Outcome, type Pace, type PodControl, type SessionRecord, type SessionStore, statusOf } from '@sandman/core';
-import type { Surroundings } from './surroundings.ts';
+import { type Outcome, type PodControl, type RateLimiter, type SessionRecord, type SessionStore, statusOf } from '@sandman/core';
+import type { System } from './system.ts';
 
 /** How many sessions are read to find some whose calls do not fail, and for how many of these the status is asked. */
 const SAMPLED = 20;
@@ -9,16 +9,16 @@ export interface ProbeOptions {
   readonly store: Pick<SessionStore, 'sample'>;
   readonly pods: PodControl;
   /** Limits the calls per second of all workers together; null: no limit. */
-  readonly pace: Pace | null;
-  readonly surroundings: Pick<Surroundings, 'id' | 'pause'>;
+  readonly rateLimiter: RateLimiter | null;
+  readonly system: Pick<System, 'newId' | 'pause'>;
 }
 
 /** Reads the status of a few sessions, to find out what the failed calls of others mean. Never throws. */
 export class Probe {
-  readonly #on: ProbeOptions;
+  readonly #options: ProbeOptions;
 
   constructor(options: ProbeOptions) {
-    this.#on = options;
+    this.#options = options;
   }
 
   /**
@@ -41,7 +41,7 @@ export class Probe {
   }
 
   async #sample(excluded: (uuid: string) => boolean) {
-    const all = (await this.#on.store.sample(SAMPLED).catch(() => [])).map(({ record }) => record);
+    const all = (await this.#options.store.sample(SAMPLED).catch(() => [])).map(({ record }) => record);
     const sound = all.filter(({ uuid, failures }) => failures === 0 && !excluded(uuid));
     return { all, sound: [...sound.filter(isSettled), ...sound.filter((record) => !isSettled(record))] };
   }
@@ -50,7 +50,7 @@ export class Probe {
   async #some(records: readonly SessionRecord[], isWanted: (outcome: Outcome) => boolean): Promise<boolean> {
     const asked: Promise<void>[] = [];
     for (const { uuid } of records.slice(0, ASKED)) {
-      await this.#place();
+      await this.#waitForSlot();
       asked.push(this.#ask(uuid, isWanted));
     }
     return Promise.any(asked).then(
@@ -60,18 +60,18 @@ export class Probe {
   }
 
   /** Waits for a place in the rate limiter. An error counts as a place, because Redis cannot be reached then. */
-  async #place(): Promise<void> {
-    const { pace, surroundings } = this.#on;
+  async #waitForSlot(): Promise<void> {
+    const { rateLimiter, system } = this.#options;
     for (;;) {
-      const ms = (await pace?.take().catch(() => 0)) ?? 0;
+      const ms = (await rateLimiter?.take().catch(() => 0)) ?? 0;
       if (ms === 0) return;
-      await surroundings.pause(ms);
+      await system.pause(ms);
     }
   }
 
   async #ask(uuid: string, isWanted: (outcome: Outcome) => boolean): Promise<void> {
-    const connection = await this.#on.pods.open();
-    if (!connection || !isWanted(await connection.call('status', uuid, this.#on.surroundings.id()))) throw new Error('not as wanted');
+    const connection = await this.#options.pods.open();
+    if (!connection || !isWanted(await connection.call('status', uuid, this.#options.system.newId()))) throw new Error('not as wanted');
   }
 }
 

@@ -1,11 +1,11 @@
-import { type AlarmClock, type CommitResult, type PodControl, PolicyBook, type SessionRecord } from '@sandman/core';
+import { type AlarmClock, type CommitResult, type PodControl, PolicySet, type SessionRecord } from '@sandman/core';
 import { describe, expect, it } from 'vitest';
 import { Arming } from './arming.ts';
-import { Circuit } from './circuit.ts';
-import { only, session, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
-import { Permits } from './permits.ts';
-import { unchanging } from './policies-in-use.ts';
+import { CallLimiter } from './call-limiter.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
+import { session, stub, stubStore, T0, VirtualTime } from './lifecycle.fixture.ts';
 import { type Observer, Reconciler } from './reconciler.ts';
+import { unchanging } from './shared-policies.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -19,9 +19,9 @@ function podsThat(kind: 'done' | 'gone'): PodControl {
  * The pod is found to be gone.
  */
 async function decisions(record: SessionRecord, idle: number, kind: CommitResult['kind'] = 'committed'): Promise<unknown[]> {
-  const surroundings = new VirtualTime();
-  const told: unknown[] = [];
-  const store = storeThat({
+  const system = new VirtualTime();
+  const decisions: unknown[] = [];
+  const store = stubStore({
     // The 404 that the call gets is the second one.
     read: async () => ({ record: { ...record, missingSince: T0 }, now: T0 + idle }),
     // In a conflict, the process that wrote in between has found that the pod is gone.
@@ -33,29 +33,29 @@ async function decisions(record: SessionRecord, idle: number, kind: CommitResult
     unmark: async () => true,
   });
   const reconciler = new Reconciler({
-    policies: unchanging(new PolicyBook().default),
-    rehearsal: null,
+    policies: unchanging(new PolicySet().default),
+    dryRun: null,
     store,
-    arming: new Arming(store, only<AlarmClock>({ arm: async () => {}, disarm: async () => {} })),
+    arming: new Arming(store, stub<AlarmClock>({ arm: async () => {}, disarm: async () => {} })),
     pods: podsThat('gone'),
-    permits: new Permits(1, null, surroundings),
-    circuit: new Circuit({ surroundings, probe: async () => true, changed: () => {} }),
+    limiter: new CallLimiter(1, null, system),
+    circuit: new CircuitBreaker({ system, probe: async () => true, changed: () => {} }),
     othersAreFound: async () => true,
     bounds: { doubt: 60_000 },
-    observer: only<Observer>({ decided: (...what) => void told.push(what), acted: () => {} }),
+    observer: stub<Observer>({ decided: (...what) => void decisions.push(what), acted: () => {} }),
     warn: async () => {},
-    surroundings,
+    system,
   });
   expect(await reconciler.handle({ uuid: 'a', name: 'sleep', n: record.n })).toEqual({ kind: 'completed' });
-  return told;
+  return decisions;
 }
 
-it('tells of a sleep and of a delete that it decided on, and why', async () => {
+it('reports a sleep and a delete that it decided on, and why', async () => {
   expect(await decisions(session(), DAY_MS / 2)).toEqual([['sleep', 'a', 'idle']]);
   expect(await decisions(session({ wanted: 'asleep', pod: 'asleep', sleptAt: T0 }), 2 * DAY_MS)).toEqual([['delete', 'a', 'delete-due']]);
 });
 
-it('tells of no decision that somebody came before, nor of a doubt', async () => {
+it('reports no decision that activity came before, and no doubt', async () => {
   expect(await decisions(session(), DAY_MS / 2, 'conflict')).toEqual([]);
   expect(await decisions(session({ action: 'wake', token: 'another', actionUntil: T0 }), 1, 'conflict')).toEqual([]);
 });
@@ -63,11 +63,11 @@ it('tells of no decision that somebody came before, nor of a doubt', async () =>
 describe('a sleep that went through', () => {
   /** Returns whether each commit drew alarms, and how often alarms were set, if the alarm that rings has number `n`. */
   async function settling(n: number): Promise<{ drawn: boolean[]; set: number }> {
-    const surroundings = new VirtualTime();
+    const system = new VirtualTime();
     let current = session();
     const drawn: boolean[] = [];
     let set = 0;
-    const store = storeThat({
+    const store = stubStore({
       read: async () => ({ record: current, now: T0 + DAY_MS / 2 }),
       async commit(_, base, { patch, alarms }) {
         drawn.push(alarms);
@@ -80,18 +80,18 @@ describe('a sleep that went through', () => {
       set++;
     };
     const reconciler = new Reconciler({
-      policies: unchanging(new PolicyBook().default),
-      rehearsal: null,
+      policies: unchanging(new PolicySet().default),
+      dryRun: null,
       store,
-      arming: new Arming(store, only<AlarmClock>({ arm, disarm: async () => {} })),
+      arming: new Arming(store, stub<AlarmClock>({ arm, disarm: async () => {} })),
       pods: podsThat('done'),
-      permits: new Permits(1, null, surroundings),
-      circuit: new Circuit({ surroundings, probe: async () => true, changed: () => {} }),
+      limiter: new CallLimiter(1, null, system),
+      circuit: new CircuitBreaker({ system, probe: async () => true, changed: () => {} }),
       othersAreFound: async () => true,
       bounds: { doubt: 60_000 },
-      observer: only<Observer>({ decided: () => {}, acted: () => {}, late: () => {}, early: () => {} }),
+      observer: stub<Observer>({ decided: () => {}, acted: () => {}, late: () => {}, early: () => {} }),
       warn: async () => {},
-      surroundings,
+      system,
     });
     await reconciler.handle({ uuid: 'a', name: 'sleep', n });
     return { drawn, set };
@@ -101,7 +101,7 @@ describe('a sleep that went through', () => {
     expect(await settling(session().n)).toEqual({ drawn: [false, false], set: 0 });
   });
 
-  it('sets it anew where a number rang that is not the record’s: nobody knows what stands under that', async () => {
+  it('sets the delete’s alarm again where a number rang that is not the record’s, because what is set under that is unknown', async () => {
     expect(await settling(session().n + 1)).toEqual({ drawn: [false, true], set: 1 });
   });
 });

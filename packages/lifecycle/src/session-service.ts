@@ -1,27 +1,25 @@
 import {
-  type ActivityKind,
   type AlarmClock,
   activity,
   assertLive,
-  type Birth,
-  birth,
   type Cause,
-  type Change,
   changePolicy,
   checkAwake,
-  confirmAwake,
-  type ErrorCode,
+  confirmExists,
   endHold,
+  endKeep,
   type Filter,
-  found,
   hold,
   isAwakeSince,
-  isSuspect,
+  keep,
   type LiveReading,
+  logOut,
+  type NewSession,
+  newSession,
   type Page,
   type Policy,
-  type Reading,
-  remove,
+  type RequestEffect,
+  removeByHand,
   SandmanError,
   type SessionRecord,
   type SessionStore,
@@ -29,69 +27,73 @@ import {
   statusOf,
   verify,
 } from '@sandman/core';
+import { ActivityRecorder } from './activity-recorder.ts';
 import { Arming } from './arming.ts';
-import { absence, ManySessions } from './many-sessions.ts';
-import type { Policies } from './policies-in-use.ts';
+import { assertOwned, ManySessions } from './many-sessions.ts';
+import { PolicyUpgrade } from './policy-upgrade.ts';
 import { SessionWatch } from './session-watch.ts';
+import type { PolicySource } from './shared-policies.ts';
+import type { System } from './system.ts';
 
 /** A request of a caller that changes what is wanted, or for how long, and its cause. */
 export interface Asked {
-  readonly action: 'create' | 'adopt' | 'wake' | 'sleep' | 'hold' | 'end-hold' | 'policy' | 'delete';
+  readonly action: 'create' | 'adopt' | 'wake' | 'sleep' | 'hold' | 'end-hold' | 'keep' | 'end-keep' | 'policy' | 'delete';
   readonly cause: Cause;
 }
 
 export interface SessionServiceOptions {
   readonly store: SessionStore;
   readonly alarms: AlarmClock;
-  readonly policies: Policies;
+  readonly policies: PolicySource;
+  readonly system: System;
   /** Called when an acknowledged change could not be armed at once; its mark remains, and a worker will arm it. */
   readonly unarmed: (error: unknown) => void;
   /** Called with each request after it was written. */
   readonly asked?: (uuid: string, asked: Asked) => void;
 }
 
-type Decide = (record: SessionRecord, now: number) => Change | null;
+/** A duration (ms), or an end (ms of Redis' clock). */
+export type Span = { readonly for: number } | { readonly until: number };
 
-/** Activity of one session, or of every live session of a user; `at` as in {@link SessionService.activity}. */
-export type Signal = { readonly kind: ActivityKind; readonly at: number | null } & (
-  | { readonly uuid: string }
-  | { readonly userId: string }
-);
-
-/** @throws SandmanError `session-not-found` where the session belongs to another user now */
-function assertOwned({ record }: Reading, uuid: string, userId: string): void {
-  if (record && record.userId !== userId) throw new SandmanError('session-not-found', `User ${userId} has no session ${uuid}`);
+/** Returns the end of a span and the time now, in ms, and the name of the field that gave the span. */
+function endOf(span: Span, now: number): [until: number, now: number, field: string] {
+  return 'for' in span ? [now + span.for, now, 'for'] : [span.until, now, 'until'];
 }
 
-/** The result of recording activity. */
-export type Taken = LiveReading & {
-  /** Whether this activity woke the session. */
-  readonly woke: boolean;
-  /** Settles when the alarms are set, or left to a worker. Until then they ring too early, which is harmless. Never rejects. */
-  readonly armed: Promise<void>;
-};
+type Decide = (record: SessionRecord, now: number) => RequestEffect | null;
 
 /**
- * Carries out what callers ask of sessions. Every method rejects with SandmanError `session-not-found` or `session-deleted`
+ * Carries out what callers ask of sessions; `activity` records their activity. Every method rejects with SandmanError `session-not-found` or `session-deleted`
  * where the session's state does not allow it, and with Redis' own error where Redis cannot be reached.
  */
 export class SessionService {
+  readonly activity: ActivityRecorder;
   readonly #store: SessionStore;
   readonly #watch: SessionWatch;
   readonly #arming: Arming;
-  readonly #policies: Policies;
+  readonly #policies: PolicySource;
+  readonly #upgrade: PolicyUpgrade;
   readonly #unarmed: (error: unknown) => void;
   readonly #asked: (uuid: string, asked: Asked) => void;
   readonly #manySessions: ManySessions;
 
-  constructor({ store, alarms, policies, unarmed, asked = () => {} }: SessionServiceOptions) {
+  constructor({ store, alarms, policies, system, unarmed, asked = () => {} }: SessionServiceOptions) {
     this.#store = store;
-    this.#watch = new SessionWatch(store);
+    this.#watch = new SessionWatch(store, system);
     this.#manySessions = new ManySessions(store);
     this.#arming = new Arming(store, alarms);
     this.#policies = policies;
+    this.#upgrade = new PolicyUpgrade({ policies, arming: this.#arming, isDryRun: false });
     this.#unarmed = unarmed;
     this.#asked = asked;
+    this.activity = new ActivityRecorder({
+      store,
+      arming: this.#arming,
+      policies: this.#upgrade,
+      manySessions: this.#manySessions,
+      unarmed,
+      woke: (uuid, cause) => asked(uuid, { action: 'wake', cause }),
+    });
   }
 
   async get(uuid: string): Promise<LiveReading> {
@@ -120,7 +122,7 @@ export class SessionService {
   async #start(
     uuid: string,
     { userId, workspaceUrl, policy }: { userId: string; workspaceUrl?: string; policy?: Policy },
-    cause: Birth['cause'],
+    cause: NewSession['cause'],
   ): Promise<{ created: boolean; reading: LiveReading }> {
     let { record, now } = await this.#store.read(uuid);
     for (;;) {
@@ -130,7 +132,7 @@ export class SessionService {
         if (record.userId !== userId) throw new SandmanError('conflict', `Session ${uuid} belongs to another user`);
       }
       const again = tracked && record ? activity(record, 'user', now, now) : null;
-      const renewed = record && this.#renewed(record, now);
+      const renewed = record && this.#upgrade.effectOn(record, now);
       // The caller says that the pod exists, not that it is awake, so its status is read.
       const confirmed = (again && record && checkAwake({ ...record, ...again.patch }, now)?.patch) || {};
       const patch = again
@@ -139,9 +141,9 @@ export class SessionService {
             ...confirmed,
             ...(workspaceUrl === undefined ? {} : { workspaceUrl }),
             ...renewed?.patch,
-            ...(policy ? changePolicy(policy, this.#policies.rank, now).patch : {}),
+            ...(policy ? changePolicy({ ...record!, ...again.patch }, policy, this.#policies.rank, now).patch : {}),
           }
-        : birth(
+        : newSession(
             { userId, workspaceUrl: workspaceUrl ?? '', policy: policy ?? this.#policies.default, policyRank: this.#policies.rank, cause },
             record,
             now,
@@ -159,151 +161,59 @@ export class SessionService {
     }
   }
 
-  /** Records activity, and waits until its alarms are set. @param at ms; null is now, and the future counts as now */
-  async activity(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
-    const taken = await this.activityAhead(uuid, kind, at);
-    await taken.armed;
-    return taken;
-  }
-
-  /** Records activity for a caller that waits for `armed` itself, after other work. */
-  activityAhead(uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
-    return this.#activity(uuid, kind, at, 'activity');
-  }
-
-  /** @param owner the user by whom the session was found; a session that belongs to another user now is refused */
-  async #activity(uuid: string, kind: ActivityKind, at: number | null, cause: Cause, owner?: string): Promise<Taken> {
-    for (;;) {
-      const touched = await this.#store.touch(uuid, kind, at);
-      if (owner !== undefined) assertOwned(touched, uuid, owner);
-      if (touched.kind === 'touched') {
-        // Redis came back with older data, so the pod may sleep although the record says awake. Wake it now, so that the user
-        // need not wait for the sweep.
-        const woke = kind === 'user' && touched.record.pod === 'awake' && isSuspect(touched.record);
-        const renewed = this.#renewed(touched.record, touched.now);
-        const confirmed = cause === 'manual' ? confirmAwake(touched.record, touched.now) : {};
-        const patch = { ...renewed?.patch, ...confirmed, ...(woke ? { pod: 'unknown' as const } : {}) };
-        if (Object.keys(patch).length > 0) {
-          const changed = await this.#store.commit(uuid, touched.record, { patch, alarms: true });
-          if (changed.kind === 'conflict') continue;
-          if (woke) this.#asked(uuid, { action: 'wake', cause });
-          return { ...changed, woke, armed: this.#arm(changed, touched.record) };
-        }
-        const armed = this.#arming.follow(touched, touched.moved).catch(this.#unarmed);
-        return { ...touched, woke: false, armed };
-      }
-      const { record, now } = touched;
-      assertLive(record, uuid, now);
-      const renewed = this.#renewed(record, now);
-      const change = activity({ ...record, ...renewed?.patch }, kind, at ?? now, now, cause);
-      if (!change) return { record, now, woke: false, armed: Promise.resolve() };
-      const alarms = change.alarms || renewed !== null;
-      // If the sleep call has not begun, the record still has the pod as awake. A wake by hand does not rely on that.
-      const confirmed = cause === 'manual' ? confirmAwake({ ...record, ...change.patch }, now) : {};
-      const result = await this.#store.commit(uuid, record, { patch: { ...renewed?.patch, ...change.patch, ...confirmed }, alarms });
-      if (result.kind === 'committed') {
-        const woke = change.patch.wanted === 'awake';
-        if (woke) this.#asked(uuid, { action: 'wake', cause });
-        const armed = alarms ? this.#arm(result, record) : Promise.resolve();
-        return { ...result, woke, armed };
-      }
-      // Another process wrote first. If that was activity that woke the session, a touch is enough now.
-    }
-  }
-
-  /** Returns what a change of the policies in force changes in a record; null: nothing. */
-  #renewed(record: SessionRecord, now: number): Change | null {
-    const successor = this.#policies.successor(record);
-    return successor && changePolicy(successor, this.#policies.rank, now);
-  }
-
-  /**
-   * Records activity of every live session of the user, each on its own.
-   *
-   * @param answer called for each session as soon as it is done; converting thousands together would block the process
-   * @returns what `answer` returned
-   */
-  activityOfUser<T>(userId: string, kind: ActivityKind, at: number | null, answer: (taken: Taken) => T): Promise<T[]> {
-    return this.#manySessions.eachOfUser(userId, async (uuid) => answer(await this.#activityOf(userId, uuid, kind, at)));
-  }
-
-  async #activityOf(userId: string, uuid: string, kind: ActivityKind, at: number | null): Promise<Taken> {
-    const taken = await this.#activity(uuid, kind, at, 'activity', userId);
-    await taken.armed;
-    return taken;
-  }
-
-  /**
-   * Records many signals, each on its own.
-   *
-   * @param taken called with each session's activity
-   * @returns for each signal the code of the error that refused it, or null; a user without sessions is no error
-   */
-  async activities(signals: readonly Signal[], taken: (kind: ActivityKind, activity: Taken) => void): Promise<(ErrorCode | null)[]> {
-    const call = this.#manySessions.begin();
-    const verdicts = new Map<Signal, ErrorCode | null>();
-    const named = signals.filter((signal) => 'uuid' in signal);
-    const ofUsers = Map.groupBy(
-      signals.filter((signal) => 'userId' in signal),
-      ({ userId }) => userId,
-    );
-    await Promise.all([
-      call.each(named, async (signal) => {
-        try {
-          taken(signal.kind, await this.activity(signal.uuid, signal.kind, signal.at));
-        } catch (error) {
-          verdicts.set(signal, absence(error));
-        }
-      }),
-      call.eachOfUsers([...ofUsers.keys()], async (uuid, userId) => {
-        for (const { kind, at } of ofUsers.get(userId)!) taken(kind, await this.#activityOf(userId, uuid, kind, at));
-      }),
-    ]);
-    call.end();
-    return signals.map((signal) => verdicts.get(signal) ?? null);
-  }
-
   sleep(uuid: string): Promise<LiveReading> {
-    return this.#change(uuid, sleepByHand, { action: 'sleep', cause: 'manual' });
+    return this.#change(uuid, (record, now) => sleepByHand(record, now), { action: 'sleep', cause: 'manual' });
   }
 
   /** Wakes the session. If its record says that the pod is awake, the pod's status is read, because others may have scaled it. */
-  async wake(uuid: string): Promise<LiveReading> {
-    const taken = await this.#activity(uuid, 'user', null, 'manual');
-    await taken.armed;
-    return taken;
+  wake(uuid: string): Promise<LiveReading> {
+    return this.activity.wake(uuid);
   }
 
-  /** Holds the session for a duration (ms) or until a time (ms of Redis' clock). */
-  hold(uuid: string, span: { readonly for: number } | { readonly until: number }): Promise<LiveReading> {
-    const decide: Decide = (record, now) =>
-      'for' in span ? hold(record, now + span.for, now, 'for') : hold(record, span.until, now, 'until');
-    return this.#change(uuid, decide, { action: 'hold', cause: 'manual' });
+  hold(uuid: string, span: Span): Promise<LiveReading> {
+    return this.#change(uuid, (record, now) => hold(record, ...endOf(span, now)), { action: 'hold', cause: 'manual' });
   }
 
   endHold(uuid: string): Promise<LiveReading> {
     return this.#change(uuid, endHold, { action: 'end-hold', cause: 'manual' });
   }
 
-  setPolicy(uuid: string, policy: Policy): Promise<LiveReading> {
-    return this.#change(uuid, (_, now) => changePolicy(policy, this.#policies.rank, now), { action: 'policy', cause: 'manual' });
+  /** Protects the session from deletion. */
+  keep(uuid: string, span: Span): Promise<LiveReading> {
+    return this.#change(uuid, (_, now) => keep(...endOf(span, now)), { action: 'keep', cause: 'manual' });
   }
 
-  remove(uuid: string): Promise<LiveReading> {
-    return this.#change(uuid, (record) => remove(record, 'manual'), { action: 'delete', cause: 'manual' });
+  endKeep(uuid: string): Promise<LiveReading> {
+    return this.#change(uuid, endKeep, { action: 'end-keep', cause: 'manual' });
+  }
+
+  setPolicy(uuid: string, policy: Policy): Promise<LiveReading> {
+    return this.#change(uuid, (record, now) => changePolicy(record, policy, this.#policies.rank, now), {
+      action: 'policy',
+      cause: 'manual',
+    });
   }
 
   /**
-   * Deletes every live session of the user.
+   * Deletes the session, after `grace` (ms) where that is not 0.
    *
-   * @param answer called for each session that was alive, as in {@link activityOfUser}
+   * @param force whether to delete a session that is kept, and only such a one
    */
-  logout<T>(userId: string, answer: (deleted: LiveReading) => T): Promise<T[]> {
+  remove(uuid: string, { grace = 0, force = false }: { readonly grace?: number; readonly force?: boolean } = {}): Promise<LiveReading> {
+    return this.#change(uuid, (record, now) => removeByHand(record, grace, force, now), { action: 'delete', cause: 'manual' });
+  }
+
+  /**
+   * Deletes every live session of the user, after `grace` (ms) where that is not 0; puts those that are kept to sleep.
+   *
+   * @param answer called for each session that was alive, as in {@link ActivityRecorder.recordOfUser}
+   */
+  logout<T>(userId: string, grace: number, answer: (loggedOut: LiveReading) => T): Promise<T[]> {
     return this.#manySessions.eachOfUser(userId, async (uuid) => {
       const decide: Decide = (record, now) => {
         assertLive(record, uuid, now);
         assertOwned({ record, now }, uuid, userId);
-        return remove(record, 'logout');
+        return logOut(record, grace, now);
       };
       return answer(await this.#change(uuid, decide, { action: 'delete', cause: 'logout' }));
     });
@@ -323,7 +233,7 @@ export class SessionService {
 
   /** Notes that the session-manager knows the session, because it answered a call for the user. */
   async found(uuid: string): Promise<void> {
-    await this.#change(uuid, found, null);
+    await this.#change(uuid, confirmExists, null);
   }
 
   /** Has the pod's status read soon, because it did not answer a call for the user as an awake pod does. */

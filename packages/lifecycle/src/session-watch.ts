@@ -1,4 +1,5 @@
 import { assertLive, type LiveReading, type SessionRecord, type SessionStore } from '@sandman/core';
+import type { System } from './system.ts';
 
 /** The time between two reads of a session, in ms: at least the first, and at least the second times the number of sessions. */
 const POLL_MS = 50;
@@ -28,10 +29,12 @@ interface Watched {
  */
 export class SessionWatch {
   readonly #store: Pick<SessionStore, 'read'>;
+  readonly #system: Pick<System, 'after'>;
   readonly #sessions = new Map<string, Watched>();
 
-  constructor(store: Pick<SessionStore, 'read'>) {
+  constructor(store: Pick<SessionStore, 'read'>, system: Pick<System, 'after'>) {
     this.#store = store;
+    this.#system = system;
   }
 
   /**
@@ -53,13 +56,13 @@ export class SessionWatch {
     const { promise, resolve, reject } = Promise.withResolvers<LiveReading | null>();
     const waiter: Waiter = { after: watched.readings, isSo, resolve, reject };
     const leave = () => resolve(null);
-    const timer = setTimeout(leave, Math.min(timeout, LONGEST_TIMER_MS));
+    const cancel = this.#system.after(Math.min(timeout, LONGEST_TIMER_MS), leave);
     signal?.addEventListener('abort', leave);
     // All earlier callers have left, so the pause that runs need not delay this one.
     if (watched.waiters.size === 0) watched.readOn();
     watched.waiters.add(waiter);
     return promise.finally(() => {
-      clearTimeout(timer);
+      cancel();
       signal?.removeEventListener('abort', leave);
       watched.waiters.delete(waiter);
     });
@@ -101,9 +104,9 @@ export class SessionWatch {
 
   #pause(watched: Watched): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.max(POLL_MS, POLL_MS_EACH * this.#sessions.size));
+      const cancel = this.#system.after(Math.max(POLL_MS, POLL_MS_EACH * this.#sessions.size), resolve);
       watched.readOn = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });

@@ -1,9 +1,9 @@
-import { type AlarmClock, type AlarmName, HEALTHY, PolicyBook, type SessionRecord } from '@sandman/core';
+import { type AlarmClock, type AlarmName, HEALTHY, NEW_INTAKE, PolicySet, type SessionRecord } from '@sandman/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Arming } from './arming.ts';
-import { only, session, settled, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
-import { unchanging } from './policies-in-use.ts';
-import { type Fault, Sweep } from './sweep.ts';
+import { session, settlePromises, stub, stubStore, T0, VirtualTime } from './lifecycle.fixture.ts';
+import { unchanging } from './shared-policies.ts';
+import { type AlarmFault, Sweep } from './sweep.ts';
 
 const MINUTE = 60_000;
 /** The deadlines of the test's session. */
@@ -15,7 +15,7 @@ let records: Map<string, SessionRecord>;
 let marks: Set<string>;
 /** The time at which each alarm rings. */
 let alarms: Map<string, number>;
-let repaired: [Fault, string][];
+let repaired: [AlarmFault, string][];
 let walks: [number, number][];
 let beforeCommit: () => void;
 let sweep: Sweep;
@@ -41,7 +41,7 @@ beforeEach(() => {
   repaired = [];
   walks = [];
   beforeCommit = () => {};
-  const store = storeThat({
+  const store = stubStore({
     async walk(shard, limit) {
       walks.push([shard, limit]);
       return [...records.values()].map((record) => ({ record, now: now() }));
@@ -60,7 +60,7 @@ beforeEach(() => {
       return marks.delete(uuid);
     },
   });
-  const clock = only<AlarmClock>({
+  const clock = stub<AlarmClock>({
     rings: async ({ name, uuid, n }) => alarms.get(key(name, uuid, n)) ?? null,
     async arm(uuid, n, needed) {
       for (const { name, at } of needed) alarms.set(key(name, uuid, n), at);
@@ -72,11 +72,11 @@ beforeEach(() => {
   const arming = new Arming(store, clock);
   sweep = new Sweep({
     store,
-    policies: unchanging(new PolicyBook().default),
-    rehearses: false,
+    policies: unchanging(new PolicySet().default),
+    dryRun: null,
     clock,
     arming,
-    surroundings: time,
+    system: time,
     repaired: (fault, uuid) => repaired.push([fault, uuid]),
   });
 });
@@ -84,13 +84,13 @@ beforeEach(() => {
 /** Makes a visit, and calls `between` between its first read and the one that confirms a fault. */
 async function visit(between: () => void = () => {}): Promise<void> {
   const over = sweep.visit(0);
-  await settled();
+  await settlePromises();
   between();
   await time.pass(5_000);
   await over;
 }
 
-it('a thousand sessions of the shard are looked at, some at a time, and those that have their alarms do not hold it up', async () => {
+it('a thousand sessions of the shard are read, some at a time, and those that have their alarms do not hold it up', async () => {
   for (let i = 0; i < 49; i++) put(session({ uuid: `s${i}` }), { sleep: SLEEP_AT, delete: DELETE_AT });
   await sweep.visit(3);
   expect(walks).toEqual([[3, 50]]);
@@ -115,7 +115,7 @@ describe('a session without an alarm', () => {
     expect(records.get('well')!.n).toBe(41);
   });
 
-  it('is one whose alarms are of an older number, too, or whose only alarm is the delete behind its sleep', async () => {
+  it('is also one whose alarms have an older number, or whose only alarm is the delete behind its sleep', async () => {
     put(session({ uuid: 'a' }), { delete: DELETE_AT });
     put(session({ uuid: 'b' }));
     alarms.set(key('sleep', 'b', 41), SLEEP_AT);
@@ -126,9 +126,9 @@ describe('a session without an alarm', () => {
     ]);
   });
 
-  it('is none that needs none, or that has one of another name', async () => {
+  it('is not one that needs none, or that has one of another name', async () => {
     put(session({ uuid: 'gone', wanted: 'gone', pod: 'gone' }));
-    put(session({ uuid: 'kept', policy: new PolicyBook().resolve({ sleepAfter: 'never', deleteAfter: 'never' }) }));
+    put(session({ uuid: 'kept', policy: new PolicySet().resolve({ sleepAfter: 'never', deleteAfter: 'never' }) }));
     put(session({ uuid: 'active' }), { wake: SLEEP_AT });
     put(session({ uuid: 'sleeping', wanted: 'asleep', pod: 'asleep', sleptAt: T0 }), { delete: T0 });
     await sweep.visit(0);
@@ -136,7 +136,7 @@ describe('a session without an alarm', () => {
   });
 
   it.each<[string, () => void]>([
-    ['somebody wrote between the two looks', () => write('a', { lastActivity: T0 + 1, ...HEALTHY })],
+    ['the record was written between the two reads', () => write('a', { lastActivity: T0 + 1, ...HEALTHY })],
     ['it is being armed just now', () => marks.add('a')],
     ['its alarm turned up meanwhile', () => alarms.set(key('sleep', 'a', 42), SLEEP_AT)],
     ['it was forgotten meanwhile', () => records.delete('a')],
@@ -148,7 +148,7 @@ describe('a session without an alarm', () => {
     expect(marks.size).toBeLessThanOrEqual(1);
   });
 
-  it('gets a second look after 5 s and not before', async () => {
+  it('is read a second time after 5 s and not before', async () => {
     put(session());
     const over = sweep.visit(0);
     await time.pass(4_999);
@@ -158,7 +158,7 @@ describe('a session without an alarm', () => {
     expect(repaired).toHaveLength(1);
   });
 
-  it('is left alone where somebody writes just before the repair', async () => {
+  it('is left alone where its record is written just before the repair', async () => {
     put(session());
     beforeCommit = () => write('a', { holdUntil: T0 + MINUTE });
     await visit();
@@ -191,28 +191,43 @@ describe('an alarm that rings after what is due', () => {
     expect(alarms.has(key('sleep', 'a', 42))).toBe(false);
   });
 
-  it('is not late by what nobody could ping in', async () => {
-    const policy = new PolicyBook().resolve({ sleepAfter: '10s', deleteAfter: '10s' });
+  it('is not late by a time in which no ping could be taken', async () => {
+    const policy = new PolicySet().resolve({ sleepAfter: '10s', deleteAfter: '10s' });
     await time.pass(MINUTE);
-    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0, warning: 0 } }), { sleep: T0 + MINUTE + 10_000 });
+    put(session({ policy, intake: { ...NEW_INTAKE, lastHeartbeat: T0 } }), {
+      sleep: T0 + MINUTE + 10_000,
+    });
     await sweep.visit(0);
     expect(repaired).toEqual([]);
   });
 
-  it('is not late by a delete that nobody could ping against', async () => {
-    const policy = new PolicyBook().resolve({ sleepAfter: '5m', deleteAfter: '1h' });
+  it('is not late by a delete that no ping could have postponed', async () => {
+    const policy = new PolicySet().resolve({ sleepAfter: '5m', deleteAfter: '1h' });
     await time.pass(70 * MINUTE);
     const rests = T0 + 75 * MINUTE;
-    put(session({ policy, ingest: { beat: T0, floor: 0, lost: 0, rewound: 0, warning: 0 } }), { sleep: rests, delete: rests });
+    put(session({ policy, intake: { ...NEW_INTAKE, lastHeartbeat: T0 } }), {
+      sleep: rests,
+      delete: rests,
+    });
     await sweep.visit(0);
     expect(repaired).toEqual([]);
   });
 
-  it('is in time for the sleep, though somebody should have been warned before', async () => {
-    const ingest = { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: 0, warning: MINUTE };
-    put(session({ ingest }), { sleep: SLEEP_AT, delete: DELETE_AT });
+  it('is in time for the sleep, though a warning was due before', async () => {
+    const intake = { ...NEW_INTAKE, lastHeartbeat: Number.POSITIVE_INFINITY, warning: MINUTE };
+    put(session({ intake }), { sleep: SLEEP_AT, delete: DELETE_AT });
     await sweep.visit(0);
     await time.pass(14 * MINUTE);
+    await sweep.visit(0);
+    expect(repaired).toEqual([]);
+  });
+
+  it('is in time for the delete, though its warning was due before', async () => {
+    const intake = { ...NEW_INTAKE, lastHeartbeat: Number.POSITIVE_INFINITY, deleteWarning: 120 * MINUTE };
+    const deleteAt = T0 + 24 * 60 * MINUTE;
+    put(session({ intake, wanted: 'asleep', pod: 'asleep', sleptAt: T0 }), { delete: deleteAt });
+    await sweep.visit(0);
+    await time.pass(23 * 60 * MINUTE);
     await sweep.visit(0);
     expect(repaired).toEqual([]);
   });
@@ -224,8 +239,8 @@ describe('an alarm that rings after what is due', () => {
   });
 });
 
-it('after Redis came back with older data, whoever nobody has looked at since is told apart', async () => {
-  put(session({ ingest: { beat: Number.POSITIVE_INFINITY, floor: 0, lost: 0, rewound: T0 + 1, warning: 0 } }), {
+it('after Redis came back with older data, sessions that were not verified since are reported apart', async () => {
+  put(session({ intake: { ...NEW_INTAKE, lastHeartbeat: Number.POSITIVE_INFINITY, rewoundAt: T0 + 1 } }), {
     sleep: SLEEP_AT,
     delete: DELETE_AT,
   });
@@ -233,10 +248,10 @@ it('after Redis came back with older data, whoever nobody has looked at since is
   expect(repaired).toEqual([['rewound', 'a']]);
 });
 
-it('a visit that waits for its second look ends at once when it is stopped, and repairs nothing', async () => {
+it('a visit that waits for its second read ends at once when it is stopped, and repairs nothing', async () => {
   put(session());
   const visit = sweep.visit(0);
-  await settled();
+  await settlePromises();
   sweep.stop();
   await visit;
   expect(time.elapsed()).toBe(0);

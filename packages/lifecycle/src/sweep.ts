@@ -3,15 +3,17 @@ import {
   type AlarmClock,
   type AlarmName,
   alarmsOf,
-  changePolicy,
+  decide,
   type LiveReading,
-  look,
   type RepairKind,
   type SessionStore,
+  withoutWarnings,
 } from '@sandman/core';
 import type { Arming } from './arming.ts';
-import type { Policies } from './policies-in-use.ts';
-import type { Surroundings } from './surroundings.ts';
+import type { DryRun } from './dry-run.ts';
+import { LatestReading } from './latest-reading.ts';
+import { PolicyUpgrade, type PolicyUpgradeOptions } from './policy-upgrade.ts';
+import type { System } from './system.ts';
 
 /** Sessions that a visit reads at most. With a visit every 5 s that makes 200 sessions per second and shard. */
 const VISITED = 1_000;
@@ -24,30 +26,32 @@ const CONFIRM_MS = 5_000;
 const TOLERANCE_MS = 20_000;
 
 /** What a visit repairs. */
-export type Fault = Exclude<RepairKind, 'unarmed'>;
+export type AlarmFault = Exclude<RepairKind, 'unarmed'>;
 
 export interface SweepOptions {
   readonly store: SessionStore;
-  readonly policies: Pick<Policies, 'successor' | 'rank'>;
-  /** Whether this is a dry run: then due alarms stay due, which is no fault. */
-  readonly rehearses: boolean;
+  readonly policies: PolicyUpgradeOptions['policies'];
+  /** The dry run, in which due alarms stay due, which is no fault; null: there is none. */
+  readonly dryRun: Pick<DryRun, 'reportDue'> | null;
   readonly clock: AlarmClock;
   readonly arming: Arming;
-  readonly surroundings: Surroundings;
-  readonly repaired: (fault: Fault, uuid: string) => void;
+  readonly system: System;
+  readonly repaired: (fault: AlarmFault, uuid: string) => void;
   /** Called with each page of records that the sweep reads; the sweep does not wait for it. */
   readonly visited?: (readings: readonly LiveReading[]) => void;
 }
 
 /** Reads all records in turn, and arms anew where an alarm is missing or late. In normal operation it finds none. */
 export class Sweep {
-  readonly #on: SweepOptions;
+  readonly #options: SweepOptions;
+  readonly #policies: PolicyUpgrade;
   /** Functions that end the waits of running visits. */
   readonly #waits = new Set<() => void>();
   #isStopped = false;
 
   constructor(options: SweepOptions) {
-    this.#on = options;
+    this.#options = options;
+    this.#policies = new PolicyUpgrade({ ...options, isDryRun: options.dryRun !== null });
   }
 
   /** Ends visits that wait to confirm a fault, so that the process need not wait for them when it stops. */
@@ -64,17 +68,18 @@ export class Sweep {
         resolve();
       };
       this.#waits.add(end);
-      this.#on.surroundings.pause(CONFIRM_MS).then(end);
+      this.#options.system.pause(CONFIRM_MS).then(end);
     });
   }
 
   /** Visits a shard once. Where a fault is suspected, the visit takes 5 s longer, to confirm it. */
   async visit(shard: number): Promise<void> {
-    const { store, visited } = this.#on;
+    const { store, system, visited } = this.#options;
     const suspects: LiveReading[] = [];
     for (let seen = 0; seen < VISITED; seen += PAGE) {
+      const askedAt = system.elapsed();
       const readings = await store.walk(shard, PAGE);
-      if (!this.#on.rehearses) await Promise.all(readings.map((reading) => this.#renew(reading)));
+      await Promise.all(readings.map((reading) => this.#upgrade(reading, askedAt)));
       visited?.(readings);
       const faults = await Promise.all(readings.map((reading) => this.#faultOf(reading)));
       suspects.push(...readings.filter((_, i) => faults[i] !== null));
@@ -93,17 +98,20 @@ export class Sweep {
     }
   }
 
-  /** Applies a change of the policies in force to a session that no activity and no alarm has reached since the change. */
-  async #renew({ record, now }: LiveReading): Promise<void> {
-    const successor = record.wanted === 'gone' ? null : this.#on.policies.successor(record);
-    if (!successor) return;
-    const renewed = await this.#on.store.commit(record.uuid, record, changePolicy(successor, this.#on.policies.rank, now));
-    // In a conflict, the process that wrote in between applies it, or a later visit does.
-    if (renewed.kind === 'committed') await this.#on.arming.arm(renewed, record);
+  /**
+   * Applies a change of the policies in force to a session that no activity and no alarm has reached since the change. In a
+   * conflict, the process that wrote in between applies it, or a later visit does. A dry run writes nothing and moves no alarm, so
+   * it reports here what the change has made due.
+   */
+  async #upgrade(reading: LiveReading, askedAt: number): Promise<void> {
+    const latest = new LatestReading(reading.record.uuid, this.#options);
+    latest.take(reading, askedAt);
+    const isChanged = await this.#policies.apply(latest, reading.record);
+    if (isChanged && latest.record) await this.#options.dryRun?.reportDue(latest.record, latest.now());
   }
 
   async #repair(reading: LiveReading): Promise<void> {
-    const { store, arming, repaired } = this.#on;
+    const { store, arming, repaired } = this.#options;
     const fault = await this.#faultOf(reading);
     if (!fault) return;
     const { record } = reading;
@@ -113,9 +121,9 @@ export class Sweep {
     await arming.arm(redrawn, record);
   }
 
-  async #faultOf({ record, now }: LiveReading): Promise<Fault | null> {
+  async #faultOf({ record, now }: LiveReading): Promise<AlarmFault | null> {
     // A late or missing warning is no fault: alarms that were set before warnings were switched on ring after it.
-    const needed = alarmsOf({ ...record, ingest: { ...record.ingest, warning: 0 } }, now);
+    const needed = alarmsOf({ ...record, intake: withoutWarnings(record.intake) }, now);
     if (needed.length === 0) return null;
     const { uuid, n } = record;
     // A handler does whatever the record needs, so any alarm of this number suffices, except a `delete` that rings after the
@@ -123,11 +131,11 @@ export class Sweep {
     const names: readonly AlarmName[] = needed.every(({ name }) => name === 'delete')
       ? ALARM_NAMES
       : ALARM_NAMES.filter((name) => name !== 'delete');
-    const rings = (await Promise.all(names.map((name) => this.#on.clock.rings({ name, uuid, n })))).filter((at) => at !== null);
+    const rings = (await Promise.all(names.map((name) => this.#options.clock.rings({ name, uuid, n })))).filter((at) => at !== null);
     if (rings.length === 0) return 'missing';
-    if (this.#on.rehearses) return null;
+    if (this.#options.dryRun) return null;
     const due = Math.min(...needed.filter(({ name }) => names.includes(name)).map(({ at }) => at));
     if (Math.min(...rings) <= Math.max(due, now) + TOLERANCE_MS) return null;
-    return look(record, now).kind === 'suspect' ? 'rewound' : 'late';
+    return decide(record, now).kind === 'suspect' ? 'rewound' : 'late';
   }
 }

@@ -1,13 +1,13 @@
 import type { AlarmClock, Reading } from '@sandman/core';
 import { beforeEach, expect, it } from 'vitest';
 import { Arming } from './arming.ts';
-import { only, Rounds, session, settled, storeThat, T0, VirtualTime } from './lifecycle.fixture.ts';
+import { ManualRounds, session, settlePromises, stub, stubStore, T0, VirtualTime } from './lifecycle.fixture.ts';
 import { startUpkeep } from './upkeep.ts';
 
 let time: VirtualTime;
 let marks: string[];
 let armed: string[];
-let buried: number;
+let tombstoneRounds: number;
 let repaired: number[];
 let failures: unknown[];
 
@@ -19,7 +19,7 @@ beforeEach(() => {
   time = new VirtualTime();
   marks = [];
   armed = [];
-  buried = 0;
+  tombstoneRounds = 0;
   repaired = [];
   failures = [];
   marked = async () => [...marks];
@@ -27,19 +27,19 @@ beforeEach(() => {
 });
 
 function start(): () => Promise<void> {
-  const store = storeThat({
+  const store = stubStore({
     marked: (age) => marked(age),
     read: (uuid) => read(uuid),
     async unmark(uuid) {
       marks = marks.filter((mark) => mark !== uuid);
       return true;
     },
-    async bury() {
-      buried++;
+    async removeTombstones() {
+      tombstoneRounds++;
       return 0;
     },
   });
-  const clock = only<AlarmClock>({
+  const clock = stub<AlarmClock>({
     async arm(uuid, n, alarms) {
       armed.push(`${uuid} ${n}: ${alarms.map(({ name }) => name)}`);
     },
@@ -47,7 +47,7 @@ function start(): () => Promise<void> {
   return startUpkeep({
     store,
     arming: new Arming(store, clock),
-    surroundings: time,
+    system: time,
     repaired: (count) => repaired.push(count),
     failed: (error) => failures.push(error),
   });
@@ -60,7 +60,7 @@ it('each second it arms what a crash has left for 2 s, takes the marks away and 
     return [...marks];
   };
   const stop = start();
-  await settled();
+  await settlePromises();
   marks = ['a', 'b'];
   await time.pass(2_000);
   expect(armed).toEqual(['a 42: sleep,delete', 'b 42: sleep,delete']);
@@ -70,16 +70,16 @@ it('each second it arms what a crash has left for 2 s, takes the marks away and 
   await stop();
 });
 
-it('the mark of a session that is no more just goes', async () => {
+it('the mark of a session that no longer exists is removed', async () => {
   marks = ['a'];
   read = async () => ({ record: null, now: T0 });
   const stop = start();
-  await settled();
+  await settlePromises();
   expect([armed, marks]).toEqual([[], []]);
   await stop();
 });
 
-it('a session that cannot be armed keeps its mark for the next round, and stands in nobody’s way', async () => {
+it('a session that cannot be armed keeps its mark for the next round, and does not stop the others', async () => {
   marks = ['a', 'b'];
   const well = read;
   read = async () => {
@@ -87,7 +87,7 @@ it('a session that cannot be armed keeps its mark for the next round, and stands
     throw new Error('a lost reply');
   };
   const stop = start();
-  await settled();
+  await settlePromises();
   expect(armed).toEqual(['b 42: sleep,delete']);
   expect(failures).toEqual([new Error('a lost reply')]);
   await time.pass(1_000);
@@ -96,7 +96,7 @@ it('a session that cannot be armed keeps its mark for the next round, and stands
   await stop();
 });
 
-it('a round that fails is reported, and the next one comes all the same; tombstones are buried each minute', async () => {
+it('a round that fails is reported, and the next one comes all the same; tombstones are removed each minute', async () => {
   const well = marked;
   marked = async () => {
     marked = well;
@@ -104,30 +104,30 @@ it('a round that fails is reported, and the next one comes all the same; tombsto
   };
   marks = ['a'];
   const stop = start();
-  await settled();
-  expect([failures, armed, buried]).toEqual([[new Error('Redis is away')], [], 1]);
+  await settlePromises();
+  expect([failures, armed, tombstoneRounds]).toEqual([[new Error('Redis is away')], [], 1]);
   await time.pass(60_000);
-  expect([armed, repaired, buried]).toEqual([['a 42: sleep,delete'], [1], 2]);
+  expect([armed, repaired, tombstoneRounds]).toEqual([['a 42: sleep,delete'], [1], 2]);
   await stop();
 });
 
-it('its end waits for the round that runs, and none overtakes it', async () => {
-  const rounds = new Rounds();
+it('the end of the upkeep waits for the round that runs, and no other begins', async () => {
+  const rounds = new ManualRounds();
   marked = async () => {
     await rounds.begin();
     return [];
   };
   const stop = start();
   await time.pass(5_000);
-  expect(rounds.began).toBe(1);
+  expect(rounds.started).toBe(1);
   let stopped = false;
   const stopping = stop().then(() => {
     stopped = true;
   });
-  await settled();
+  await settlePromises();
   expect(stopped).toBe(false);
   await rounds.end();
   await stopping;
   await time.pass(60_000);
-  expect([rounds.began, buried]).toEqual([1, 1]);
+  expect([rounds.started, tombstoneRounds]).toEqual([1, 1]);
 });

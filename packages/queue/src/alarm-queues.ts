@@ -2,7 +2,7 @@ import { ALARM_NAMES, type Alarm, type AlarmClock, type AlarmName, type AlarmRef
 import { Job, Queue, type Telemetry } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { jobId, parseJobId } from './names.ts';
-import { KEPT_EVENTS, LEAD_MS } from './options.ts';
+import { LEAD_MS, QUEUE_OPTIONS } from './options.ts';
 
 /** Error codes of BullMQ's `changeDelay`, from its script. */
 const NO_SUCH_JOB = -1;
@@ -34,7 +34,7 @@ export class AlarmQueues implements AlarmClock {
   constructor(connection: Redis | Cluster, prefix: string, shards: number, onError: (error: Error) => void, telemetry?: Telemetry) {
     this.#redis = connection;
     this.#shards = Array.from({ length: shards }, (_, shard) => {
-      const options = { connection, prefix: shardTag(prefix, shard), streams: { events: { maxLen: KEPT_EVENTS } } };
+      const options = { connection, prefix: shardTag(prefix, shard), ...QUEUE_OPTIONS };
       const open = (name: AlarmName) => new AlarmQueue(name, { ...options, ...(telemetry ? { telemetry } : {}) }).on('error', onError);
       return { sleep: open('sleep'), delete: open('delete'), wake: open('wake') };
     });
@@ -84,11 +84,21 @@ export class AlarmQueues implements AlarmClock {
 
   async rings(ref: AlarmRef): Promise<number | null> {
     const queue = this.#queue(ref.uuid, ref.name);
-    // `job.delay` counts from a timestamp that `changeDelay` does not change, so only the set of delayed jobs has the time.
-    const score = await this.#redis.zscore(queue.toKey('delayed'), jobId(ref));
+    const id = jobId(ref);
+    // In one transaction, because a job moves between these keys. Only the set of delayed jobs has an alarm's time: `job.delay`
+    // counts from a timestamp that `changeDelay` does not change.
+    const replies = await this.#redis
+      .multi()
+      .zscore(queue.toKey('delayed'), id)
+      .lpos(queue.toKey('wait'), id)
+      .lpos(queue.toKey('active'), id)
+      .exec();
+    const [score, waiting, active] = replies!.map(([error, reply]) => {
+      if (error) throw error;
+      return reply as string | number | null;
+    });
     if (score !== null) return Math.floor(Number(score) / SCORE_PER_MS) + LEAD_MS;
-    const state = await queue.getJobState(jobId(ref));
-    return state === 'waiting' || state === 'active' || state === 'prioritized' || state === 'delayed' ? 0 : null;
+    return waiting !== null || active !== null ? 0 : null;
   }
 
   /**

@@ -1,12 +1,11 @@
-import { shardTag } from '@sandman/core';
+import { exponentialBackoff, shardTag } from '@sandman/core';
 import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { KEPT_EVENTS, WORKER_OPTIONS } from './options.ts';
+import { QUEUE_OPTIONS, WORKER_OPTIONS } from './options.ts';
 
 const QUEUE = 'webhook';
-/** The wait between tries grows from the first value to the second; tries end after the third. In ms. */
-const FIRST_BACKOFF_MS = 5_000;
-const LONGEST_BACKOFF_MS = 3_600_000;
+const BACKOFF = { first: 5_000, longest: 3_600_000, jitter: 0.25 };
+/** When tries end, in ms after the delivery was added. */
 const GIVE_UP_MS = 24 * 3_600_000;
 
 /** @template Delivery what is to be delivered, as JSON */
@@ -26,12 +25,6 @@ export interface DeliveryQueueOptions<Delivery extends object> {
   readonly onError: (error: Error) => void;
 }
 
-/** @param attempts tries so far, from 1 */
-function backoff(attempts: number): number {
-  const wait = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(attempts - 1, 20));
-  return Math.round(wait * (1 - Math.random() / 4));
-}
-
 /** Makes deliveries as BullMQ jobs: each is tried until it succeeds, for a day. This queue is independent of the alarms. */
 export class DeliveryQueue<Delivery extends object> {
   readonly #queue: Queue;
@@ -40,7 +33,7 @@ export class DeliveryQueue<Delivery extends object> {
   constructor({ connection, prefix, concurrency, deliver, gaveUp, onError }: DeliveryQueueOptions<Delivery>) {
     // One queue serves all shards, because no Lua script has to write deliveries together with a record.
     const tag = shardTag(prefix, 0);
-    this.#queue = new Queue(QUEUE, { connection, prefix: tag, streams: { events: { maxLen: KEPT_EVENTS } } });
+    this.#queue = new Queue(QUEUE, { connection, prefix: tag, ...QUEUE_OPTIONS });
     this.#queue.on('error', onError);
     const work = async ({ id, data, timestamp }: Job<Delivery>) => {
       try {
@@ -56,7 +49,7 @@ export class DeliveryQueue<Delivery extends object> {
       prefix: tag,
       concurrency,
       ...WORKER_OPTIONS,
-      settings: { backoffStrategy: backoff },
+      settings: { backoffStrategy: (attempts: number) => exponentialBackoff(BACKOFF, attempts, Math.random()) },
     }).on('error', onError);
   }
 

@@ -1,5 +1,15 @@
-/** How many entries BullMQ's own event streams keep. Sandman does not read them, and each entry costs memory. */
-export const KEPT_EVENTS = 100;
+import { RedisConnection } from 'bullmq';
+
+// A queue that does not ask for Redis' version takes this for it. BullMQ's own minimum is 5.0, whose scripts read whole lists to find a job.
+RedisConnection.minimumVersion = '6.2.0';
+
+/** Options of all BullMQ queues of Sandman. */
+export const QUEUE_OPTIONS = {
+  // Sandman does not read BullMQ's event streams, and each entry costs memory.
+  streams: { events: { maxLen: 100 } },
+  // BullMQ 6.7 asks for Redis' version once, when a queue is opened. If that fails, each later call of the queue fails too.
+  skipVersionCheck: true,
+} as const;
 
 /**
  * How long before its time an alarm rings, in ms. With `hz 100`, Redis ends a blocking wait up to 10 ms late. The handler

@@ -1,7 +1,7 @@
 import { shardTag } from '@sandman/core';
 import { Queue, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import { KEPT_EVENTS, WORKER_OPTIONS } from './options.ts';
+import { QUEUE_OPTIONS, WORKER_OPTIONS } from './options.ts';
 
 const QUEUE = 'sweep';
 /** How often the schedule is written again, in ms, because a Redis that lost its data has lost the schedule too. */
@@ -25,9 +25,7 @@ export class SweepSchedule {
 
   constructor({ connection, prefix, shards, every, visit, onError }: SweepScheduleOptions) {
     const tags = Array.from({ length: shards }, (_, shard) => shardTag(prefix, shard));
-    this.#queues = tags.map((tag) =>
-      new Queue(QUEUE, { connection, prefix: tag, streams: { events: { maxLen: KEPT_EVENTS } } }).on('error', onError),
-    );
+    this.#queues = tags.map((tag) => new Queue(QUEUE, { connection, prefix: tag, ...QUEUE_OPTIONS }).on('error', onError));
     const schedule = () => {
       for (const queue of this.#queues) queue.upsertJobScheduler(QUEUE, { every }, { name: QUEUE }).catch(onError);
     };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { policyOf, run, type Step } from './example.fixture.ts';
+import { customPolicy, simulateSession, type TraceStep } from './example.fixture.ts';
 
 /** The minute at which a pod falls asleep or is deleted if its user came at minute 0 and never again. */
 function endOf(signals: readonly number[], after: number, cap: number): number {
@@ -20,10 +20,10 @@ it('a user who left keeps a pod awake for as long as background signals may, and
       fc.integer({ min: 1, max: 200 }),
       fc.boolean(),
       (signals, after, cap, sleeps) => {
-        const steps: Step[] = [0, ...signals.map((minute): Step => [minute, 'background'])];
-        const policy = sleeps ? policyOf(`${after}m`, '30m', `${cap}m`) : policyOf('never', `${after}m`, `${cap}m`);
+        const steps: TraceStep[] = [0, ...signals.map((minute): TraceStep => [minute, 'background'])];
+        const policy = sleeps ? customPolicy(`${after}m`, '30m', `${cap}m`) : customPolicy('never', `${after}m`, `${cap}m`);
         const end = endOf(signals, after, cap);
-        expect(run(steps, UNTIL, policy)).toEqual({
+        expect(simulateSession(steps, UNTIL, policy)).toEqual({
           awake: end,
           asleep: sleeps ? Math.min(30, UNTIL - end) : 0,
           alwaysOn: UNTIL,
@@ -43,6 +43,6 @@ it('a user who left keeps a pod awake for as long as background signals may, and
 });
 
 it('signals without end do not either', () => {
-  const steps: Step[] = [0, ...Array.from({ length: UNTIL }, (_, minute): Step => [minute, 'background'])];
-  expect(run(steps, UNTIL, policyOf('5m', 'never', '240m'))).toMatchObject({ awake: 240, sleeps: 1, wakes: 0 });
+  const steps: TraceStep[] = [0, ...Array.from({ length: UNTIL }, (_, minute): TraceStep => [minute, 'background'])];
+  expect(simulateSession(steps, UNTIL, customPolicy('5m', 'never', '240m'))).toMatchObject({ awake: 240, sleeps: 1, wakes: 0 });
 });

@@ -1,4 +1,4 @@
-import { PolicyBook } from '@sandman/core';
+import { PolicySet } from '@sandman/core';
 import type { TraceEvent } from './line.ts';
 import { type Conditions, simulate } from './simulate.ts';
 import { type Trace, TraceBuilder } from './trace.ts';
@@ -7,10 +7,10 @@ export const MINUTE = 60_000;
 export const T0 = Date.parse('2026-11-24T08:00:00Z');
 
 /** An event of one session: its minute, and its kind (a user's activity by default). */
-export type Step = number | readonly [minute: number, event: TraceEvent['event']];
+export type TraceStep = number | readonly [minute: number, event: TraceEvent['event']];
 
 /** Builds a trace of these sessions, named a, b, … */
-export function traceOf(...sessions: Step[][]): Trace {
+export function traceOf(...sessions: TraceStep[][]): Trace {
   const builder = new TraceBuilder();
   sessions.forEach((steps, i) => {
     for (const step of steps) {
@@ -21,12 +21,17 @@ export function traceOf(...sessions: Step[][]): Trace {
   return builder.build();
 }
 
-export function policyOf(sleepAfter: string, deleteAfter: string, backgroundCap = '4h') {
-  return new PolicyBook().resolve({ sleepAfter, deleteAfter, backgroundCap });
+export function customPolicy(sleepAfter: string, deleteAfter: string, backgroundCap = '4h') {
+  return new PolicySet().resolve({ sleepAfter, deleteAfter, backgroundCap });
 }
 
 /** Simulates one session until a minute. @returns the totals in minutes, and the counts */
-export function run(steps: Step[], until: number, policy: ReturnType<typeof policyOf>, conditions: Partial<Conditions> = {}) {
+export function simulateSession(
+  steps: TraceStep[],
+  until: number,
+  policy: ReturnType<typeof customPolicy>,
+  conditions: Partial<Conditions> = {},
+) {
   const result = simulate(traceOf(steps), policy, { until: T0 + until * MINUTE, wakeTime: 0, ...conditions });
   const { awakeSeconds, asleepSeconds, alwaysOnSeconds, sleeps, wakes, deletes, recreations, regrets } = result;
   const counts = { sleeps, wakes, deletes, recreations, regrets };

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { readTrace } from './read.ts';
-import { eventOf, timeOf } from './trace.ts';
+import { unpackEvent, unpackTime } from './trace.ts';
 
 const AT = '2026-11-24T08:00:00.000Z';
 
@@ -21,7 +21,7 @@ it.each([1, 2, 7, 10_000])('reads lines in any order, in chunks of %d bytes', as
     '{"uuid":"b","at":"2026-11-24T07:59:59.999Z","kind":"user"}',
   ];
   const trace = await read(lines.join('\n'), size);
-  const events = [0, 1].map((i) => Array.from(trace.eventsOf(i), (packed) => [timeOf(packed) - Date.parse(AT), eventOf(packed)]));
+  const events = [0, 1].map((i) => Array.from(trace.eventsOf(i), (packed) => [unpackTime(packed) - Date.parse(AT), unpackEvent(packed)]));
   expect(trace.sessions).toBe(2);
   expect(events).toEqual([
     [
@@ -87,5 +87,5 @@ it('holds more lines than a block', async () => {
   expect(sizes.reduce((a, b) => a + b)).toBe(count);
   expect([Math.min(...sizes), Math.max(...sizes)]).toEqual([347, 348]);
   const some = trace.eventsOf(5);
-  expect(some.every((packed, i) => i === 0 || timeOf(packed) - timeOf(some[i - 1]!) === 777)).toBe(true);
+  expect(some.every((packed, i) => i === 0 || unpackTime(packed) - unpackTime(some[i - 1]!) === 777)).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { type Policy, PolicyBook } from '@sandman/core';
+import { type Policy, PolicySet } from '@sandman/core';
 import { expect, it } from 'vitest';
 import { simulate } from './simulate.ts';
 import { simulateAll } from './simulate-all.ts';
@@ -15,7 +15,7 @@ function traceOf(lines: number) {
 
 it.each([1_000, 120_000])('of %i lines each policy gets what it would get alone, in its place', async (lines) => {
   const trace = traceOf(lines);
-  const policies: Policy[] = [1, 3, 9, 27].map((minutes) => ({ ...new PolicyBook().default, sleepAfter: minutes * MINUTE }));
+  const policies: Policy[] = [1, 3, 9, 27].map((minutes) => ({ ...new PolicySet().default, sleepAfter: minutes * MINUTE }));
   const conditions = { until: trace.to, wakeTime: 2_000 };
   const counts: number[] = [];
   const results = await simulateAll(trace, policies, conditions, (count) => counts.push(count));
@@ -26,6 +26,6 @@ it.each([1_000, 120_000])('of %i lines each policy gets what it would get alone,
 
 it('what fails in a thread fails here', async () => {
   const trace = traceOf(120_000);
-  const broken = { ...new PolicyBook().default, backgroundCap: Symbol('no clone') as unknown as number };
+  const broken = { ...new PolicySet().default, backgroundCap: Symbol('no clone') as unknown as number };
   await expect(simulateAll(trace, [broken, broken], { until: trace.to, wakeTime: 0 }, () => {})).rejects.toThrow();
 });

@@ -1,7 +1,7 @@
 import type { Policy } from '@sandman/core';
-import { Life } from './life.ts';
-import { type Result, Tally } from './tally.ts';
-import { type Trace, timeOf } from './trace.ts';
+import { SessionSimulator } from './session-simulator.ts';
+import { type Trace, unpackTime } from './trace.ts';
+import { type SimulationResult, UsageCounter } from './usage-counter.ts';
 
 /** The conditions of a simulation besides its policy. */
 export interface Conditions {
@@ -12,19 +12,19 @@ export interface Conditions {
 }
 
 /** Simulates the trace under a policy. */
-export function simulate(trace: Trace, policy: Policy, { until, wakeTime }: Conditions): Result {
-  const tally = new Tally(until);
-  const life = new Life(policy, wakeTime, tally);
+export function simulate(trace: Trace, policy: Policy, { until, wakeTime }: Conditions): SimulationResult {
+  const counter = new UsageCounter(until);
+  const life = new SessionSimulator(policy, wakeTime, counter);
   for (let session = 0; session < trace.sessions; session++) {
     const events = trace.eventsOf(session);
-    if (timeOf(events[0]!) <= until) life.run(events, until);
+    if (unpackTime(events[0]!) <= until) life.run(events, until);
   }
-  return tally.result(policy);
+  return counter.result(policy);
 }
 
 /** Counts the sessions whose first event is at or before `until` (ms since 1970). */
 export function countSessions(trace: Trace, until: number): number {
   let sessions = 0;
-  for (let session = 0; session < trace.sessions; session++) if (timeOf(trace.eventsOf(session)[0]!) <= until) sessions++;
+  for (let session = 0; session < trace.sessions; session++) if (unpackTime(trace.eventsOf(session)[0]!) <= until) sessions++;
   return sessions;
 }

@@ -2,7 +2,7 @@ import { type Policy, parseDuration } from '@sandman/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { simulate } from './simulate.ts';
-import { EVENTS, TraceBuilder } from './trace.ts';
+import { TRACE_EVENT_KINDS, TraceBuilder } from './trace.ts';
 
 /** All times are multiples of this, in ms, so that many events coincide. It is a tenth of the time within which a wake is a regret. */
 const UNIT = parseDuration('30s', 'unit');
@@ -10,7 +10,7 @@ const LAST = 80;
 
 interface Happening {
   readonly at: number;
-  readonly event: (typeof EVENTS)[number];
+  readonly event: (typeof TRACE_EVENT_KINDS)[number];
 }
 
 /** Applies the rules of the API contract unit by unit, without any code of `core`. All times are in units. */
@@ -27,7 +27,7 @@ function stepByStep(events: readonly Happening[], policy: Policy, until: number)
   };
 
   for (let now = 0; now <= until; now++) {
-    const due = EVENTS.flatMap((event) => events.filter((one) => one.at === now && one.event === event));
+    const due = TRACE_EVENT_KINDS.flatMap((event) => events.filter((one) => one.at === now && one.event === event));
     for (const { event } of due) {
       if (pod === 'deleted' && event !== 'user') continue;
       if (pod === 'deleted') counted.recreations++;
@@ -60,7 +60,7 @@ function stepByStep(events: readonly Happening[], policy: Policy, until: number)
 
 const after = fc.option(fc.integer({ min: 1, max: 25 }), { freq: 6 });
 const policies = fc.record({ sleepAfter: after, deleteAfter: after, cap: fc.integer({ min: 1, max: 40 }) });
-const traces = fc.array(fc.record({ at: fc.nat(LAST), event: fc.constantFrom(...EVENTS, 'user' as const) }), {
+const traces = fc.array(fc.record({ at: fc.nat(LAST), event: fc.constantFrom(...TRACE_EVENT_KINDS, 'user' as const) }), {
   minLength: 1,
   maxLength: 14,
 });
@@ -88,6 +88,8 @@ it('what jumps from deadline to deadline comes to what the contract says step by
       });
       for (const count of Object.keys(seen) as (keyof typeof seen)[]) seen[count] += result[count];
 
+      const returns = expected.wakes + expected.recreations;
+      expect(result.lostReturns).toBe(returns > 0 ? expected.recreations / returns : null);
       expect(result.awakeSeconds + result.asleepSeconds).toBeLessThanOrEqual(result.alwaysOnSeconds);
       expect(result.savedFraction).toBeGreaterThanOrEqual(0);
       expect(result.savedFraction).toBeLessThanOrEqual(1);

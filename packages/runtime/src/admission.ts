@@ -22,13 +22,13 @@ export interface AdmissionOptions {
  * repeated. If the settings do not fit, the process ends.
  */
 export class Admission {
-  readonly #on: AdmissionOptions;
+  readonly #options: AdmissionOptions;
   readonly #given: Promise<void>;
   readonly #timer: NodeJS.Timeout;
   #isGiven = false;
 
   constructor(options: AdmissionOptions) {
-    this.#on = options;
+    this.#options = options;
     this.#given = this.#insist();
     this.#timer = setInterval(() => this.#check(), EVERY_MS);
   }
@@ -63,7 +63,7 @@ export class Admission {
 
   /** @param told whether `unknown` is not to be called, because operators know already, or because this is a later check */
   async #check(told = true): Promise<boolean> {
-    const { check, fail, unknown } = this.#on;
+    const { check, fail, unknown } = this.#options;
     try {
       await check();
       return true;

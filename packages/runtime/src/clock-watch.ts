@@ -19,12 +19,12 @@ export interface ClockWatchOptions {
 /** Compares this machine's clock with Redis' each second, sets the metric, and logs a large difference. */
 export class ClockWatch {
   readonly #clock: RedisClock;
-  readonly #on: ClockWatchOptions;
+  readonly #options: ClockWatchOptions;
   readonly #timer: NodeJS.Timeout;
   #ahead = 0;
 
   constructor(options: ClockWatchOptions) {
-    this.#on = options;
+    this.#options = options;
     this.#clock = new RedisClock(options.read);
     if (options.follow) this.#clock.follow();
     this.#timer = setInterval(() => this.#compare(), EVERY_MS);
@@ -37,7 +37,7 @@ export class ClockWatch {
   }
 
   async #compare(): Promise<void> {
-    const { metrics, logger } = this.#on;
+    const { metrics, logger } = this.#options;
     const before = this.#ahead;
     try {
       this.#ahead = await this.#clock.compare();

@@ -40,6 +40,7 @@ const malformed: [VariableName, string][] = [
   ['API_KEYS', '0123456789abcdef,hunter2'],
   ['API_KEYS', '0123456789abcdef,'],
   ['LATE_EFFECT_BOUND', '366d'],
+  ['DELETE_WARNING', '2 hours'],
   ['WORKER_CONCURRENCY', '0'],
   ['KEEP_ALIVE_TIMEOUT', '10 minutes'],
   ['TRUST_PROXY', 'proxy.example'],

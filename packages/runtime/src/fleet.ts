@@ -1,4 +1,4 @@
-import type { AlarmName, LiveStatus, Spell } from '@sandman/core';
+import type { AlarmName, LiveStatus, PeriodTotals } from '@sandman/core';
 import type { Metrics } from './metrics.ts';
 import { shared } from './shared.ts';
 
@@ -14,9 +14,9 @@ export interface Fleet {
   /** Alarms that are due and not done, by queue. */
   readonly backlog: () => Promise<Record<AlarmName, number>>;
   /** Usage by policy: pod time in ms, and regrets. */
-  readonly books: () => Promise<ReadonlyMap<string, { readonly awake: number; readonly asleep: number; readonly regrets: number }>>;
+  readonly usage: () => Promise<ReadonlyMap<string, { readonly awake: number; readonly asleep: number; readonly regrets: number }>>;
   /** Totals by shadow policy: under it (`would`), and under the sessions' own policies (`was`); times in ms. */
-  readonly shadows: () => Promise<ReadonlyMap<string, { readonly would: Spell; readonly was: Spell }>>;
+  readonly shadows: () => Promise<ReadonlyMap<string, { readonly would: PeriodTotals; readonly was: PeriodTotals }>>;
   /** The names of the policies and of the shadow policies in force. Each has its series from the start. */
   readonly policies: () => { readonly names: readonly string[]; readonly shadows: readonly string[] };
 }
@@ -25,14 +25,14 @@ export interface Fleet {
 export function refreshFleet(metrics: Metrics, fleet: Fleet): () => Promise<void> {
   const { sessions, dueBacklog, podSeconds, regrets, shadowPodSeconds, shadowRegrets } = metrics;
   return shared(FLEET_MS, async () => {
-    const [byStatus, due, books, shadows] = await Promise.all([fleet.sessions(), fleet.backlog(), fleet.books(), fleet.shadows()]);
+    const [byStatus, due, usage, shadows] = await Promise.all([fleet.sessions(), fleet.backlog(), fleet.usage(), fleet.shadows()]);
     const inForce = fleet.policies();
     for (const [status, count] of Object.entries(byStatus)) sessions.set({ status }, count);
     for (const [queue, count] of Object.entries(due)) dueBacklog.set({ queue }, count);
     // These are counted in Redis, so each refresh replaces their values.
     for (const metric of [podSeconds, regrets, shadowPodSeconds, shadowRegrets]) metric.reset();
-    for (const policy of new Set([...inForce.names, ...books.keys()])) {
-      const book = books.get(policy) ?? NOTHING;
+    for (const policy of new Set([...inForce.names, ...usage.keys()])) {
+      const book = usage.get(policy) ?? NOTHING;
       for (const state of STATES) podSeconds.inc({ state }, book[state] / 1_000);
       regrets.inc({ policy }, book.regrets);
     }

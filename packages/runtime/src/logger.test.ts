@@ -1,16 +1,16 @@
 import { expect, it } from 'vitest';
 import { runNode } from './node.fixture.ts';
 
-it('writes neither keys of headers nor what was sent to Redis', async () => {
+it('the logger writes neither keys in headers nor the arguments of Redis commands', async () => {
   const { stdout } = await runNode(`
     import { createLogger } from './logger.ts';
     const logger = createLogger('info', 'probe');
     const headers = { 'x-api-key': 'hunter2', authorization: 'Bearer hunter2', cookie: 'hunter2', host: 'kept' };
     logger.info({ req: { headers } });
     logger.info({ headers });
-    // As ioredis throws it when a login is refused.
+    // The error that ioredis throws when Redis refuses a login.
     logger.warn({ err: Object.assign(new Error('WRONGPASS'), { command: { name: 'hello', args: ['3', 'AUTH', 'default', 'hunter2'] } }) });
-    // And a Cluster, one level deeper.
+    // The error of a Cluster holds that of its last node.
     const refused = Object.assign(new Error('NOAUTH'), { command: { name: 'hello', args: ['hunter2'] } });
     logger.warn({ err: Object.assign(new Error('None is left', { cause: undefined }), { lastNodeError: refused, code: 'EALL' }) });
   `).ended;

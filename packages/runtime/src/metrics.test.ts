@@ -13,7 +13,7 @@ async function seriesOf({ registry }: { readonly registry: ReturnType<typeof cre
 const fleet: Fleet = {
   sessions: async () => ({ active: 3, 'falling-asleep': 0, sleeping: 0, waking: 0, deleting: 0 }),
   backlog: async () => ({ sleep: 1, delete: 0, wake: 0 }),
-  books: async () => new Map([['gone-from-policies', { awake: 5_000, asleep: 1_000, regrets: 2 }]]),
+  usage: async () => new Map([['gone-from-policies', { awake: 5_000, asleep: 1_000, regrets: 2 }]]),
   shadows: async () => new Map(),
   policies: () => ({ names: ['balanced', 'custom'], shadows: ['eager'] }),
 };

@@ -3,7 +3,7 @@ import {
   ACTIVITY_KINDS,
   ALARM_NAMES,
   CALL_RESULTS,
-  type Call,
+  type CallName,
   CHANGES,
   OUTCOME_KINDS,
   PATROL_FINDINGS,
@@ -15,7 +15,7 @@ import { counter, histogram } from './series.ts';
 const CALL_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** The calls to the session-manager that each process makes. The API makes `delete` for a pod that it created and cannot track. */
-const CALLS_OF: Readonly<Record<'api' | 'worker', readonly Call[]>> = { api: ['create', 'chat', 'delete'], worker: ACTIONS };
+const CALLS_OF: Readonly<Record<'api' | 'worker', readonly CallName[]>> = { api: ['create', 'chat', 'delete'], worker: ACTIONS };
 
 export type Metrics = ReturnType<typeof createMetrics>;
 

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { waitFor } from '@sandman/testing';
+import { waitFor } from '@sandman/sandbox';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Places, whenOver } from './places.ts';
 

@@ -6,7 +6,7 @@ import {
   startRedisCluster,
   startSentinel,
   waitFor,
-} from '@sandman/testing';
+} from '@sandman/sandbox';
 import type { Cluster, Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { answers, connectRedis } from './redis.ts';

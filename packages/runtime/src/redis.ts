@@ -4,18 +4,21 @@ import { type ClusterSettings, openCluster } from './redis-cluster.ts';
 import { SteadySentinelConnector } from './sentinel-connector.ts';
 import { TlsConnector } from './tls-connector.ts';
 
-/** How long a `request` connection waits for a command, in ms, so that a frozen Redis is an error within 1 s. */
+/** How long a `request` connection waits for the answer to a command, in ms. It makes a frozen Redis an error within 1 s. */
 const REQUEST_MS = 800;
-/** How long a `request` connection may take to open, and a sentinel to answer, in ms, so that no failover is missed for longer. */
+/**
+ * How long a `request` connection may take to open, how long a sentinel may take to answer, and the pause before a connection
+ * to a sentinel is opened again, in ms. It is short, so that a new master is found soon.
+ */
 const OPENING_MS = 1_000;
 
-/** How a connection behaves while Redis is away: commands of `request` fail within milliseconds, those of `worker` wait. */
+/** While Redis is away, commands of `request` fail: at once, or after 800 ms if Redis is frozen. Commands of `worker` wait. */
 export type RedisRole = 'request' | 'worker';
 
 type ServerSettings = Omit<RedisOptions, 'replyMapping'>;
 
 interface Settings {
-  /** For one server, with an address or found through sentinels. */
+  /** For one server, whose address is given or is found through sentinels. */
   readonly server: ServerSettings;
   readonly cluster: ClusterSettings;
 }
@@ -23,11 +26,12 @@ interface Settings {
 const WORKER: Settings = {
   server: {
     maxRetriesPerRequest: null,
+    // 2: the master has become a replica, so ioredis reconnects and sends the command again.
     reconnectOnError: (error) => (error.message.includes('READONLY') ? 2 : false),
   },
   cluster: {
     maxRedirections: Number.POSITIVE_INFINITY,
-    // Commands that hang at a master that vanished are sent to the new master once the slot map names it.
+    // A command to a master that vanished hangs. Once the slot map names the new master, ioredis sends the command there.
     slotsRefreshInterval: 2_000,
     redisOptions: { maxRetriesPerRequest: null },
   },
@@ -46,11 +50,12 @@ const ROLES: Record<RedisRole, Settings> = {
     },
     cluster: {
       enableOfflineQueue: false,
-      // ioredis connects to a node at its first command. Until then it refuses a single command, but retries a pipeline.
+      // ioredis opens the connection to a node at the first command for it. While it opens, ioredis refuses a single command,
+      // but keeps back a pipeline.
       enableAutoPipelining: true,
-      // One redirection to the new master, one for a script it does not have, and one more of each.
+      // After a failover a command needs one redirection, to the new master. The others are to spare.
       maxRedirections: 4,
-      // 0: never repeat a command whose connection broke, because it may have run.
+      // 0: ioredis never repeats a command: not if its connection broke, because it may have run, nor if the Cluster is down.
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
       slotsRefreshTimeout: OPENING_MS / 2,
@@ -71,7 +76,7 @@ function sentinelOptions({ sentinels, master, tls }: RedisAddress & { kind: 'sen
     Connector: SteadySentinelConnector,
     sentinels: [...sentinels],
     name: master,
-    // The sentinels' message about a new master closes the connection to the old one, which may hang without breaking.
+    // When a sentinel names a new master, ioredis closes the connection to the old one, which may hang and never break.
     failoverDetector: true,
     sentinelReconnectStrategy: () => OPENING_MS,
     sentinelRetryStrategy: retryDelay,
@@ -81,9 +86,9 @@ function sentinelOptions({ sentinels, master, tls }: RedisAddress & { kind: 'sen
 }
 
 /**
- * Connects, and retries for ever. Certificates are checked against those that Node trusts (`NODE_EXTRA_CA_CERTS`).
+ * Connects, and tries again for ever. Node must trust the server's certificate (`NODE_EXTRA_CA_CERTS` adds authorities).
  *
- * @param onError called for each connection error; without a listener ioredis prints them
+ * @param onError called with connection errors, those of a Cluster's nodes at most once a second; ioredis would print them
  */
 export function connectRedis(address: RedisAddress, role: RedisRole, onError: (error: Error) => void): Redis | Cluster {
   const tls = address.tls ? { tls: {}, ...(address.kind === 'sentinel' ? {} : { Connector: TlsConnector }) } : {};
@@ -104,7 +109,7 @@ export function connectRedis(address: RedisAddress, role: RedisRole, onError: (e
 /** How long a Redis may take to answer before it counts as away, in ms. */
 const ANSWER_MS = 1_000;
 
-/** Tells whether Redis, or one master of a Cluster, answers a PING. The connection's state does not tell: a frozen Redis keeps it. */
+/** Tells whether Redis (any one master of a Cluster) answers a PING. The connection cannot tell: it stays open if Redis freezes. */
 export async function answers(redis: Redis | Cluster): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {

@@ -223,6 +223,12 @@ export const VARIABLES = {
     meaning: 'How long before an idle sleep a `session.sleep-warning` is posted; none for policies shorter than twice that',
     ...duration('60s'),
   },
+  DELETE_WARNING: {
+    readBy: ['worker'],
+    meaning:
+      'How long before an idle delete a `session.delete-warning` is posted; none for a `deleteAfter` under twice that. A change of policy leaves as much, and at least 1h',
+    ...duration('2h'),
+  },
   // The ledger checks its form.
   DATABASE_URL: {
     readBy: ['worker', 'command line'],

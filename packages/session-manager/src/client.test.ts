@@ -126,7 +126,7 @@ async function mute(on: Place) {
 
 // Concurrent, because they wait for time-outs.
 describe.concurrent('a call without an answer', () => {
-  it('timed out: nobody knows whether it landed', async () => {
+  it('timed out: whether it took effect is unknown', async () => {
     await using on = await Place.start(TIMEOUT);
     on.answer = () => {};
     expect(await on.client.call('sleep', 'a', 'key')).toEqual({ kind: 'unknown', error: `timed out after ${TIMEOUT} ms` });
@@ -156,7 +156,7 @@ describe.concurrent('a call without an answer', () => {
     await using on = await Place.start(60_000);
     await using stuck = await mute(on);
     const waiting = stuck.client.call('delete', 'a', 'key');
-    stuck.client.leave();
+    stuck.client.drain();
     expect(await waiting).toMatchObject({ kind: 'transient', sent: false });
     expect(await stuck.client.call('delete', 'b', 'key')).toMatchObject({ kind: 'transient', sent: false });
   });
@@ -218,7 +218,7 @@ describe.concurrent('a connection', () => {
     expect(on.seen).toHaveLength(1);
   });
 
-  it('serves one call after the other, also one that nobody used', async ({ expect }) => {
+  it('serves one call after the other, also one that was not used', async ({ expect }) => {
     await using on = await Place.start();
     on.answer = status(200);
     (await on.client.open())!.release();

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { type Action, type Outcome, type PodConnection, type PodControl, SandmanError, UUID } from '@sandman/core';
-import { type Answer, sortAnswer, sortFailure } from './outcome.ts';
-import { type Call, type Line, Transport, type TransportOptions } from './transport.ts';
-import { describe, Unanswered } from './unanswered.ts';
+import { type LifecycleAnswer, outcomeOfAnswer, outcomeOfFailure } from './outcome.ts';
+import { type HttpCall, type SingleCallConnection, Transport, type TransportOptions } from './transport.ts';
+import { describeUnanswered, Unanswered } from './unanswered.ts';
 
 export type SessionManagerOptions = TransportOptions;
 
@@ -13,7 +13,7 @@ export interface ChatAnswer {
   readonly body: Readable;
 }
 
-function lifecycleCall(action: Action, uuid: string, idempotencyKey: string): Call {
+function lifecycleCall(action: Action, uuid: string, idempotencyKey: string): HttpCall {
   const path = `/session/${encodeURIComponent(uuid)}`;
   const common = { name: action, idempotencyKey };
   switch (action) {
@@ -51,12 +51,12 @@ export class SessionManagerClient implements PodControl {
     return connection?.call(action, uuid, idempotencyKey) ?? { kind: 'transient', sent: false, error: 'this process is told to stop' };
   }
 
-  async #call(line: Line, action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
+  async #call(line: SingleCallConnection, action: Action, uuid: string, idempotencyKey: string): Promise<Outcome> {
     try {
-      return sortAnswer(action, await line.send(lifecycleCall(action, uuid, idempotencyKey), this.#transport.timeout()));
+      return outcomeOfAnswer(action, await line.send(lifecycleCall(action, uuid, idempotencyKey), this.#transport.timeout()));
     } catch (error) {
       if (!(error instanceof Unanswered)) return { kind: 'permanent', error: 'the call cannot be made' };
-      return sortFailure(action, error, this.#timeout);
+      return outcomeOfFailure(action, error, this.#timeout);
     }
   }
 
@@ -67,7 +67,7 @@ export class SessionManagerClient implements PodControl {
    */
   async create(userId: string, idempotencyKey: string = randomUUID()): Promise<{ uuid: string; workspaceUrl: string }> {
     const call = { name: 'create', method: 'POST', path: '/session/create', body: { user_id: userId }, idempotencyKey } as const;
-    let answer: Answer;
+    let answer: LifecycleAnswer;
     // A caller waits for the answer, so the time-out includes opening the connection.
     const signal = this.#transport.timeout();
     try {
@@ -75,7 +75,7 @@ export class SessionManagerClient implements PodControl {
       if (!line) throw new SandmanError('session-manager-error', 'This process is told to stop');
       answer = await line.send(call, signal);
     } catch (error) {
-      throw unanswered(error, this.#timeout);
+      throw callerError(error, this.#timeout);
     }
     if (answer.status < 200 || answer.status >= 300) {
       throw new SandmanError('session-manager-error', `The session-manager answered create with HTTP ${answer.status}`);
@@ -101,13 +101,13 @@ export class SessionManagerClient implements PodControl {
     try {
       return await this.#transport.stream({ name: 'chat', method: 'POST', path, body, idempotencyKey: randomUUID() }, signal);
     } catch (error) {
-      throw unanswered(error, this.#chatTimeout);
+      throw callerError(error, this.#chatTimeout);
     }
   }
 
   /** Opens no more connections for lifecycle calls, because the process is stopping; calls in flight go on. */
-  leave(): void {
-    this.#transport.leave();
+  drain(): void {
+    this.#transport.drain();
   }
 
   /** Breaks off the calls that are still in flight. */
@@ -117,10 +117,10 @@ export class SessionManagerClient implements PodControl {
 }
 
 /** Makes the error that a caller gets for a call without an answer. @param timeout the call's time-out, in ms */
-function unanswered(error: unknown, timeout: number): unknown {
+function callerError(error: unknown, timeout: number): unknown {
   if (!(error instanceof Unanswered)) return error;
   const code = error.timedOut ? 'session-manager-timeout' : 'session-manager-error';
-  return new SandmanError(code, `The session-manager gave no answer: ${describe(error, timeout)}`, { cause: error });
+  return new SandmanError(code, `The session-manager gave no answer: ${describeUnanswered(error, timeout)}`, { cause: error });
 }
 
 /** Tells whether a failed call may have reached the session-manager. */

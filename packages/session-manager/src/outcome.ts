@@ -1,9 +1,9 @@
 import type { Action, Outcome } from '@sandman/core';
 import { parseRetryAfter } from './retry-after.ts';
-import { describe, type Unanswered } from './unanswered.ts';
+import { describeUnanswered, type Unanswered } from './unanswered.ts';
 
 /** An answer of the session-manager to a lifecycle call. */
-export interface Answer {
+export interface LifecycleAnswer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: string;
@@ -20,7 +20,7 @@ function readReplicas(body: string): Outcome {
 }
 
 /** Turns an answer into an outcome. */
-export function sortAnswer(action: Action, { status, headers, body }: Answer): Outcome {
+export function outcomeOfAnswer(action: Action, { status, headers, body }: LifecycleAnswer): Outcome {
   const error = `HTTP ${status}`;
   if (status >= 200 && status < 300) return action === 'status' ? readReplicas(body) : { kind: 'done' };
   if (status === 404) return { kind: 'gone' };
@@ -36,8 +36,8 @@ export function sortAnswer(action: Action, { status, headers, body }: Answer): O
 }
 
 /** Turns a call without an answer into an outcome. @param timeout the call's time-out, in ms */
-export function sortFailure(action: Action, failure: Unanswered, timeout: number): Outcome {
-  const error = describe(failure, timeout);
+export function outcomeOfFailure(action: Action, failure: Unanswered, timeout: number): Outcome {
+  const error = describeUnanswered(failure, timeout);
   if (failure.code === 'UND_ERR_INVALID_ARG') return { kind: 'permanent', error };
   if (!failure.sent) return { kind: 'transient', sent: false, error };
   return action === 'status' ? { kind: 'transient', sent: true, error } : { kind: 'unknown', error };

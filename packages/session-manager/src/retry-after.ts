@@ -1,4 +1,4 @@
-const LONGEST_MS = 24 * 3_600_000;
+const RETRY_AFTER_CAP_MS = 24 * 3_600_000;
 
 /**
  * Reads a `Retry-After` header (RFC 9110: seconds or an HTTP date).
@@ -8,5 +8,5 @@ const LONGEST_MS = 24 * 3_600_000;
 export function parseRetryAfter(value: string | string[] | undefined, now = Date.now()): number {
   if (typeof value !== 'string') return 0;
   const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - now;
-  return ms > 0 ? Math.min(ms, LONGEST_MS) : 0;
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_CAP_MS) : 0;
 }

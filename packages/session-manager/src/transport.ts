@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Call as CallName } from '@sandman/core';
+import type { CallName } from '@sandman/core';
 import { Agent, type Dispatcher } from 'undici';
-import { type Connection, Connections, Leaving, sharedLookup } from './connections.ts';
+import { type Connection, ConnectionPool, Draining, sharedLookup } from './connection-pool.ts';
 import { Unanswered } from './unanswered.ts';
 
 export interface TransportOptions {
@@ -16,7 +16,7 @@ export interface TransportOptions {
   readonly onResult?: (call: CallName, status: number | string, seconds: number) => void;
 }
 
-export interface Call {
+export interface HttpCall {
   readonly name: CallName;
   readonly method: Dispatcher.HttpMethod;
   readonly path: string;
@@ -32,7 +32,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const LONGEST_ANSWER_BYTES = 65_536;
 
 /** Reads an answer's body. @throws Error where it is too long, or the connection breaks */
-async function text(body: Dispatcher.ResponseData['body']): Promise<string> {
+async function readBody(body: Dispatcher.ResponseData['body']): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -55,8 +55,8 @@ function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Pro
 }
 
 /** Calls `onSent` when undici has a socket and is about to write the request. Before that, nothing has left this process. */
-const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
-  const { onSent } = (options as { opaque?: unknown }).opaque as Watched;
+const sentInterceptor: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const { onSent } = (options as { opaque?: unknown }).opaque as SentListener;
   const start = handler.onRequestStart?.bind(handler);
   handler.onRequestStart = (controller, context) => {
     start?.(controller, context);
@@ -65,7 +65,7 @@ const watch: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, h
   return dispatch(options, handler);
 };
 
-interface Watched {
+interface SentListener {
   readonly onSent: () => void;
 }
 
@@ -76,14 +76,14 @@ interface TransportAnswer {
 }
 
 /** A connection for one lifecycle call, or the error with which it could not be opened. */
-export interface Line {
+export interface SingleCallConnection {
   /**
    * Makes the call on the open connection, and releases the connection.
    *
    * @param signal ends the call
    * @throws Unanswered, also where the connection could not be opened
    */
-  send(call: Call, signal: AbortSignal): Promise<TransportAnswer>;
+  send(call: HttpCall, signal: AbortSignal): Promise<TransportAnswer>;
   /** Releases the connection without a call. */
   release(): void;
 }
@@ -94,7 +94,7 @@ export class Transport {
   readonly #origin: string;
   readonly #prefix: string;
   readonly #timeout: number;
-  readonly #lifecycle: Connections;
+  readonly #lifecycle: ConnectionPool;
   /** Chats may last long. They have sockets of their own, without a limit, so that no lifecycle call waits for them. */
   readonly #chats: Dispatcher;
 
@@ -104,7 +104,7 @@ export class Transport {
     this.#origin = url.origin;
     this.#prefix = url.pathname.replace(/\/+$/, '');
     this.#timeout = Math.min(options.timeout, LONGEST_TIMER_MS);
-    this.#lifecycle = new Connections(url, this.#timeout);
+    this.#lifecycle = new ConnectionPool(url, this.#timeout);
     const chatTimeout = Math.min(options.chatTimeout ?? options.timeout, LONGEST_TIMER_MS);
     const bounds = {
       headersTimeout: chatTimeout,
@@ -112,7 +112,7 @@ export class Transport {
       connect: { timeout: chatTimeout, lookup: sharedLookup() },
     };
     // Over HTTP/2, its default with TLS, undici repeats refused streams by itself, but a call must never be repeated.
-    this.#chats = new Agent({ allowH2: false, pipelining: 1, ...bounds }).compose(watch);
+    this.#chats = new Agent({ allowH2: false, pipelining: 1, ...bounds }).compose(sentInterceptor);
   }
 
   /** Returns a signal that ends a lifecycle call at its time-out. */
@@ -120,12 +120,12 @@ export class Transport {
     return AbortSignal.timeout(this.#timeout);
   }
 
-  /** Gets a connection for one lifecycle call, within the time-out; null where none is idle after {@link leave}. Never rejects. */
-  async open(): Promise<Line | null> {
+  /** Gets a connection for one lifecycle call, within the time-out; null where none is idle after {@link drain}. Never rejects. */
+  async open(): Promise<SingleCallConnection | null> {
     try {
       return this.#lineOn(await this.#lifecycle.take());
     } catch (error) {
-      if (error instanceof Leaving) return null;
+      if (error instanceof Draining) return null;
       const fail = async () => {
         throw error;
       };
@@ -133,8 +133,8 @@ export class Transport {
     }
   }
 
-  #lineOn(connection: Connection): Line {
-    const agent = connection.client.compose(watch);
+  #lineOn(connection: Connection): SingleCallConnection {
+    const agent = connection.client.compose(sentInterceptor);
     let held = true;
     const release = () => {
       if (held) this.#lifecycle.release(connection);
@@ -145,7 +145,7 @@ export class Transport {
       send: (call, signal) =>
         this.#observed(call, async (onSent) => {
           const { statusCode, headers, body } = await this.#request(agent, call, onSent, signal);
-          return { status: statusCode, headers, body: await text(body) };
+          return { status: statusCode, headers, body: await readBody(body) };
         }).finally(release),
     };
   }
@@ -156,7 +156,7 @@ export class Transport {
    *
    * @throws Unanswered
    */
-  stream(call: Call, signal: AbortSignal | undefined): Promise<{ status: number } & Pick<Dispatcher.ResponseData, 'headers' | 'body'>> {
+  stream(call: HttpCall, signal: AbortSignal | undefined): Promise<{ status: number } & Pick<Dispatcher.ResponseData, 'headers' | 'body'>> {
     return this.#observed(call, async (onSent) => {
       const { statusCode, headers, body } = await this.#request(this.#chats, call, onSent, signal);
       body.on('error', () => {});
@@ -165,8 +165,8 @@ export class Transport {
   }
 
   /** Opens no more connections for lifecycle calls; callers that wait for one get null. */
-  leave(): void {
-    this.#lifecycle.leave();
+  drain(): void {
+    this.#lifecycle.drain();
   }
 
   /** Breaks off the calls that are still in flight. */
@@ -174,7 +174,7 @@ export class Transport {
     await Promise.all([this.#lifecycle.close(), this.#chats.destroy()]);
   }
 
-  async #observed<T extends { status: number }>({ name }: Call, exchange: (onSent: () => void) => Promise<T>): Promise<T> {
+  async #observed<T extends { status: number }>({ name }: HttpCall, exchange: (onSent: () => void) => Promise<T>): Promise<T> {
     const from = performance.now();
     const observe = (status: number | string) => this.#options.onResult?.(name, status, (performance.now() - from) / 1_000);
     let sent = false;
@@ -192,9 +192,9 @@ export class Transport {
     return answer;
   }
 
-  #request(agent: Dispatcher, call: Call, onSent: () => void, signal?: AbortSignal): Promise<Dispatcher.ResponseData<Watched>> {
+  #request(agent: Dispatcher, call: HttpCall, onSent: () => void, signal?: AbortSignal): Promise<Dispatcher.ResponseData<SentListener>> {
     const json = call.body === undefined ? null : Buffer.isBuffer(call.body) ? call.body : JSON.stringify(call.body);
-    const watched: Watched = { onSent };
+    const watched: SentListener = { onSent };
     const request = agent.request({
       opaque: watched,
       origin: this.#origin,

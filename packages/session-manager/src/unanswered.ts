@@ -29,7 +29,7 @@ const CAUSES: Record<string, string> = {
 };
 
 /** Says in a few words why there is no answer. @param timeout the call's time-out, in ms */
-export function describe({ sent, timedOut, code }: Unanswered, timeout: number): string {
+export function describeUnanswered({ sent, timedOut, code }: Unanswered, timeout: number): string {
   if (timedOut && sent) return `timed out after ${timeout} ms`;
   return CAUSES[code] ?? (timedOut ? `not sent within ${timeout} ms` : `connection failed (${code})`);
 }

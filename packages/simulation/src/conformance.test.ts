@@ -1,9 +1,9 @@
 import {
-  BEAT_STALE_MS,
-  birth,
+  HEARTBEAT_STALE_MS,
+  newSession,
   type OwnedSession,
   type PoliciesInForce,
-  PolicyBook,
+  PolicySet,
   Random,
   type Reading,
   type SessionRecord,
@@ -11,8 +11,8 @@ import {
   statusOf,
   TOMBSTONE_MS,
 } from '@sandman/core';
+import { type FoundRedis, redisForTests } from '@sandman/sandbox';
 import { FIELDS, RedisPolicies, RedisSessionStore } from '@sandman/store';
-import { type FoundRedis, redisForTests } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { MemoryPolicies, NO_POLICIES } from './memory-policies.ts';
@@ -64,21 +64,21 @@ class Pair {
   }
 
   /**
-   * Expects the last heartbeats of both stores to be at most `BEAT_STALE_MS` apart, and copies that of Redis to the model.
+   * Expects the last heartbeats of both stores to be at most `HEARTBEAT_STALE_MS` apart, and copies that of Redis to the model.
    * They differ by a few ms, because each store notes by itself when it sent one.
    */
   async agreeOnBeat(): Promise<void> {
-    const beat = Number(await redis.hget(`${this.#tag}:ingest`, 'beat'));
-    expect(Math.abs(this.#state.ingest.beat - beat)).toBeLessThanOrEqual(BEAT_STALE_MS);
-    this.#state.ingest = { ...this.#state.ingest, beat };
+    const lastHeartbeat = Number(await redis.hget(`${this.#tag}:ingest`, 'beat'));
+    expect(Math.abs(this.#state.intake.lastHeartbeat - lastHeartbeat)).toBeLessThanOrEqual(HEARTBEAT_STALE_MS);
+    this.#state.intake = { ...this.#state.intake, lastHeartbeat };
   }
 
   /** Moves the last heartbeat back by `ms`. */
   async ageBeat(ms: number): Promise<void> {
-    if (this.#state.ingest.beat === 0) return;
-    const beat = this.#state.ingest.beat - ms;
-    this.#state.ingest = { ...this.#state.ingest, beat };
-    await redis.hset(`${this.#tag}:ingest`, 'beat', beat);
+    if (this.#state.intake.lastHeartbeat === 0) return;
+    const lastHeartbeat = this.#state.intake.lastHeartbeat - ms;
+    this.#state.intake = { ...this.#state.intake, lastHeartbeat };
+    await redis.hset(`${this.#tag}:ingest`, 'beat', lastHeartbeat);
   }
 
   /** Sets the record's `rev` back by one, as if Redis had come back without the last write. */
@@ -103,11 +103,11 @@ class Pair {
   }
 }
 
-const book = new PolicyBook();
+const book = new PolicySet();
 
 function birthOf(userId: string, former: SessionRecord | null, now: number) {
   const policy = book.resolve(userId === 'eve' ? 'simple' : { sleepAfter: '2s', deleteAfter: '5s' });
-  return birth({ userId, workspaceUrl: '', policy, cause: 'created' }, former, now);
+  return newSession({ userId, workspaceUrl: '', policy, cause: 'created' }, former, now);
 }
 
 /** Runs one random step. All random values are drawn before it, so that both stores get the same call. */
@@ -124,7 +124,7 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
       const former = record?.pod === 'gone' ? record : null;
       const patch = birthOf(random.pick(['ada', 'eve']), former, now);
       remember(await pair.same((store) => store.commit(uuid, former, { patch, alarms: true })));
-      return 'birth';
+      return 'create';
     }
     case 1:
     case 2:
@@ -215,15 +215,15 @@ async function step(pair: Pair, random: Random, known: Map<string, SessionRecord
         const reading = await pair.lua.read(uuid);
         if (reading.record && reading.record.rev > 1) await pair.forget(reading.record);
       }
-      await pair.same((store) => store.beat(0, open));
+      await pair.same((store) => store.heartbeat(0, open));
       await pair.agreeOnBeat();
       const { record: stored } = await pair.lua.read(uuid);
       if (stored && statusOf(stored) === 'deleted') {
         await pair.age(stored);
-        await pair.same((store) => store.bury());
+        await pair.same((store) => store.removeTombstones());
         known.delete(uuid);
       }
-      return 'beat';
+      return 'heartbeat';
     }
   }
 }
@@ -243,7 +243,20 @@ for (const seed of [1, 2, 3, 4, 5]) {
       const what = await step(pair, random, known);
       done[what] = (done[what] ?? 0) + 1;
     }
-    for (const what of ['birth', 'touch', 'commit', 'begin', 'renew', 'unmark', 'marked', 'list', 'of users', 'walk', 'patrol', 'beat']) {
+    for (const what of [
+      'create',
+      'touch',
+      'commit',
+      'begin',
+      'renew',
+      'unmark',
+      'marked',
+      'list',
+      'of users',
+      'walk',
+      'patrol',
+      'heartbeat',
+    ]) {
       expect(done[what], what).toBeGreaterThan(10);
     }
   });
@@ -254,19 +267,22 @@ it.each([1, 2, 3])('announcements of policies, seed %i: the Lua script and its m
   const prefix = `policies-${crypto.randomUUID()}`;
   const place = { policies: NO_POLICIES };
   const lua = new RedisPolicies(redis, prefix);
-  const memory = new MemoryPolicies(place, async (effect) => effect());
-  const heard: PoliciesInForce[] = [];
+  const memory = new MemoryPolicies(
+    () => place,
+    async (effect) => effect(),
+  );
+  const lastReceived: PoliciesInForce[] = [];
   for (let step = 0; step < 300; step++) {
     if (random.chance(0.02)) {
       await redis.del(`{${prefix}:0}:policies`);
       place.policies = NO_POLICIES;
     }
-    const told = random.chance(0.7) ? { version: random.between(0, 3 + step / 50), text: random.pick(['a', 'b', 'c', '{}']) } : null;
-    const claim = random.chance(0.5);
-    const last = heard.length > 0 && random.chance(0.5) ? random.pick(heard) : null;
-    const expected = await lua.agree(told, claim, last, []);
-    expect(await memory.agree(told, claim, last)).toEqual(expected);
-    if (expected.policies) heard.push(expected.policies);
+    const announced = random.chance(0.7) ? { version: random.between(0, 3 + step / 50), text: random.pick(['a', 'b', 'c', '{}']) } : null;
+    const replaces = random.chance(0.5);
+    const last = lastReceived.length > 0 && random.chance(0.5) ? random.pick(lastReceived) : null;
+    const expected = await lua.agree(announced, replaces, last, []);
+    expect(await memory.agree(announced, replaces, last)).toEqual(expected);
+    if (expected.policies) lastReceived.push(expected.policies);
   }
-  expect(new Set(heard.map(({ version, edition }) => `${version}.${edition}`)).size).toBeGreaterThan(5);
+  expect(new Set(lastReceived.map(({ version, edition }) => `${version}.${edition}`)).size).toBeGreaterThan(5);
 });

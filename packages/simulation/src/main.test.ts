@@ -26,7 +26,7 @@ describe.concurrent('npm run simulate', () => {
     const replay = await simulate('--seed', seed, '--mutant', 'alarm-numbers-repeat');
     expect(replay.code).toBe(1);
     expect(replay.stdout).toContain(broken);
-    expect(replay.stdout.split('\n').length).toBeGreaterThan(10);
+    expect(replay.stdout.split('\n').length).toBeGreaterThan(5);
   });
 
   it('--help and --mutants say what there is', async () => {

@@ -1,6 +1,6 @@
 import { registerHooks } from 'node:module';
 import { parseArgs } from 'node:util';
-import { numberOption, runCommand, WrongArgument } from '@sandman/testing';
+import { parseNumberOption, runCommand, WrongArgument } from '@sandman/sandbox';
 import { MUTANTS, type Mutant, mutate } from './mutants.ts';
 
 const HELP = `Runs histories of a simulated deployment against the production lifecycle until one breaks a promise.
@@ -16,12 +16,12 @@ const HELP = `Runs histories of a simulated deployment against the production li
 Exits with 0 when every promise was kept, 1 when one was broken, 2 on wrong arguments.`;
 
 /** How many histories run side by side; fewer at first, because most mistakes show at once. */
-const BATCH = 100;
+const HISTORIES_AT_ONCE = 100;
 const FIRST_BATCH = 10;
 const PROGRESS_MS = 5_000;
 const LARGEST_SEED = 0xffff_ffff;
 
-function options(args: string[]) {
+function parseOptions(args: string[]) {
   const { values } = parseArgs({
     args,
     options: {
@@ -43,15 +43,15 @@ function options(args: string[]) {
     help: values.help,
     mutants: values.mutants,
     mutant,
-    minutes: numberOption('minutes', values.minutes, { least: 0.1, most: 1_440, whole: false }),
-    histories: numberOption('histories', values.histories, { least: 1, most: 100_000_000 }),
-    seed: numberOption('seed', values.seed, { least: 0, most: LARGEST_SEED }),
-    from: numberOption('from', values.from, { least: 0, most: LARGEST_SEED }),
+    minutes: parseNumberOption('minutes', values.minutes, { least: 0.1, most: 1_440, whole: false }),
+    histories: parseNumberOption('histories', values.histories, { least: 1, most: 100_000_000 }),
+    seed: parseNumberOption('seed', values.seed, { least: 0, most: LARGEST_SEED }),
+    from: parseNumberOption('from', values.from, { least: 0, most: LARGEST_SEED }),
   };
 }
 
 /** Applies the mutant when its module is loaded; the file is not changed. */
-function plant(mutant: Mutant): void {
+function plantMutant(mutant: Mutant): void {
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
@@ -61,7 +61,7 @@ function plant(mutant: Mutant): void {
 }
 
 async function main(args: string[]): Promise<number> {
-  const asked = options(args);
+  const asked = parseOptions(args);
   if (asked.help) {
     console.log(HELP);
     return 0;
@@ -70,10 +70,10 @@ async function main(args: string[]): Promise<number> {
     for (const { name, rule } of MUTANTS) console.log(`${name.padEnd(46)} leaves out: ${rule}`);
     return 0;
   }
-  if (asked.mutant) plant(asked.mutant);
+  if (asked.mutant) plantMutant(asked.mutant);
   // Imported here, because a mutant must be planted before its module is loaded.
   const { runHistories } = await import('./history.ts');
-  const { Tally } = await import('./tally.ts');
+  const { HistoryTotals } = await import('./history-totals.ts');
 
   if (asked.seed !== undefined) {
     const [history] = await runHistories([asked.seed], console.log);
@@ -84,24 +84,24 @@ async function main(args: string[]): Promise<number> {
   const until = asked.minutes === undefined ? Number.POSITIVE_INFINITY : performance.now() + asked.minutes * 60_000;
   const histories = asked.minutes === undefined ? (asked.histories ?? 1_000) : Number.POSITIVE_INFINITY;
   console.log(`from seed ${first}`);
-  const tally = new Tally();
+  const totals = new HistoryTotals();
   let shownAt = performance.now();
-  while (tally.histories < histories && performance.now() < until) {
-    const size = Math.min(BATCH, Math.max(FIRST_BATCH, tally.histories), histories - tally.histories);
-    const seeds = Array.from({ length: size }, (_, i) => (first + tally.histories + i) % (LARGEST_SEED + 1));
-    const broken = tally.add(await runHistories(seeds));
+  while (totals.histories < histories && performance.now() < until) {
+    const size = Math.min(HISTORIES_AT_ONCE, Math.max(FIRST_BATCH, totals.histories), histories - totals.histories);
+    const seeds = Array.from({ length: size }, (_, i) => (first + totals.histories + i) % (LARGEST_SEED + 1));
+    const broken = totals.add(await runHistories(seeds));
     if (broken) {
       console.log(
-        `${tally}\nbroken: ${broken.violation}\nreplay: npm run simulate -- --seed ${broken.seed}${asked.mutant ? ` --mutant ${asked.mutant.name}` : ''}`,
+        `${totals}\nbroken: ${broken.violation}\nreplay: npm run simulate -- --seed ${broken.seed}${asked.mutant ? ` --mutant ${asked.mutant.name}` : ''}`,
       );
       return 1;
     }
     if (performance.now() - shownAt > PROGRESS_MS) {
       shownAt = performance.now();
-      console.log(`${tally}`);
+      console.log(`${totals}`);
     }
   }
-  console.log(`${tally}\nevery promise was kept`);
+  console.log(`${totals}\nevery promise was kept`);
   return 0;
 }
 

@@ -3,7 +3,7 @@ import type { SimulatedProcess } from './process.ts';
 import type { Command, SimulatedRedis } from './redis.ts';
 import type { Timeline } from './timeline.ts';
 
-interface Job {
+interface SimulatedJob {
   readonly ref: AlarmRef;
   readonly state: 'delayed' | 'active';
   /** When it rings, ms. */
@@ -28,7 +28,7 @@ export interface JobFaults {
 /** How long the job of a killed or paused worker stays locked, in ms: BullMQ's lock, and the interval of its check for stalled jobs. */
 const STALL_MS = { least: 5_000, most: 7_500 };
 /** By how much a due job may ring late, in ms. */
-const LATE_MS = 20;
+const RING_DELAY_MS = 20;
 
 function idOf({ name, uuid, n }: AlarmRef): string {
   return `${name}-${uuid}-${n}`;
@@ -38,7 +38,7 @@ function idOf({ name, uuid, n }: AlarmRef): string {
 export class SimulatedQueue {
   readonly faults: JobFaults = { early: 0, doubled: 0 };
   readonly #handlers = new Set<Handler>();
-  #jobs = new Map<string, Job>();
+  #jobs = new Map<string, SimulatedJob>();
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #redis: SimulatedRedis;
@@ -106,25 +106,27 @@ export class SimulatedQueue {
     return this.#jobs.delete(this.#random.pick([...this.#jobs.keys()]) ?? '');
   }
 
-  snapshot(): ReadonlyMap<string, Job> {
+  snapshot(): ReadonlyMap<string, SimulatedJob> {
     return new Map(this.#jobs);
   }
 
   /** Goes back to a snapshot. A job that was active then runs again once its lock has expired. */
-  restore(jobs: ReadonlyMap<string, Job>): void {
+  restore(jobs: ReadonlyMap<string, SimulatedJob>): void {
     this.#jobs = new Map();
     for (const { ref, at, state } of jobs.values()) this.#delay(ref, state === 'delayed' ? at : this.#timeline.now + STALL_MS.most);
   }
 
   #delay(ref: AlarmRef, at: number): void {
-    const job: Job = { ref, state: 'delayed', at };
+    const job: SimulatedJob = { ref, state: 'delayed', at };
     this.#jobs.set(idOf(ref), job);
     const off =
-      this.faults.early > 0 && this.#random.chance(0.3) ? -this.#random.between(0, this.faults.early) : this.#random.between(0, LATE_MS);
+      this.faults.early > 0 && this.#random.chance(0.3)
+        ? -this.#random.between(0, this.faults.early)
+        : this.#random.between(0, RING_DELAY_MS);
     this.#timeline.in(at + off - this.#timeline.now, () => this.#ring(job));
   }
 
-  #ring(job: Job): void {
+  #ring(job: SimulatedJob): void {
     if (this.#jobs.get(idOf(job.ref)) !== job) return;
     const able = [...this.#handlers].filter(({ process }) => process.running);
     if (!this.#redis.serving || able.length === 0) {
@@ -136,7 +138,7 @@ export class SimulatedQueue {
   }
 
   #start(ref: AlarmRef, handler: Handler): void {
-    const job: Job = { ref, state: 'active', at: this.#timeline.now };
+    const job: SimulatedJob = { ref, state: 'active', at: this.#timeline.now };
     this.#jobs.set(idOf(ref), job);
     const mine = () => this.#jobs.get(idOf(ref)) === job;
     const end = async () => {
@@ -153,10 +155,10 @@ export class SimulatedQueue {
   }
 
   /** Lets a job run again if its worker no longer renews its lock. */
-  #watch(job: Job, process: SimulatedProcess, lapse = this.#random.between(STALL_MS.least, STALL_MS.most)): void {
+  #watch(job: SimulatedJob, process: SimulatedProcess, lapse = this.#random.between(STALL_MS.least, STALL_MS.most)): void {
     this.#timeline.in(lapse, () => {
       if (this.#jobs.get(idOf(job.ref)) !== job) return;
-      const left = process.hamperedAt + STALL_MS.least - this.#timeline.now;
+      const left = process.interruptedAt + STALL_MS.least - this.#timeline.now;
       if (process.running) this.#watch(job, process);
       else if (left > 0) this.#watch(job, process, left);
       else this.#delay(job.ref, this.#timeline.now);

@@ -1,4 +1,4 @@
-import type { Agreed, PoliciesInForce, PolicyAgreement, ToldPolicies } from '@sandman/core';
+import type { AgreedPolicies, AnnouncedPolicies, PoliciesInForce, PolicyAgreement } from '@sandman/core';
 import type { Command } from './redis.ts';
 
 /** What Redis keeps of the policies in force; replaced, never changed, so that a reference is a snapshot. */
@@ -10,8 +10,13 @@ export interface PolicyState {
 
 export const NO_POLICIES: PolicyState = { inForce: null, texts: new Set() };
 
-/** Applies an announcement as agree.lua does. `conformance.test.ts` compares the two. */
-function announced(state: PolicyState, told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null): PolicyState {
+/** Applies an announcement as agree-on-policies.lua does. `conformance.test.ts` compares the two. */
+function applyAnnouncement(
+  state: PolicyState,
+  announced: AnnouncedPolicies | null,
+  replaces: boolean,
+  lastReceived: PoliciesInForce | null,
+): PolicyState {
   let { inForce, texts } = state;
   const put = (policies: PoliciesInForce) => {
     texts = new Set(inForce?.version === policies.version ? [...texts, policies.text] : [policies.text]);
@@ -19,27 +24,30 @@ function announced(state: PolicyState, told: ToldPolicies | null, claim: boolean
   };
   const version = () => inForce?.version ?? -1;
   const edition = () => inForce?.edition ?? 1;
-  if (heard && (heard.version > version() || (heard.version === version() && heard.edition > edition()))) put({ ...heard });
-  if (told && told.version > version()) put({ ...told, edition: 1 });
-  else if (told && told.version === version() && claim && !texts.has(told.text)) put({ ...told, edition: edition() + 1 });
+  if (lastReceived && (lastReceived.version > version() || (lastReceived.version === version() && lastReceived.edition > edition())))
+    put({ ...lastReceived });
+  if (announced && announced.version > version()) put({ ...announced, edition: 1 });
+  else if (announced && announced.version === version() && replaces && !texts.has(announced.text))
+    put({ ...announced, edition: edition() + 1 });
   return { inForce, texts };
 }
 
 /** Keeps the policies in force in memory, on which the processes agree. */
 export class MemoryPolicies implements PolicyAgreement {
-  readonly #place: { policies: PolicyState };
+  readonly #holder: () => { policies: PolicyState };
   readonly #command: Command;
 
-  /** @param place holds the policies, as Redis does */
-  constructor(place: { policies: PolicyState }, command: Command) {
-    this.#place = place;
+  /** @param holder returns what holds the policies, as Redis does; a failover replaces it */
+  constructor(holder: () => { policies: PolicyState }, command: Command) {
+    this.#holder = holder;
     this.#command = command;
   }
 
-  agree(told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null): Promise<Agreed> {
+  agree(announced: AnnouncedPolicies | null, replaces: boolean, lastReceived: PoliciesInForce | null): Promise<AgreedPolicies> {
     return this.#command(() => {
-      this.#place.policies = announced(this.#place.policies, told, claim, heard);
-      return { policies: this.#place.policies.inForce, shadows: [] };
+      const holder = this.#holder();
+      holder.policies = applyAnnouncement(holder.policies, announced, replaces, lastReceived);
+      return { policies: holder.policies.inForce, shadows: [] };
     });
   }
 }

@@ -26,17 +26,17 @@ export type CallFault =
 export const CALL_FAULTS: readonly CallFault[] = ['failed', 'failed-after', 'throttled', 'late', 'hung', 'cut', 'refused', 'slow'];
 
 /** A connection that takes longer to open, in ms, counts as a fault. */
-const PROMPT_MS = 20;
+const SLOW_CONNECTION_MS = 20;
 /** A `Retry-After` too long to be obeyed, in ms. */
 const A_DAY_MS = 86_400_000;
 
 /** `SESSION_MANAGER_TIMEOUT` and `LATE_EFFECT_BOUND`, in ms. */
-export interface Bounds {
+export interface CallTimeLimits {
   readonly timeout: number;
   readonly late: number;
 }
 
-export interface Call {
+export interface SimulatedCall {
   readonly action: Action;
   readonly uuid: string;
   readonly token: string;
@@ -45,9 +45,9 @@ export interface Call {
 }
 
 export interface PodWatcher {
-  called(call: Call): void;
-  struck(fault: CallFault): void;
-  landed(call: Call): void;
+  called(call: SimulatedCall): void;
+  faulted(fault: CallFault): void;
+  tookEffect(call: SimulatedCall): void;
 }
 
 /** A simulated session-manager. */
@@ -56,11 +56,11 @@ export class SimulatedPods {
   faults: readonly CallFault[] = [];
   faultRate = 0;
   /** A fault for the next call that is served; set in `PodWatcher.called`, it strikes that call. */
-  next: CallFault | null = null;
+  nextFault: CallFault | null = null;
   /** Every call gets a 404, as from an ingress without a backend. */
   unreachable = false;
   /** How long after its creation calls for a pod get a 404, in ms. */
-  listedAfter = 0;
+  hiddenFor = 0;
   /** How long a connection takes to open, at most, in ms. */
   connectsWithin = 3;
   /** Pods for which every call fails, for good. These failures do not count as faults. */
@@ -68,14 +68,14 @@ export class SimulatedPods {
   readonly #pods = new Map<string, 'awake' | 'asleep'>();
   readonly #createdAt = new Map<string, number>();
   readonly #asleepSince = new Map<string, number>();
-  readonly #inFlight = new Set<Call>();
-  readonly #landing = new Map<string, number>();
+  readonly #inFlight = new Set<SimulatedCall>();
+  readonly #latestEffects = new Map<string, number>();
   readonly #timeline: Timeline;
   readonly #random: Random;
   readonly #watcher: PodWatcher;
-  readonly #bounds: Bounds;
+  readonly #bounds: CallTimeLimits;
 
-  constructor(timeline: Timeline, random: Random, bounds: Bounds, watcher: PodWatcher) {
+  constructor(timeline: Timeline, random: Random, bounds: CallTimeLimits, watcher: PodWatcher) {
     this.#bounds = bounds;
     this.#timeline = timeline;
     this.#random = random;
@@ -106,26 +106,26 @@ export class SimulatedPods {
 
   /** Whether the pod is asleep and has been since before `at` (ms). */
   sleptThroughSince(uuid: string, at: number): boolean {
-    return this.truth(uuid) === 'asleep' && (this.#asleepSince.get(uuid) ?? 0) < at;
+    return this.actualState(uuid) === 'asleep' && (this.#asleepSince.get(uuid) ?? 0) < at;
   }
 
-  truth(uuid: string): 'awake' | 'asleep' | 'gone' {
+  actualState(uuid: string): 'awake' | 'asleep' | 'gone' {
     return this.#pods.get(uuid) ?? 'gone';
   }
 
-  inFlight(uuid: string): Call[] {
+  inFlight(uuid: string): SimulatedCall[] {
     return [...this.#inFlight].filter((call) => call.uuid === uuid);
   }
 
   /** The latest time at which a call sent so far takes effect on the pod, in ms; 0: there is none. */
-  landingUntil(uuid: string): number {
-    return this.#landing.get(uuid) ?? 0;
+  latestEffectAt(uuid: string): number {
+    return this.#latestEffects.get(uuid) ?? 0;
   }
 
   controlFrom(process: SimulatedProcess): PodControl {
     const call: PodConnection['call'] = (action, uuid, token) =>
       new Promise((resolve) => {
-        const made: Call = { action, uuid, token, process, at: this.#timeline.now };
+        const made: SimulatedCall = { action, uuid, token, process, at: this.#timeline.now };
         this.#watcher.called(made);
         this.#inFlight.add(made);
         this.#serve(made, (outcome) => {
@@ -138,7 +138,7 @@ export class SimulatedPods {
         new Promise((resolve) => {
           const takes = this.#random.between(0, this.connectsWithin);
           const strike = () => {
-            if (takes > PROMPT_MS) this.#watcher.struck('slow');
+            if (takes > SLOW_CONNECTION_MS) this.#watcher.faulted('slow');
           };
           strike();
           this.#timeline.in(takes, () => {
@@ -149,18 +149,18 @@ export class SimulatedPods {
     };
   }
 
-  #serve(call: Call, answer: (outcome: Outcome) => void): void {
+  #serve(call: SimulatedCall, answer: (outcome: Outcome) => void): void {
     const { action } = call;
     const random = this.#random;
     const { timeout, late } = this.#bounds;
-    const struck = this.next ?? (this.faultRate > 0 && random.chance(this.faultRate) ? random.pick(this.faults) : null);
+    const struck = this.nextFault ?? (this.faultRate > 0 && random.chance(this.faultRate) ? random.pick(this.faults) : null);
     const fault = this.#isHidden(call.uuid) ? 'not-found' : struck;
-    this.next = null;
-    if (fault) this.#watcher.struck(fault);
+    this.nextFault = null;
+    if (fault) this.#watcher.faulted(fault);
     const reach = random.between(1, 20);
     const back = random.between(1, 20);
     const answerIn = (ms: number, outcome: Outcome) => this.#timeline.in(ms, () => answer(outcome));
-    const land = (ms: number, then: (outcome: Outcome) => void) => this.#land(call, ms, then);
+    const land = (ms: number, then: (outcome: Outcome) => void) => this.#applyIn(call, ms, then);
     switch (fault ?? (this.broken.has(call.uuid) ? 'failed' : null)) {
       case null:
         land(reach, (outcome) => answerIn(back, outcome));
@@ -201,7 +201,7 @@ export class SimulatedPods {
   }
 
   #isHidden(uuid: string): boolean {
-    return this.unreachable || this.#timeline.now < (this.#createdAt.get(uuid) ?? 0) + this.listedAfter;
+    return this.unreachable || this.#timeline.now < (this.#createdAt.get(uuid) ?? 0) + this.hiddenFor;
   }
 
   #unanswered(action: Action, error: string): Outcome {
@@ -209,12 +209,12 @@ export class SimulatedPods {
   }
 
   /** Applies a call in `ms`, even if its caller is paused or killed meanwhile. */
-  #land(call: Call, ms: number, then: (outcome: Outcome) => void): void {
+  #applyIn(call: SimulatedCall, ms: number, then: (outcome: Outcome) => void): void {
     const { action, uuid } = call;
-    if (action !== 'status') this.#landing.set(uuid, Math.max(this.landingUntil(uuid), this.#timeline.now + ms));
+    if (action !== 'status') this.#latestEffects.set(uuid, Math.max(this.latestEffectAt(uuid), this.#timeline.now + ms));
     this.#timeline.in(ms, () => {
       const outcome = this.#apply(action, uuid);
-      this.#watcher.landed(call);
+      this.#watcher.tookEffect(call);
       then(outcome);
     });
   }

@@ -1,5 +1,5 @@
 import type { Random } from '@sandman/core';
-import type { Surroundings } from '@sandman/lifecycle';
+import type { System } from '@sandman/lifecycle';
 import type { Timeline } from './timeline.ts';
 
 /** A simulated API or worker process: it can be paused, and killed at any `await`. */
@@ -7,25 +7,26 @@ export class SimulatedProcess {
   readonly name: string;
   /** By how much its wall clock is ahead, in ms. */
   readonly skew: number;
-  readonly surroundings: Surroundings;
+  readonly system: System;
   /** When it was last paused, resumed or killed; it may have missed events then. */
-  hamperedAt = Number.NEGATIVE_INFINITY;
+  interruptedAt = Number.NEGATIVE_INFINITY;
   #alive = true;
   #paused = false;
   readonly #timeline: Timeline;
-  readonly #arrived: (() => void)[] = [];
+  readonly #deferred: (() => void)[] = [];
 
   constructor(name: string, skew: number, timeline: Timeline, random: Random) {
     this.name = name;
     this.skew = skew;
     this.#timeline = timeline;
     let ids = 0;
-    this.surroundings = {
+    this.system = {
       elapsed: () => timeline.now,
-      chance: () => random.next(),
-      id: () => `${name}.${++ids}`,
+      random: () => random.next(),
+      newId: () => `${name}.${++ids}`,
       pause: (ms) => new Promise((resolve) => timeline.in(ms, () => this.deliver(resolve))),
       every: (ms, run) => this.#every(ms, run),
+      after: (ms, run) => timeline.in(ms, () => this.deliver(run)),
     };
   }
 
@@ -40,27 +41,27 @@ export class SimulatedProcess {
   /** Runs a callback in this process: at once, when it is resumed if it is paused, never if it was killed. */
   deliver(run: () => void): void {
     if (!this.#alive) return;
-    if (this.#paused) this.#arrived.push(run);
+    if (this.#paused) this.#deferred.push(run);
     else run();
   }
 
   pause(): void {
     this.#paused = true;
-    this.hamperedAt = this.#timeline.now;
+    this.interruptedAt = this.#timeline.now;
   }
 
   resume(): void {
     this.#paused = false;
-    this.hamperedAt = this.#timeline.now;
+    this.interruptedAt = this.#timeline.now;
     // Each as an event of its own, as in an event loop: other processes may act in between.
-    for (const run of this.#arrived.splice(0)) this.#timeline.in(0, () => this.deliver(run));
+    for (const run of this.#deferred.splice(0)) this.#timeline.in(0, () => this.deliver(run));
   }
 
   /** Ends it as `kill -9` does: no callback of it runs any more. */
   kill(): void {
     this.#alive = false;
-    this.hamperedAt = this.#timeline.now;
-    this.#arrived.length = 0;
+    this.interruptedAt = this.#timeline.now;
+    this.#deferred.length = 0;
   }
 
   #every(ms: number, run: () => void): () => void {

@@ -3,7 +3,7 @@ import type { SimulatedProcess } from './process.ts';
 import type { Timeline } from './timeline.ts';
 
 /** The two connections of the runtime: for a `request` a caller waits, so it fails soon; a `worker` sends its commands again. */
-export type Role = 'request' | 'worker';
+export type ConnectionRole = 'request' | 'worker';
 
 /** Runs one atomic command in Redis. */
 export type Command = <T>(effect: () => T) => Promise<T>;
@@ -11,8 +11,8 @@ export type Command = <T>(effect: () => T) => Promise<T>;
 const COMMAND_TIMEOUT_MS = 800;
 const RECONNECT_MS = 500;
 
-class RedisAway extends Error {
-  override readonly name = 'RedisAway';
+class RedisUnreachable extends Error {
+  override readonly name = 'RedisUnreachable';
 }
 
 /** Connects to a simulated Redis that can be down or frozen, or lose a reply. A worker's command is then sent again. */
@@ -56,16 +56,18 @@ export class SimulatedRedis {
   }
 
   /** Opens the connection of a process. */
-  connect(process: SimulatedProcess, role: Role): Command {
+  connect(process: SimulatedProcess, role: ConnectionRole): Command {
     return (effect) =>
       new Promise((resolve, reject) => {
         let settled = false;
+        let cancelTimeout = () => {};
         const settle = (run: () => void) => {
           if (settled) return;
           settled = true;
+          cancelTimeout();
           process.deliver(run);
         };
-        const away = () => settle(() => reject(new RedisAway('Connection is closed.')));
+        const away = () => settle(() => reject(new RedisUnreachable('Connection is closed.')));
         const again = () => {
           if (role === 'request') this.#timeline.in(1, away);
           else if (process.alive) this.#up ? this.#timeline.in(this.#random.between(1, RECONNECT_MS), send) : this.#waiting.push(send);
@@ -90,7 +92,7 @@ export class SimulatedRedis {
             else settle(() => resolve(value));
           });
         };
-        if (role === 'request') this.#timeline.in(COMMAND_TIMEOUT_MS, away);
+        if (role === 'request') cancelTimeout = this.#timeline.in(COMMAND_TIMEOUT_MS, away);
         send();
       });
   }

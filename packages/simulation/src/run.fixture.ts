@@ -1,4 +1,4 @@
-import { runScript } from '@sandman/testing';
+import { runScript } from '@sandman/sandbox';
 
 /** Runs the command line of the simulation in a process of its own. */
 export function simulate(...args: string[]) {

@@ -1,10 +1,10 @@
-interface Entry {
+interface TimelineEvent {
   readonly at: number;
   readonly order: number;
   run: (() => void) | null;
 }
 
-function before(a: Entry, b: Entry): boolean {
+function isBefore(a: TimelineEvent, b: TimelineEvent): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
@@ -13,7 +13,7 @@ export class Timeline {
   now: number;
   #order = 0;
   /** A binary heap; the next event comes first. */
-  readonly #heap: Entry[] = [];
+  readonly #heap: TimelineEvent[] = [];
 
   constructor(start: number) {
     this.now = start;
@@ -21,7 +21,7 @@ export class Timeline {
 
   /** Calls `run` in `ms`. @returns a function that cancels the call */
   in(ms: number, run: () => void): () => void {
-    const entry: Entry = { at: this.now + Math.max(0, Math.ceil(ms)), order: this.#order++, run };
+    const entry: TimelineEvent = { at: this.now + Math.max(0, Math.ceil(ms)), order: this.#order++, run };
     this.#push(entry);
     return () => {
       entry.run = null;
@@ -40,19 +40,19 @@ export class Timeline {
     }
   }
 
-  #push(entry: Entry): void {
+  #push(entry: TimelineEvent): void {
     const heap = this.#heap;
     let i = heap.length;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (!before(entry, heap[parent]!)) break;
+      if (!isBefore(entry, heap[parent]!)) break;
       heap[i] = heap[parent]!;
       i = parent;
     }
     heap[i] = entry;
   }
 
-  #pop(): Entry | undefined {
+  #pop(): TimelineEvent | undefined {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
@@ -61,8 +61,8 @@ export class Timeline {
     for (;;) {
       let child = 2 * i + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (!isBefore(heap[child]!, last)) break;
       heap[i] = heap[child]!;
       i = child;
     }

@@ -1,6 +1,6 @@
 import { type Action, type Policy, Random } from '@sandman/core';
 import { expect, it } from 'vitest';
-import type { User } from './users.ts';
+import type { SimulatedUser } from './users.ts';
 import { World } from './world.ts';
 
 /** Each trace is played once for each seed; the seed determines the latencies. */
@@ -14,10 +14,11 @@ const POLICY: Policy = { name: 'custom', sleepAfter: 3_000, deleteAfter: 60_000,
 /** A world with one session, which is created once and then used as the trace says. */
 class Stage {
   readonly world: World;
-  readonly ada: User;
+  readonly ada: SimulatedUser;
   readonly calls: Action[] = [];
-  /** How long before the planned sleep each warning came, in ms. */
+  /** How long before the planned sleep or delete each warning came, in ms. */
   readonly warnings: number[] = [];
+  readonly deleteWarnings: number[] = [];
   readonly #trace: string[] = [];
 
   constructor(seed: number) {
@@ -31,7 +32,7 @@ class Stage {
       trace: (text) => this.#trace.push(text),
     });
     this.world.onCall = ({ action }) => this.calls.push(action);
-    this.world.onWarning = (_, sleepAt) => this.warnings.push(sleepAt - this.world.timeline.now);
+    this.world.onWarning = (_, of, at) => (of === 'sleep' ? this.warnings : this.deleteWarnings).push(at - this.world.timeline.now);
     this.ada = this.world.user('s0');
     this.world.startApi();
     this.world.startWorker();
@@ -45,7 +46,7 @@ class Stage {
   }
 
   get pod() {
-    return this.world.pods.truth('s0');
+    return this.world.pods.actualState('s0');
   }
 
   /** Calls `strike` once, at the first call of that kind. */
@@ -66,12 +67,12 @@ class Stage {
 
   /** Lets time pass. @throws when a promise is broken */
   async pass(ms: number): Promise<void> {
-    const { timeline, verdict } = this.world;
+    const { timeline, checker } = this.world;
     for (const end = timeline.now + ms; timeline.now < end; ) {
       timeline.step();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    if (verdict.violation) throw new Error([verdict.violation, ...this.#trace].join('\n'));
+    if (checker.violation) throw new Error([checker.violation, ...this.#trace].join('\n'));
   }
 
   /** Lets time pass until a condition holds. @throws after 60 s, and when a promise is broken */
@@ -105,7 +106,7 @@ trace('a ping during the sleep call: the wake follows at once', async (stage) =>
 trace('a sleep times out, its user comes, and it lands after the wake: that is found out, and the pod woken again', async (stage) => {
   let landed = 0;
   stage.during('sleep', () => {
-    stage.world.pods.next = 'late';
+    stage.world.pods.nextFault = 'late';
     stage.in(500, () => stage.ada.ping(null));
   });
   await stage.until('the sleep is begun', () => stage.calls.includes('sleep'));
@@ -170,7 +171,7 @@ trace('a crash between the commit of a wake and its arming: the mark is found, a
   expect(stage.calls).toContain('wake');
 });
 
-trace('a wake that is not served until the next deadline: nobody is put to sleep on that', async (stage) => {
+trace('a wake that is not served until the next deadline: no session is put to sleep on that', async (stage) => {
   stage.ada.sleep();
   await stage.until('the pod sleeps', () => stage.record?.pod === 'asleep');
   Object.assign(stage.world.pods, { faults: ['refused'], faultRate: 1 });
@@ -182,14 +183,14 @@ trace('a wake that is not served until the next deadline: nobody is put to sleep
   expect(stage.calls.filter((call) => call === 'sleep')).toHaveLength(1);
 });
 
-trace('a delete times out, the uuid comes back, and it lands on the new life: that is found out', async (stage) => {
+trace('a delete times out, the uuid is adopted again, and it lands then: that is found', async (stage) => {
   stage.during('delete', () => {
-    stage.world.pods.next = 'late';
+    stage.world.pods.nextFault = 'late';
   });
   stage.ada.logout();
   await stage.until('it is said to be deleted', () => stage.record?.pod === 'gone');
   stage.ada.create({ ...POLICY, sleepAfter: null, deleteAfter: null });
-  await stage.until('it has a new life', () => stage.record?.wanted === 'awake');
+  await stage.until('it is adopted again', () => stage.record?.wanted === 'awake');
   // Long enough for a 404 to be confirmed, and so believed.
   await stage.pass(45_000);
   expect(stage.record?.pod).toBe(stage.pod);
@@ -219,10 +220,10 @@ trace('a heartbeat lies in a frozen Redis, and its API is gone when that goes on
   expect(stage.record?.wanted).toBe('awake');
 });
 
-trace('a failover forgets a wake: whoever came is woken all the same', async (stage) => {
+trace('a failover forgets a wake: the session that was pinged is woken all the same', async (stage) => {
   stage.ada.sleep();
   await stage.until('the pod sleeps', () => stage.record?.pod === 'asleep');
-  stage.world.forget(300);
+  stage.world.failOver(300);
   stage.ada.ping(null);
   await stage.until('she is wanted awake', () => stage.record?.wanted === 'awake');
   await stage.until('Redis knows nothing of the wake any more', () => stage.record?.wanted === 'asleep');
@@ -235,7 +236,7 @@ trace('all alarms are lost: the sweep finds that, and the pod sleeps', async (st
   await stage.pass(500);
   for (let jobs = 0; jobs < 10; jobs++) stage.world.loseJob();
   await stage.until('the pod sleeps', () => stage.pod === 'asleep');
-  expect(stage.world.verdict.checked.repairs).toBeGreaterThan(0);
+  expect(stage.world.checker.checked.repairs).toBeGreaterThan(0);
 });
 
 trace('a warning comes before a sleep, once, and at its time', async (stage) => {
@@ -245,7 +246,7 @@ trace('a warning comes before a sleep, once, and at its time', async (stage) => 
   expect(stage.warnings[0]).toBeGreaterThan(WARNING_MS - SLOW_MS);
 });
 
-trace('no warning comes while somebody comes again and again; once she stops, one does', async (stage) => {
+trace('no warning comes while a user pings again and again; one comes after the last ping', async (stage) => {
   for (let i = 0; i < 8; i++) {
     stage.ada.ping(null);
     await stage.pass(1_000);
@@ -255,7 +256,7 @@ trace('no warning comes while somebody comes again and again; once she stops, on
   expect(stage.warnings).toHaveLength(1);
 });
 
-trace('whoever comes upon a warning stays awake, and is warned again before the next sleep', async (stage) => {
+trace('a session pinged after a warning stays awake, and is warned about again before the next sleep', async (stage) => {
   await stage.until('she is warned', () => stage.warnings.length === 1);
   stage.ada.ping(null);
   await stage.pass(POLICY.sleepAfter! - WARNING_MS - SLOW_MS);
@@ -273,4 +274,91 @@ trace('a worker that dies over a warning costs no sleep', async (stage) => {
   };
   await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
   expect(stage.calls).toEqual(['sleep']);
+});
+
+trace('a delete with a grace: asleep at once, deleted at its end, though the worker is killed there', async (stage) => {
+  stage.ada.remove({ grace: 10_000 });
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  const end = stage.record!.graceUntil;
+  stage.in(end - stage.world.timeline.now - 5, () => {
+    for (const { process } of [...stage.world.workers]) stage.world.kill(process);
+    stage.in(2_000, () => stage.world.startWorker());
+  });
+  await stage.until('it is deleted', () => stage.pod === 'gone');
+  expect(stage.world.timeline.now).toBeGreaterThanOrEqual(end);
+  expect(stage.calls).toEqual(['sleep', 'delete']);
+});
+
+trace('a user who comes back in the last ms of a grace keeps the pod; one ms later it is deleted', async (stage) => {
+  stage.ada.logOut(5_000);
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  stage.in(stage.record!.graceUntil - stage.world.timeline.now - 40, () => stage.ada.ping(null));
+  await stage.until('she is back', () => stage.record?.pod === 'awake' && stage.record.wanted === 'awake');
+  await stage.pass(10_000);
+  expect(stage.calls).not.toContain('delete');
+});
+
+trace('a kept session survives a logout and its policy, and is deleted once the keep ends', async (stage) => {
+  stage.ada.setPolicy({ ...POLICY, sleepAfter: 1_000, deleteAfter: 2_000 });
+  await stage.pass(100);
+  stage.ada.keep(20_000);
+  await stage.until('it is kept', () => stage.record!.keepUntil > 0);
+  const end = stage.record!.keepUntil;
+  stage.ada.logOut(0);
+  await stage.until('it is deleted', () => stage.pod === 'gone');
+  expect(stage.world.timeline.now).toBeGreaterThanOrEqual(end);
+  expect(stage.calls).toEqual(['sleep', 'delete']);
+});
+
+trace('the end of a keep by hand lets the delete that is due happen at once', async (stage) => {
+  stage.ada.keep(50_000);
+  stage.ada.setPolicy({ ...POLICY, sleepAfter: 500, deleteAfter: 1_000 });
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  await stage.pass(10_000);
+  stage.ada.endKeep();
+  await stage.until('the keep is over', () => stage.record?.keepUntil === 0);
+  await stage.pass(SLOW_MS);
+  expect(stage.pod).toBe('gone');
+});
+
+trace('a delete is warned of once, though all APIs are away for a while after the warning', async (stage) => {
+  stage.ada.setPolicy({ ...POLICY, sleepAfter: 500, deleteAfter: 12_000 });
+  stage.world.state.intake = { ...stage.world.state.intake, deleteWarning: 5_000 };
+  await stage.until('she is warned', () => stage.deleteWarnings.length === 1);
+  expect(stage.deleteWarnings[0]).toBeLessThanOrEqual(5_000);
+  expect(stage.deleteWarnings[0]).toBeGreaterThan(5_000 - SLOW_MS);
+  stage.world.kill(stage.world.apis[0]!.process);
+  stage.in(3_000, () => stage.world.startApi());
+  await stage.until('it is deleted', () => stage.pod === 'gone');
+  expect(stage.deleteWarnings).toHaveLength(1);
+});
+
+trace('no delete is warned of while its user comes back', async (stage) => {
+  stage.ada.setPolicy({ ...POLICY, sleepAfter: 500, deleteAfter: 12_000 });
+  stage.world.state.intake = { ...stage.world.state.intake, deleteWarning: 5_000 };
+  await stage.until('it sleeps', () => stage.record?.pod === 'asleep');
+  await stage.pass(6_000);
+  stage.ada.ping(null);
+  await stage.pass(6_000);
+  expect(stage.deleteWarnings).toEqual([]);
+});
+
+trace('a caller waits in virtual time: until the pod is awake, or for its time-out', async (stage) => {
+  const { timeline, apis } = stage.world;
+  const wait = async (timeout: number) => {
+    const from = timeline.now;
+    let ended: { readonly pod: string | null; readonly ms: number } | null = null;
+    apis[0]!.service.untilAwake('s0', { timeout }).then((reading) => {
+      ended = { pod: reading?.record.pod ?? null, ms: timeline.now - from };
+    });
+    await stage.until('the wait ends', () => ended !== null);
+    return ended!;
+  };
+  stage.ada.sleep();
+  await stage.until('the pod sleeps', () => stage.record?.pod === 'asleep');
+  expect(await wait(1_500)).toEqual({ pod: null, ms: 1_500 });
+  stage.ada.ping(null);
+  await stage.until('its wake is asked for', () => stage.record?.wanted === 'awake');
+  expect(await wait(30_000)).toMatchObject({ pod: 'awake' });
+  expect(stage.calls).toEqual(['sleep', 'wake']);
 });

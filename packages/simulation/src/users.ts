@@ -1,13 +1,14 @@
 import { deadlines, isAwakeSince, type LiveReading, type Policy, type Random, SandmanError } from '@sandman/core';
 import type { SessionService } from '@sandman/lifecycle';
-import type { ShardState } from './memory-store.ts';
+import type { SessionExpectations, SpanExpectation } from './expectations.ts';
+import type { MemoryShard } from './memory-store.ts';
 import type { SimulatedPods } from './pods.ts';
 import type { SimulatedProcess } from './process.ts';
+import type { PromiseChecker } from './promise-checker.ts';
 import type { Timeline } from './timeline.ts';
-import type { Verdict } from './verdict.ts';
 
 /** An API that takes requests. */
-export interface Door {
+export interface SimulatedApi {
   readonly process: SimulatedProcess;
   readonly service: SessionService;
 }
@@ -15,34 +16,41 @@ export interface Door {
 export interface UserWorld {
   readonly timeline: Timeline;
   readonly random: Random;
-  readonly verdict: Verdict;
+  /** Draws requests to keep the session, and to delete it with a grace or by force; null: the user sends none. */
+  readonly leaving: Random | null;
+  readonly checker: PromiseChecker;
   readonly pods: SimulatedPods;
   /** The name of the sessions' policies. */
   readonly policyName: string;
-  readonly state: () => ShardState;
+  readonly state: () => MemoryShard;
   /** An API that is running; null if there is none. */
-  readonly door: () => Door | null;
+  readonly pickApi: () => SimulatedApi | null;
   readonly trace: (text: string) => void;
 }
 
 /** How often a caller that waits for a wake checks the record, and for how long at most, in ms. */
-const LOOK_AGAIN_MS = 50;
-const PATIENCE_MS = 5_000;
+const POLL_MS = 50;
+const WAKE_WAIT_MS = 5_000;
 
-/** Draws a policy with short times, in ms, so that a history holds several lives of a session. */
-function somePolicy({ random, policyName }: UserWorld): Policy {
+/** How long a request may take to be written, in ms: a keep that ends later than this is still in force then. */
+const KEEP_MARGIN_MS = 2_000;
+
+/** Draws a policy with short times, in ms, so that a history holds several deletes and adoptions of a session. */
+function randomPolicy({ random, policyName }: UserWorld): Policy {
   const sleepAfter = random.chance(0.1) ? null : random.pick([3_000, 4_000, 6_000]);
   const deleteAfter = random.chance(0.2) ? null : random.pick([4_000, 7_000, 12_000]);
   return { name: policyName, sleepAfter, deleteAfter, backgroundCap: random.pick([2_000, 10_000, 14_400_000]) };
 }
 
 /** Sends the requests of one session's user, and notes what was acknowledged. */
-export class User {
+export class SimulatedUser {
   readonly uuid: string;
+  readonly #owner: string;
   readonly #world: UserWorld;
 
   constructor(uuid: string, world: UserWorld) {
     this.uuid = uuid;
+    this.#owner = `owner of ${uuid}`;
     this.#world = world;
   }
 
@@ -51,9 +59,9 @@ export class User {
     const { timeline } = this.#world;
     this.create();
     const next = () => {
-      timeline.in(this.#wait(), () => {
+      timeline.in(this.#drawPause(), () => {
         if (timeline.now >= end) return;
-        this.#something();
+        this.#sendRandomRequest();
         next();
       });
     };
@@ -61,13 +69,13 @@ export class User {
   }
 
   /** Draws the ms until the next request: long enough to become idle, or such that it meets a deadline of the session. */
-  #wait(): number {
+  #drawPause(): number {
     const { random, timeline, state } = this.#world;
     const stored = state().records.get(this.uuid);
     if (stored?.pod === 'gone' && random.chance(0.5)) return random.between(1, 500);
     if (stored && random.chance(0.6)) {
-      const { sleepAt, deleteAt } = deadlines({ ...stored, ingest: state().ingest });
-      const near = [sleepAt, deleteAt, stored.actionUntil, stored.verifyAt, stored.retryAt]
+      const { sleepAt, deleteAt } = deadlines({ ...stored, intake: state().intake });
+      const near = [sleepAt, deleteAt, stored.keepUntil, stored.actionUntil, stored.verifyAt, stored.retryAt]
         .filter((at) => at !== null && at > timeline.now && at < timeline.now + 10_000)
         .map((at) => (at ?? 0) - timeline.now);
       if (near.length > 0) return random.pick(near) + random.between(-30, 60);
@@ -75,12 +83,16 @@ export class User {
     return random.chance(0.5) ? random.between(1, 60) : random.between(100, 5_000);
   }
 
-  #something(): void {
-    const { random } = this.#world;
+  #sendRandomRequest(): void {
+    const { random, leaving } = this.#world;
     const stored = this.#world.state().records.get(this.uuid);
     if (!stored || stored.pod === 'gone') {
       if (random.chance(0.5)) this.create();
       else this.ping();
+      return;
+    }
+    if (leaving?.chance(0.2)) {
+      this.#sendLeavingRequest(leaving);
       return;
     }
     const roll = random.next();
@@ -89,56 +101,67 @@ export class User {
     else if (roll < 0.8) this.sleep();
     else if (roll < 0.84) this.hold(random.between(500, 6_000));
     else if (roll < 0.86) this.endHold();
-    else if (roll < 0.89) this.setPolicy(somePolicy(this.#world));
+    else if (roll < 0.89) this.setPolicy(randomPolicy(this.#world));
     else if (roll < 0.92) this.adopt();
     else if (roll < 0.95) this.logout();
-    else if (roll < 0.96) this.lose();
+    else if (roll < 0.96) this.losePod();
     else this.wake();
   }
 
+  #sendLeavingRequest(random: Random): void {
+    const roll = random.next();
+    const grace = random.between(500, 8_000);
+    if (roll < 0.3) this.remove({ grace });
+    else if (roll < 0.5) this.logOut(grace);
+    else if (roll < 0.6) this.logOut(0);
+    else if (roll < 0.85) this.keep(random.between(1_000, 9_000));
+    else if (roll < 0.92) this.endKeep();
+    else this.remove({ grace: random.chance(0.5) ? grace : 0, force: true });
+  }
+
   /** Creates a pod at the session-manager if there is none, then adopts it, over a tombstone if there is one. */
-  create(policy = somePolicy(this.#world)): void {
-    const { pods, verdict } = this.#world;
-    const life = verdict.life(this.uuid);
-    const untracked = pods.truth(this.uuid) === 'gone';
+  create(policy = randomPolicy(this.#world)): void {
+    const { pods, checker } = this.#world;
+    const session = checker.expectationsOf(this.uuid);
+    const untracked = pods.actualState(this.uuid) === 'gone';
     if (untracked) pods.create(this.uuid);
-    life.vague = true;
-    this.#ask('create', true, (service) => service.adopt(this.uuid, { userId: 'ada', policy }).then(({ reading }) => reading), {
-      told: (_, issued) => verdict.life(this.uuid).seen.push({ at: issued, acked: this.#world.timeline.now }),
+    session.mayBeUntracked = true;
+    this.#request('create', true, (service) => service.adopt(this.uuid, { userId: this.#owner, policy }).then(({ reading }) => reading), {
+      told: (_, issued) => checker.expectationsOf(this.uuid).userActivity.push({ at: issued, acked: this.#world.timeline.now }),
     });
   }
 
   adopt(): void {
-    this.#ask('adopt', true, (service) => service.adopt(this.uuid, { userId: 'ada' }).then(({ reading }) => reading), {
-      told: (_, issued) => this.#saw(issued),
+    this.#request('adopt', true, (service) => service.adopt(this.uuid, { userId: this.#owner }).then(({ reading }) => reading), {
+      told: (_, issued) => this.#noteActivity(issued),
     });
   }
 
   /** @param at ms, or null for now; drawn by default, in one of five cases within 5 s of now */
-  ping(at = this.#sometime()): void {
-    this.#ask('ping', true, (service) => service.activity(this.uuid, 'user', at), {
-      told: (_, issued) => this.#saw(Math.min(at ?? issued, issued)),
+  ping(at = this.#drawActivityTime()): void {
+    this.#request('ping', true, (service) => service.activity.record(this.uuid, 'user', at), {
+      told: (_, issued) => this.#noteActivity(Math.min(at ?? issued, issued)),
     });
   }
 
-  #sometime(): number | null {
+  #drawActivityTime(): number | null {
     const { random, timeline } = this.#world;
     return random.chance(0.8) ? null : timeline.now + random.between(-5_000, 5_000);
   }
 
   background(): void {
-    this.#ask('background', true, (service) => service.activity(this.uuid, 'background', null), {
+    this.#request('background', true, (service) => service.activity.record(this.uuid, 'background', null), {
       told: ({ record }, issued) => {
         if (record.wanted !== 'awake') return;
-        this.#world.verdict.life(this.uuid).background.push({ at: issued, acked: this.#world.timeline.now });
+        this.#world.checker.expectationsOf(this.uuid).background.push({ at: issued, acked: this.#world.timeline.now });
       },
     });
   }
 
   wake(): void {
-    this.#ask('wake', true, (service) => service.wake(this.uuid), {
+    this.#request('wake', true, (service) => service.wake(this.uuid), {
       told: (reading, issued) => {
-        this.#saw(issued);
+        this.#noteActivity(issued);
         this.#waitUntilAwake(reading.now, issued);
       },
     });
@@ -146,95 +169,168 @@ export class User {
 
   /** Waits as a caller of `wake?wait=` does: until the pod is awake or no longer wanted awake, `PATIENCE_MS` at most. */
   #waitUntilAwake(since: number, issued: number): void {
-    const { timeline, verdict, state } = this.#world;
-    timeline.in(LOOK_AGAIN_MS, () => {
+    const { timeline, checker, state } = this.#world;
+    timeline.in(POLL_MS, () => {
       const stored = state().records.get(this.uuid);
-      if (stored?.wanted !== 'awake' || timeline.now > issued + PATIENCE_MS) return;
-      if (isAwakeSince({ ...stored, ingest: state().ingest }, since)) verdict.toldAwake(this.uuid, issued);
+      if (stored?.wanted !== 'awake' || timeline.now > issued + WAKE_WAIT_MS) return;
+      if (isAwakeSince({ ...stored, intake: state().intake }, since)) checker.reportedAwake(this.uuid, issued);
       else this.#waitUntilAwake(since, issued);
     });
   }
 
   sleep(): void {
-    this.#holding('sleep', (service) => service.sleep(this.uuid));
+    this.#requestSpan(
+      'sleep',
+      ({ hold }) => hold,
+      (service) => service.sleep(this.uuid),
+      ({ record }) => record.holdUntil,
+    );
   }
 
   hold(ms: number): void {
-    this.#world.verdict.life(this.uuid).changed = true;
-    this.#holding('hold', (service) => service.hold(this.uuid, { for: ms }));
+    this.#world.checker.expectationsOf(this.uuid).changed = true;
+    this.#requestSpan(
+      'hold',
+      ({ hold }) => hold,
+      (service) => service.hold(this.uuid, { for: ms }),
+      ({ record }) => record.holdUntil,
+    );
   }
 
   endHold(): void {
-    this.#holding('end of hold', (service) => service.endHold(this.uuid));
+    this.#requestSpan(
+      'end of hold',
+      ({ hold }) => hold,
+      (service) => service.endHold(this.uuid),
+      ({ record }) => record.holdUntil,
+    );
   }
 
-  /** Sends a request that sets or ends a hold. If several are in flight, their order is unknown, so no hold is expected. */
-  #holding(what: string, request: (service: SessionService) => Promise<LiveReading>): void {
-    const life = this.#world.verdict.life(this.uuid);
-    const alone = life.holding === 0;
-    const asked = ++life.holdsAsked;
-    life.hold = null;
-    life.holding++;
-    this.#ask(what, false, request, {
-      told: ({ record }) => {
-        life.holding--;
-        const mine = alone && life.holdsAsked === asked;
-        life.hold = mine ? { until: record.holdUntil, acked: this.#world.timeline.now } : null;
-      },
-    });
+  keep(ms: number): void {
+    this.#requestSpan(
+      'keep',
+      ({ keep }) => keep,
+      (service) => service.keep(this.uuid, { for: ms }),
+      ({ record }) => record.keepUntil,
+    );
+  }
+
+  endKeep(): void {
+    this.#requestSpan(
+      'end of keep',
+      ({ keep }) => keep,
+      (service) => service.endKeep(this.uuid),
+      ({ record }) => record.keepUntil,
+    );
+  }
+
+  /** Sends a request that sets or ends a span. If several are in flight, their order is unknown, so no span is expected. */
+  #requestSpan(
+    what: string,
+    spanOf: (session: SessionExpectations) => SpanExpectation,
+    request: (service: SessionService) => Promise<LiveReading>,
+    end: (reading: LiveReading) => number,
+  ): void {
+    const span = spanOf(this.#world.checker.expectationsOf(this.uuid));
+    const told = this.#expectSpan(span);
+    this.#request(what, false, request, { told: (reading) => told(end(reading)), refused: () => span.inFlight-- });
+  }
+
+  /** @returns a function to call with the span's end (ms) when the request is acknowledged */
+  #expectSpan(span: SpanExpectation): (until: number) => void {
+    const alone = span.inFlight === 0;
+    const asked = ++span.requests;
+    span.known = null;
+    span.inFlight++;
+    return (until) => {
+      span.inFlight--;
+      span.known = alone && span.requests === asked && until > 0 ? { until, acked: this.#world.timeline.now } : null;
+    };
   }
 
   setPolicy(policy: Policy): void {
-    this.#world.verdict.life(this.uuid).changed = true;
-    this.#ask('policy', false, (service) => service.setPolicy(this.uuid, policy), { told: () => {} });
+    this.#world.checker.expectationsOf(this.uuid).changed = true;
+    this.#request('policy', false, (service) => service.setPolicy(this.uuid, policy), { told: () => {} });
   }
 
   logout(): void {
-    const life = this.#world.verdict.life(this.uuid);
-    life.doomed = true;
-    this.#ask('logout', false, (service) => service.remove(this.uuid), {
-      told: () => {
-        // Another life may have begun since the request was sent.
-        if (this.#world.verdict.life(this.uuid) === life) life.deletedAt = this.#world.timeline.now;
+    this.remove({});
+  }
+
+  remove({ grace = 0, force = false }: { readonly grace?: number; readonly force?: boolean }): void {
+    this.#requestDelete(`delete${force ? ' by force' : ''}`, grace, force, (service) => service.remove(this.uuid, { grace, force }));
+  }
+
+  /** Logs out the session's owner, who has no other. */
+  logOut(grace: number): void {
+    const request = async (service: SessionService) => {
+      const [reading] = await service.logout(this.#owner, grace, (loggedOut) => loggedOut);
+      return reading ?? (await service.get(this.uuid));
+    };
+    this.#requestDelete('logout', grace, false, request);
+  }
+
+  #requestDelete(what: string, grace: number, force: boolean, request: (service: SessionService) => Promise<LiveReading>): void {
+    const { checker, timeline } = this.#world;
+    const session = checker.expectationsOf(this.uuid);
+    const isKept = session.keep.known !== null && session.keep.known.until > timeline.now + KEEP_MARGIN_MS;
+    if (force) session.keep.known = null;
+    if (force) session.keep.requests++;
+    if (grace === 0 && (force || !isKept)) session.endExpected = true;
+    const graceTold = this.#expectSpan(session.grace);
+    session.graceReturned = false;
+    // A sleep by hand ends the hold.
+    const holdTold = this.#expectSpan(session.hold);
+    this.#request(`${what}${grace > 0 ? ` with a grace of ${grace} ms` : ''}`, false, request, {
+      told: ({ record }) => {
+        graceTold(record.graceUntil);
+        holdTold(record.holdUntil);
+        // The uuid may have been adopted again since the request was sent.
+        if (record.wanted === 'gone' && checker.expectationsOf(this.uuid) === session) session.deletedAt = timeline.now;
+      },
+      refused: () => {
+        session.grace.inFlight--;
+        session.hold.inFlight--;
       },
     });
   }
 
   /** Deletes the pod without Sandman. */
-  lose(): void {
+  losePod(): void {
     this.#world.trace(`${this.uuid} loses its pod`);
-    const { verdict, pods } = this.#world;
-    Object.assign(verdict.life(this.uuid), { doomed: true, vague: true });
-    verdict.fault();
+    const { checker, pods } = this.#world;
+    Object.assign(checker.expectationsOf(this.uuid), { endExpected: true, mayBeUntracked: true } satisfies Partial<SessionExpectations>);
+    checker.noteFault();
     pods.remove(this.uuid);
   }
 
-  #saw(at: number): void {
-    this.#world.verdict.life(this.uuid).seen.push({ at, acked: this.#world.timeline.now });
+  #noteActivity(at: number): void {
+    this.#world.checker.expectationsOf(this.uuid).userActivity.push({ at, acked: this.#world.timeline.now });
   }
 
-  #ask(
+  #request(
     what: string,
     activity: boolean,
     request: (service: SessionService) => Promise<LiveReading>,
-    { told }: { told: (reading: LiveReading, issued: number) => void },
+    { told, refused }: { told: (reading: LiveReading, issued: number) => void; refused?: () => void },
   ): void {
-    const { door, timeline, verdict, trace } = this.#world;
-    const at = door();
+    const { pickApi, timeline, checker, trace } = this.#world;
+    const at = pickApi();
     if (!at) return;
     const issued = timeline.now;
     const { uuid } = this;
-    verdict.life(uuid).lastAsked = issued;
+    checker.expectationsOf(uuid).lastRequestAt = issued;
     trace(`${uuid}: ${what} at ${at.process.name}`);
     request(at.service).then(
       (reading) => {
         // A request sent before a failover and acknowledged after it may be among the lost writes.
-        if (issued <= verdict.rewoundAt) return;
+        if (issued <= checker.rewoundAt) return;
         trace(`${uuid}: ${what} acknowledged, wanted ${reading.record.wanted}, pod ${reading.record.pod}`);
-        verdict.acknowledged(uuid, reading.record, issued, { activity });
+        checker.acknowledged(uuid, reading.record, issued, { activity });
         told(reading, issued);
       },
       (error) => {
+        if (error instanceof SandmanError) refused?.();
         trace(`${uuid}: ${what} refused, ${error instanceof SandmanError ? error.code : error}`);
       },
     );

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { EventGroup } from './event-group.ts';
-import { behind } from './event-lag.ts';
+import { eventLag } from './event-lag.ts';
 import { ShardKeys } from './keys.ts';
 import { create, useRedis } from './store.fixture.ts';
 
 const on = useRedis();
 const reader = () => new EventGroup(on.redis, { prefix: on.prefix, shard: 0, group: 'test', reader: 'one', fromStart: true });
-const now = (shards = 1) => behind(on.redis, { prefix: on.prefix, shards, group: 'test' });
+const now = (shards = 1) => eventLag(on.redis, { prefix: on.prefix, shards, group: 'test' });
 
 it('a group is behind what it was not given and what it has not finished, by the age of the oldest', async () => {
   expect(await now()).toEqual({ events: 0, age: 0 });
@@ -39,7 +39,7 @@ it('a group may begin with what happened before it', async () => {
   expect((await reader().take(10)).map(({ uuid }) => uuid)).toEqual(['before']);
 });
 
-it('what the stream’s cap took away is behind nobody for ever', async () => {
+it('events that the stream’s cap removed do not count as lag for ever', async () => {
   for (const uuid of ['lost', 'too', 'kept']) await create(on.store(1), uuid);
   const one = reader();
   const taken = await one.take(10);

@@ -4,19 +4,19 @@ import { type Status, shardOf, shardTag } from '@sandman/core';
 export const EVENTS_CAP = 100_000;
 
 /** Separates user and uuid in a member of a status index; no uuid contains it. */
-const BETWEEN = '\0';
+const SEPARATOR = '\0';
 
 /** The member of a status index for a session. The sessions of one user are next to each other. */
-export function placeOf(userId: string, uuid: string): string {
-  return `${userId}${BETWEEN}${uuid}`;
+export function indexMember(userId: string, uuid: string): string {
+  return `${userId}${SEPARATOR}${uuid}`;
 }
 
-export function uuidAt(place: string): string {
-  return place.slice(place.lastIndexOf(BETWEEN) + 1);
+export function uuidOfMember(member: string): string {
+  return member.slice(member.lastIndexOf(SEPARATOR) + 1);
 }
 
-export function userAt(place: string): string {
-  return place.slice(0, place.lastIndexOf(BETWEEN));
+export function userOfMember(member: string): string {
+  return member.slice(0, member.lastIndexOf(SEPARATOR));
 }
 
 /** The keys of one shard. All carry its hash tag, so that one script may use them on a Redis Cluster too. */
@@ -31,7 +31,7 @@ export class ShardKeys {
     return `${this.#tag}:session:${uuid}`;
   }
 
-  /** The index of one status: its sessions, sorted by user ({@link placeOf}). */
+  /** The index of one status: its sessions, sorted by user ({@link indexMember}). */
   status(status: Status): string {
     return `${this.#tag}:status:${status}`;
   }
@@ -50,12 +50,12 @@ export class ShardKeys {
   }
 
   /** Usage per policy. */
-  get savings(): string {
+  get usage(): string {
     return `${this.#tag}:savings`;
   }
 
   /** The shard's intake: last heartbeat, end of the last gap, lost time, data loss, time of warnings. */
-  get ingest(): string {
+  get intake(): string {
     return `${this.#tag}:ingest`;
   }
 
@@ -95,7 +95,7 @@ export class ShardKeys {
   }
 
   /** Samples of the number of pods, one a minute. */
-  get trend(): string {
+  get podSamples(): string {
     return `${this.#tag}:trend`;
   }
 
@@ -114,12 +114,12 @@ export class ShardKeys {
   }
 
   /** Totals of the shadow policies. */
-  get shadowBooks(): string {
+  get shadowTotals(): string {
     return `${this.#tag}:shadow-books`;
   }
 
   /** The calls that dry runs have logged for a session, scored by their deadlines. */
-  rehearsed(uuid: string): string {
+  dryRunCalls(uuid: string): string {
     return `${this.#tag}:said:${uuid}`;
   }
 

@@ -73,7 +73,7 @@ it('whatever users are called, each has its own sessions, and a list meets all o
   expect(await all({})).toEqual([...own.values()].flat().sort());
 });
 
-it('users with few sessions and with many are found in one look each and a page for each 500 sessions', async () => {
+it('users with few sessions and with many are found with one lookup each and a page for each 500 sessions', async () => {
   const store = on.store(1);
   const many = Array.from({ length: 1_100 }, (_, i) => `m${i}`);
   const few = Array.from({ length: 12 }, (_, i) => `f${i}`);

@@ -26,7 +26,7 @@ async function later(ms: number): Promise<void> {
   for (const uuid of await on.redis.zrange(key, '0', '-1')) await on.redis.zincrby(key, -ms, uuid);
 }
 
-it('each session has a turn, whoever asks, and none another one within 15 s', async () => {
+it('each session has a turn of any worker, and no second one within 15 s', async () => {
   for (const uuid of 'cab') await create(store, uuid);
   expect(await store.patrol(0, LEAST)).toEqual({ kind: 'next', uuid: 'a' });
   const { uuids, wait } = await turns(on.store(1));
@@ -56,14 +56,14 @@ it('sessions that are deleted, or are being deleted, have none', async () => {
   expect((await turns()).uuids).toBe('cd');
 });
 
-it('a clock that was set back keeps nobody from a turn', async () => {
+it('a clock that was set back keeps no session from a turn', async () => {
   await create(store, 'a');
   expect((await turns()).uuids).toBe('a');
   await later(-3_600_000);
   expect((await turns()).uuids).toBe('a');
 });
 
-it('an empty shard is looked at again after 15 s', async () => {
+it('an empty shard is read again after 15 s', async () => {
   expect(await turns()).toEqual({ uuids: '', wait: LEAST });
 });
 

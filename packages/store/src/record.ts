@@ -1,8 +1,8 @@
 import {
   type Action,
   type Cause,
-  type Ingest,
-  knownBeat,
+  type Intake,
+  knownHeartbeat,
   type Patch,
   type Pod,
   type Policy,
@@ -27,6 +27,9 @@ export const FIELDS = {
   lastActivity: 'a',
   lastBackground: 'g',
   holdUntil: 'h',
+  keepUntil: 'kp',
+  graceUntil: 'gu',
+  noticeUntil: 'nu',
   wokenAt: 'wk',
   sleptAt: 'z',
   manualSleepAt: 'm',
@@ -48,9 +51,21 @@ export const FIELDS = {
   lostBefore: 'lb',
   rewound: 'rw',
   warnedOf: 'wo',
+  deleteWarnedOf: 'dw',
   changes: 'ch',
 } as const;
 type Field = keyof typeof FIELDS;
+
+/** The names of an intake's fields in Redis. The hash has others, which only one script each uses. */
+export const INTAKE_FIELDS = {
+  lastHeartbeat: 'beat',
+  gapEndedAt: 'floor',
+  lostTime: 'lost',
+  rewoundAt: 'rewound',
+  warning: 'warning',
+  deleteWarning: 'deleteWarning',
+  deleteNotice: 'deleteNotice',
+} as const satisfies Record<keyof Intake, string>;
 
 const POLICY_FIELDS = ['policy', 'sleepAfter', 'deleteAfter', 'backgroundCap'] as const;
 
@@ -59,20 +74,37 @@ function encodePolicy(policy: Policy): string[] {
   return POLICY_FIELDS.flatMap((field, i) => [FIELDS[field], String(values[i])]);
 }
 
-/** Encodes a patch as field, value, …. 0 and '' become '', which removes the field, so that records stay small. */
-export function encodePatch(patch: Patch): string[] {
-  return Object.entries(patch).flatMap(([field, value]) => {
-    if (field === 'policy') return encodePolicy(value as Policy);
-    return [FIELDS[field as Field], value === 0 ? '' : String(value)];
-  });
+/**
+ * Encodes a patch: the fields to set as field, value, …, and the fields to remove. Those are the ones that become 0 or '', so
+ * that records stay small.
+ */
+export function encodePatch(patch: Patch): { readonly set: string[]; readonly remove: string[] } {
+  const set: string[] = [];
+  const remove: string[] = [];
+  for (const [field, value] of Object.entries(patch)) {
+    if (field === 'policy') set.push(...encodePolicy(value as Policy));
+    else if (value === 0 || value === '') remove.push(FIELDS[field as Field]);
+    // Lua cannot read half a surrogate pair in JSON.
+    else set.push(FIELDS[field as Field], String(value).toWellFormed());
+  }
+  return { set, remove };
 }
 
-/** The intake as scripts return it: beat, floor, lost, rewound, warning; null for a field that was never set. */
-export type IngestReply = readonly (string | null)[];
+/** The intake as scripts return it, in the order of {@link INTAKE_FIELDS}; null for a field that was never set. */
+export type IntakeReply = readonly (string | null)[];
 
-function decodeIngest(reply: IngestReply, now: number): Ingest {
-  const [beat, floor, lost, rewound, warning] = reply.map(Number);
-  return { beat: knownBeat(beat!, now), floor: floor!, lost: lost!, rewound: rewound!, warning: warning! };
+/** Decodes an intake. @param now the shard's Redis clock when it was read, in ms */
+export function decodeIntake(reply: IntakeReply, now: number): Intake {
+  const at = (i: number) => Number(reply[i]);
+  return {
+    lastHeartbeat: knownHeartbeat(at(0), now),
+    gapEndedAt: at(1),
+    lostTime: at(2),
+    rewoundAt: at(3),
+    warning: at(4),
+    deleteWarning: at(5),
+    deleteNotice: at(6),
+  };
 }
 
 /** An empty Lua table as cjson writes it: there is no record. */
@@ -84,7 +116,7 @@ const NO_RECORD = '{}';
  * @param json an array: field, value, …
  * @param now the shard's Redis clock when the record was read, in ms
  */
-export function decodeRecord(uuid: string, json: string, ingest: IngestReply, now: number): SessionRecord | null {
+export function decodeRecord(uuid: string, json: string, intake: IntakeReply, now: number): SessionRecord | null {
   if (json === NO_RECORD) return null;
   const fields = JSON.parse(json) as string[];
   const flat: Record<string, string> = {};
@@ -111,6 +143,9 @@ export function decodeRecord(uuid: string, json: string, ingest: IngestReply, no
     lastActivity: number('lastActivity'),
     lastBackground: number('lastBackground'),
     holdUntil: number('holdUntil'),
+    keepUntil: number('keepUntil'),
+    graceUntil: number('graceUntil'),
+    noticeUntil: number('noticeUntil'),
     wokenAt: number('wokenAt'),
     sleptAt: number('sleptAt'),
     manualSleepAt: number('manualSleepAt'),
@@ -132,6 +167,7 @@ export function decodeRecord(uuid: string, json: string, ingest: IngestReply, no
     lostBefore: number('lostBefore'),
     rewound: number('rewound'),
     warnedOf: number('warnedOf'),
-    ingest: decodeIngest(ingest, now),
+    deleteWarnedOf: number('deleteWarnedOf'),
+    intake: decodeIntake(intake, now),
   };
 }

@@ -1,4 +1,4 @@
-import { PolicyBook } from '@sandman/core';
+import { PolicySet } from '@sandman/core';
 import { expect, it } from 'vitest';
 import { Keyspace } from './keys.ts';
 import { encodePosition } from './position.ts';
@@ -24,21 +24,21 @@ it('a session’s history is its last 20 changes, newest first', async () => {
   expect(await journal(1).history('nobody')).toEqual([]);
 });
 
-it('the books of all shards come to what the clock says, running pods included', async () => {
+it('the usage of all shards adds up to the elapsed time, running pods included', async () => {
   const store = on.store(SHARDS);
   const born = await Promise.all(uuids.map((uuid) => create(store, uuid)));
   const slept = await Promise.all(
     born.map(({ record }) => put(store, record, { wanted: 'asleep', pod: 'asleep', cause: 'idle', sleptAt: record.createdAt })),
   );
   // Half of the sessions are woken, under another policy.
-  const policy = new PolicyBook().resolve('simple');
+  const policy = new PolicySet().resolve('simple');
   const woken = await Promise.all(
     slept.slice(0, 6).map(({ record }) => put(store, record, { wanted: 'awake', pod: 'awake', cause: 'activity', policy })),
   );
-  const books = await journal().books();
+  const usage = await journal().usage();
   const { now } = await store.read('s0');
-  const balanced = books.get('balanced')!;
-  const simple = books.get('simple')!;
+  const balanced = usage.get('balanced')!;
+  const simple = usage.get('simple')!;
   const sum = (readings: readonly { now: number }[]) => readings.reduce((total, { now: at }) => total + at, 0);
   // Computed from the times that the scripts returned, not from waiting.
   expect(balanced.awake).toBe(sum(slept) - sum(born));
@@ -56,10 +56,10 @@ it('a wake more than 5 minutes after its sleep is no regret', async () => {
   const wake = { wanted: 'awake', cause: 'activity' } as const;
   let reading = await put(store, record, { ...asleep, sleptAt: record.createdAt - 301_000 });
   reading = await put(store, reading.record, wake);
-  expect((await journal(1).books()).get('balanced')?.regrets ?? 0).toBe(0);
+  expect((await journal(1).usage()).get('balanced')?.regrets ?? 0).toBe(0);
   reading = await put(store, reading.record, { ...asleep, sleptAt: record.createdAt - 290_000 });
   await put(store, reading.record, wake);
-  expect((await journal(1).books()).get('balanced')?.regrets).toBe(1);
+  expect((await journal(1).usage()).get('balanced')?.regrets).toBe(1);
 });
 
 it('events of all shards are read once each, in pages of any size, from any of their ids on', async () => {

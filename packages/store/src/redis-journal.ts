@@ -1,13 +1,13 @@
 import type { Status } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
-import { addBooks, type Book } from './books.ts';
-import { type Change, decodeChanges } from './changes.ts';
+import { type Change, decodeHistory } from './history-codec.ts';
 import { EVENTS_CAP, Keyspace } from './keys.ts';
 import { decodePosition, type Position, START } from './position.ts';
 import { FIELDS } from './record.ts';
 import { loadScript } from './script.ts';
+import { addUsage, type Usage } from './usage-codec.ts';
 
-const clocked = loadScript('clocked');
+const hashWithTime = loadScript('hash-with-time');
 
 /** A change of one session, as the event stream has it. */
 export interface SessionChange extends Change {
@@ -45,15 +45,15 @@ export class RedisJournal {
 
   /** Returns the last changes of a session, newest first; none for an unknown session. */
   async history(uuid: string): Promise<Change[]> {
-    return decodeChanges((await this.#redis.hget(this.#keys.of(uuid).session(uuid), FIELDS.changes)) ?? '');
+    return decodeHistory((await this.#redis.hget(this.#keys.of(uuid).session(uuid), FIELDS.changes)) ?? '');
   }
 
   /** Returns the usage by policy until now; times in ms. */
-  async books(): Promise<Map<string, Book>> {
-    const books = new Map<string, Record<keyof Book, number>>();
-    const shards = await Promise.all(this.#keys.shards.map((keys) => clocked(this.#redis, [keys.savings], [])));
-    for (const [now, flat] of shards as [number, string[]][]) addBooks(books, flat, now);
-    return books;
+  async usage(): Promise<Map<string, Usage>> {
+    const usage = new Map<string, Record<keyof Usage, number>>();
+    const shards = await Promise.all(this.#keys.shards.map((keys) => hashWithTime(this.#redis, [keys.usage], [])));
+    for (const [now, flat] of shards as [number, string[]][]) addUsage(usage, flat, now);
+    return usage;
   }
 
   /** Returns the position before the first event. */

@@ -1,9 +1,9 @@
-import type { Agreed, PoliciesInForce, PolicyAgreement, ToldPolicies } from '@sandman/core';
+import type { AgreedPolicies, AnnouncedPolicies, PoliciesInForce, PolicyAgreement } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import { Keyspace, type ShardKeys } from './keys.ts';
 import { loadScript } from './script.ts';
 
-const agree = loadScript('agree');
+const agree = loadScript('agree-on-policies');
 
 /** How long shadow policies are counted after their last announcement, in ms, so that a restart does not end them. */
 const SHADOWS_HOLD_MS = 30_000;
@@ -18,17 +18,22 @@ export class RedisPolicies implements PolicyAgreement {
     this.#keys = new Keyspace(prefix, 1).shards[0]!;
   }
 
-  async agree(told: ToldPolicies | null, claim: boolean, heard: PoliciesInForce | null, shadows: readonly string[]): Promise<Agreed> {
+  async agree(
+    announced: AnnouncedPolicies | null,
+    replaces: boolean,
+    lastReceived: PoliciesInForce | null,
+    shadows: readonly string[],
+  ): Promise<AgreedPolicies> {
     const reply = await agree(
       this.#redis,
       [this.#keys.policies, this.#keys.shadowNames],
       [
-        told?.version ?? '',
-        told?.text ?? '',
-        claim ? 1 : 0,
-        heard?.version ?? '',
-        heard?.edition ?? '',
-        heard?.text ?? '',
+        announced?.version ?? '',
+        announced?.text ?? '',
+        replaces ? 1 : 0,
+        lastReceived?.version ?? '',
+        lastReceived?.edition ?? '',
+        lastReceived?.text ?? '',
         shadows.join(','),
         SHADOWS_HOLD_MS,
       ],

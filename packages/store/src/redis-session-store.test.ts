@@ -40,6 +40,19 @@ describe('commit', () => {
     expect((await put(written.record, { lastError: '', failures: 0, retryAt: 0 })).record).toEqual({ ...record, rev: record.rev + 2 });
   });
 
+  it('keeps half a surrogate pair in a user as U+FFFD, and finds the session by it', async () => {
+    const { record } = await create('halved', 'half \ud83d');
+    expect(record.userId).toBe('half \ufffd');
+    expect((await store.list({ userId: 'half \ufffd' }, 10, null)).items).toHaveLength(1);
+  });
+
+  it('keeps any text: quotes, control characters, half a surrogate pair as U+FFFD', async () => {
+    const { record } = await create('a', 'ada "\\\0\u{1f600}');
+    const written = await put(record, { lastError: 'half \ud83d', pod: 'unknown', wanted: 'asleep' });
+    expect(written.record).toMatchObject({ userId: 'ada "\\\0\u{1f600}', lastError: 'half \ufffd' });
+    expect(await fixture.uuidsOf(store, ['ada "\\\0\u{1f600}'])).toEqual(['a']);
+  });
+
   it('never draws an alarm number twice, not even for a uuid that comes back', async () => {
     const { record } = await create('a');
     const second = await put(record, {}, true);
@@ -92,7 +105,7 @@ it('a mark goes when its number is armed, and stays when a newer one was drawn',
   expect(await store.marked(0)).toEqual([]);
 });
 
-it('pages through all shards, missing nobody and repeating nobody while sessions change', async () => {
+it('pages through all shards, missing and repeating no session while sessions change', async () => {
   const uuids = Array.from({ length: 50 }, (_, i) => `s${i}`);
   await Promise.all(uuids.map((uuid) => create(uuid)));
   const seen: string[] = [];
@@ -129,7 +142,7 @@ it('survives a Redis that has forgotten its scripts', async () => {
   expect((await store.read('a')).record?.uuid).toBe('a');
 });
 
-it('buries all tombstones that are past their time, however many there are', async () => {
+it('removes all tombstones that are past their time, however many there are', async () => {
   store = on.store(1);
   const uuids = Array.from({ length: 250 }, (_, i) => `old${i}`);
   for (const uuid of uuids) {
@@ -138,7 +151,7 @@ it('buries all tombstones that are past their time, however many there are', asy
   }
   const { tombstones } = new Keyspace(on.prefix, 1).shards[0]!;
   await on.redis.zadd(tombstones, ...uuids.flatMap((uuid) => [1, uuid]));
-  expect(await store.bury()).toBe(250);
-  expect(await store.bury()).toBe(0);
+  expect(await store.removeTombstones()).toBe(250);
+  expect(await store.removeTombstones()).toBe(0);
   expect((await store.read('old249')).record).toBeNull();
 });

@@ -1,10 +1,11 @@
 import { InvalidInput, STATUSES } from '@sandman/core';
 import type { Cluster, Redis } from 'ioredis';
 import { Keyspace, type ShardKeys } from './keys.ts';
+import { INTAKE_FIELDS } from './record.ts';
 import { loadScript } from './script.ts';
 
-const shardsScript = loadScript('shards');
-const clocked = loadScript('clocked');
+const shardsScript = loadScript('agree-on-shards');
+const hashWithTime = loadScript('hash-with-time');
 
 /** The most that any version allowed. */
 const MOST_SHARDS = 1_024;
@@ -15,14 +16,15 @@ const RECENT_MS = 10_000;
 async function isInUse(redis: Redis | Cluster, keys: ShardKeys): Promise<boolean> {
   const sizes = await Promise.all(STATUSES.map((status) => redis.zcard(keys.status(status))));
   if (sizes.some((size) => size > 0)) return true;
-  const [now, flat] = (await clocked(redis, [keys.ingest], [])) as [number, string[]];
-  return flat.includes('beat') && now - Number(flat[flat.indexOf('beat') + 1]) < RECENT_MS;
+  const [now, flat] = (await hashWithTime(redis, [keys.intake], [])) as [number, string[]];
+  const at = flat.indexOf(INTAKE_FIELDS.lastHeartbeat);
+  return at >= 0 && now - Number(flat[at + 1]) < RECENT_MS;
 }
 
 /** Finds the number of shards of data that release 0.1.0 wrote, from the heartbeats: it wrote no key for it. 0: no data. */
 async function numberOfOldData(redis: Redis | Cluster, prefix: string): Promise<number> {
   const { shards } = new Keyspace(prefix, MOST_SHARDS);
-  const found = await Promise.all(shards.map(({ ingest }) => redis.exists(ingest)));
+  const found = await Promise.all(shards.map(({ intake }) => redis.exists(intake)));
   return found.lastIndexOf(1) + 1;
 }
 

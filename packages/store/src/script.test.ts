@@ -1,5 +1,5 @@
 import { shardOf } from '@sandman/core';
-import { startRedis } from '@sandman/testing';
+import { startRedis } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { Keyspace } from './keys.ts';
@@ -53,7 +53,7 @@ it('sessions of several shards, in one call for each', async () => {
   );
 });
 
-it('a Redis that has forgotten its scripts is told them again, with every call that waits', async () => {
+it('a Redis that has lost its scripts gets them again, with every call that waits', async () => {
   const store = on.store(1);
   const uuids = ['a', 'b', 'c'];
   for (const uuid of uuids) await create(store, uuid);
@@ -62,12 +62,12 @@ it('a Redis that has forgotten its scripts is told them again, with every call t
   expect(read.map(({ record }) => record?.uuid)).toEqual(uuids);
 });
 
-it('of what Redis refuses to everybody every caller hears, and the connection too', async () => {
+it('an error that Redis answers to all calls reaches every caller, and the connection', async () => {
   const server = await startRedis();
-  const heard: string[] = [];
+  const errors: string[] = [];
   const redis = new Redis(server.url, {
     reconnectOnError({ message }) {
-      heard.push(message);
+      errors.push(message);
       return false;
     },
   });
@@ -78,7 +78,7 @@ it('of what Redis refuses to everybody every caller hears, and the connection to
     await redis.call('REPLICAOF', '127.0.0.1', '1');
     const refused = await Promise.allSettled(['a', 'b'].map((uuid) => store.touch(uuid, 'user', null)));
     expect(refused).toEqual(['a', 'b'].map(() => ({ status: 'rejected', reason: expect.objectContaining({ name: 'ReplyError' }) })));
-    expect(heard.filter((message) => !message.startsWith('NOSCRIPT'))).toEqual([expect.stringMatching(/^READONLY /)]);
+    expect(errors.filter((message) => !message.startsWith('NOSCRIPT'))).toEqual([expect.stringMatching(/^READONLY /)]);
     expect((await store.read('a')).record?.rev).toBe(1);
   } finally {
     redis.disconnect();

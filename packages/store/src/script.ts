@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
+import { withValues } from './script-names.ts';
 
 type Argument = string | number;
 
 /** Runs a script on keys of one hash tag. Rejects with Redis' error, of the whole batch or of these keys alone. */
 export type Script = (redis: Redis | Cluster, keys: readonly string[], args: readonly Argument[]) => Promise<unknown>;
 
-interface Call {
+interface ScriptCall {
   readonly keys: readonly string[];
   readonly args: readonly Argument[];
   readonly resolve: (answer: unknown) => void;
@@ -15,22 +16,24 @@ interface Call {
 }
 
 /** The result of a call, or the text of its error. */
-type Answer = readonly [unknown] | string;
+type ScriptAnswer = readonly [unknown] | string;
 
 /** Calls in one batch at most; a batch of 50 blocks Redis for about 1 ms. */
-const MOST = 50;
+const BATCH_MAX = 50;
 
 function source(name: string): string {
   return readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
 }
 
-/** Returns the text of a script as it is sent to Redis. {@link gather} makes its arguments. */
+/** Returns the text of a script as it is sent to Redis. {@link batchArguments} makes its arguments. */
 export function scriptText(name: string): string {
-  return `local function one(KEYS, ARGV)\n${source(name)}\nend\n${source('together')}`;
+  const text = withValues(source(name));
+  const clock = /\bNOW\b/.test(text) ? source('clock') : '';
+  return `${clock}local function one(KEYS, ARGV)\n${text}\nend\n${source('batch')}`;
 }
 
 /** Makes the arguments of `EVAL` for a batch of calls. */
-export function gather(calls: readonly Pick<Call, 'keys' | 'args'>[]): [keys: number, ...Argument[]] {
+export function batchArguments(calls: readonly Pick<ScriptCall, 'keys' | 'args'>[]): [keys: number, ...Argument[]] {
   const keys = calls.flatMap((call) => call.keys);
   return [keys.length, ...keys, calls.length, ...calls.flatMap((call) => [call.keys.length, call.args.length, ...call.args])];
 }
@@ -44,16 +47,16 @@ function tagOf([key]: readonly string[]): string {
 export function loadScript(name: string): Script {
   const text = scriptText(name);
   const sha = createHash('sha1').update(text).digest('hex');
-  const waiting = new Map<Redis | Cluster, Map<string, Call[]>>();
+  const waiting = new Map<Redis | Cluster, Map<string, ScriptCall[]>>();
 
-  const send = async (redis: Redis | Cluster, calls: readonly Call[]): Promise<void> => {
+  const send = async (redis: Redis | Cluster, calls: readonly ScriptCall[]): Promise<void> => {
     try {
-      const asked = gather(calls);
+      const asked = batchArguments(calls);
       const answers = (await redis.evalsha(sha, ...asked).catch((error) => {
         // Redis lost the script in a restart or failover.
         if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
         return redis.eval(text, ...asked);
-      })) as Answer[];
+      })) as ScriptAnswer[];
       for (const [i, { resolve, reject }] of calls.entries()) {
         const answer = answers[i]!;
         if (typeof answer === 'string') reject(new Error(answer));
@@ -68,7 +71,7 @@ export function loadScript(name: string): Script {
     const byTag = waiting.get(redis)!;
     waiting.delete(redis);
     for (const calls of byTag.values()) {
-      for (let from = 0; from < calls.length; from += MOST) void send(redis, calls.slice(from, from + MOST));
+      for (let from = 0; from < calls.length; from += BATCH_MAX) void send(redis, calls.slice(from, from + BATCH_MAX));
     }
   };
 

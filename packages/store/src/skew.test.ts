@@ -26,5 +26,5 @@ it('what an older version did not write reads as nothing', async () => {
   const first = ['u', 'p', 's', 'd', 'b', 'c', 'w', 'o', 'y', 'a', 'r', 'n', 'sa', 'da'];
   for (const field of await on.redis.hkeys(key)) if (!first.includes(field)) await on.redis.hdel(key, field);
   const read = (await store.read('a')).record;
-  expect({ ...read, ingest: record.ingest }).toEqual({ ...record, workspaceUrl: '' });
+  expect({ ...read, intake: record.intake }).toEqual({ ...record, workspaceUrl: '' });
 });

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { birth, type LiveReading, PolicyBook, type SessionRecord } from '@sandman/core';
-import { type FoundRedis, redisForTests } from '@sandman/testing';
+import { type LiveReading, newSession, PolicySet, type SessionRecord } from '@sandman/core';
+import { type FoundRedis, redisForTests } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { RedisSessionStore } from './redis-session-store.ts';
 
-export const policy = new PolicyBook().default;
+export const policy = new PolicySet().default;
 
 /** Starts a Redis for the test file, and sets a new key prefix for each test. */
 export function useRedis() {
@@ -45,7 +45,7 @@ export async function create(
   former: SessionRecord | null = null,
 ): Promise<LiveReading> {
   const { now } = await store.read(uuid);
-  const patch = birth({ userId, workspaceUrl: 'https://x.example', policy, cause: 'created' }, former, now);
+  const patch = newSession({ userId, workspaceUrl: 'https://x.example', policy, cause: 'created' }, former, now);
   const result = await store.commit(uuid, former, { patch, alarms: true });
   if (result.kind !== 'committed') throw new Error('not created');
   return result;

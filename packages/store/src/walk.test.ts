@@ -36,7 +36,7 @@ it('a round whose last page is full ends with an empty one', async () => {
   expect(visits).toEqual(['ab', 'cd', '', 'ab']);
 });
 
-it('whoever asks next goes on where the last one was', async () => {
+it('the next caller continues where the last one stopped', async () => {
   await createAll('abcde');
   expect([await walk(2), await walk(2, on.store(1)), await walk(2)]).toEqual(['ab', 'cd', 'e']);
 });
@@ -50,7 +50,7 @@ it('it goes on behind a session that was deleted meanwhile, and meets those that
   expect(await walk(2)).toBe('ddd');
   // Makes the tombstones older than a day.
   await on.redis.zadd(new Keyspace(on.prefix, 1).shards[0]!.tombstones, 1, 'b', 1, 'c');
-  expect(await store.bury()).toBe(2);
+  expect(await store.removeTombstones()).toBe(2);
   expect([await walk(2), await walk(2), await walk(9)]).toEqual(['ef', '', 'adddef']);
 });
 

@@ -3,15 +3,15 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { type Browser, chromium } from 'playwright-core';
 
 /** Where Debian, Fedora, Arch and Google install Chromium; `CHROMIUM` overrides these. */
-const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const CHROMIUM_PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-const found = [process.env.CHROMIUM ?? '', ...PLACES].find((path) => path !== '' && existsSync(path));
+const found = [process.env.CHROMIUM ?? '', ...CHROMIUM_PATHS].find((path) => path !== '' && existsSync(path));
 
 /** What to install if there is no browser, else null. */
 export const missingChromium = found ? null : "install Debian's chromium package, or set CHROMIUM to a Chromium";
 
 /** Flags that stop the browser's own network traffic, so that only the page's is seen. */
-const QUIET = [
+const QUIET_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -22,30 +22,30 @@ const QUIET = [
 ];
 
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: found!, args: QUIET });
+  return chromium.launch({ executablePath: found!, args: QUIET_FLAGS });
 }
 
 /** A page in a browser context of its own, with the requests and errors that it has made so far. */
 export interface WatchedPage {
   readonly page: Page;
   /** Every address that the page requested. */
-  readonly asked: string[];
+  readonly requestedUrls: string[];
   /** Errors of its scripts, and errors in its console. */
-  readonly complaints: string[];
+  readonly errors: string[];
   close(): Promise<void>;
 }
 
 export async function openPage(browser: Browser, options: BrowserContextOptions = {}): Promise<WatchedPage> {
   const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
   const page = await context.newPage();
-  const asked: string[] = [];
-  const complaints: string[] = [];
-  page.on('request', (request) => asked.push(request.url()));
-  page.on('pageerror', (error) => complaints.push(String(error)));
+  const requestedUrls: string[] = [];
+  const errors: string[] = [];
+  page.on('request', (request) => requestedUrls.push(request.url()));
+  page.on('pageerror', (error) => errors.push(String(error)));
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
   });
-  return { page, asked, complaints, close: () => context.close() };
+  return { page, requestedUrls, errors, close: () => context.close() };
 }
 
 export async function logIn(page: Page, base: string, { user, password }: { user: string; password: string }): Promise<void> {

@@ -1,8 +1,8 @@
-import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
+import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/sandbox';
 import axe, { type AxeResults } from 'axe-core';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { OPERATOR, TestStack, VIEWER, type View } from '../../stack.ts';
+import { OPERATOR, type SessionBody, TestStack, VIEWER } from '../../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage, type WatchedPage } from './chromium.ts';
 
 /** Parses a countdown `m:ss`. Returns seconds. */
@@ -25,8 +25,13 @@ const WIDER_THAN_THE_DIALOG = `[...document.querySelectorAll('dialog[open]')]
   .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
   .map((dialog) => dialog.id)`;
 
+/** Lists buttons of the list of sessions whose text is broken into several lines. */
+const BROKEN_BUTTONS = `[...document.querySelectorAll('.sessions tbody button')]
+  .filter((button) => button.getBoundingClientRect().height > 40)
+  .map(({ textContent }) => textContent)`;
+
 /** Presses a session's second button, and the button that replaces it. Runs in the page, because a press from outside is too late. */
-const pressTwice = ({ uuid }: View) => `new Promise((resolve) => {
+const pressTwice = ({ uuid }: SessionBody) => `new Promise((resolve) => {
   const row = [...document.querySelectorAll('.sessions tbody tr')].find(({ textContent }) => textContent.includes('${uuid}'));
   const second = () => row.querySelectorAll('.buttons button')[1];
   new MutationObserver((_, observer) => {
@@ -48,6 +53,7 @@ async function faults(page: Page): Promise<string[]> {
 describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () => {
   let redis: FoundRedis;
   let stack: TestStack;
+  let dashboard: Awaited<ReturnType<TestStack['addDashboard']>>;
   let base: string;
   let browser: Browser;
   const open: WatchedPage[] = [];
@@ -55,15 +61,16 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
   beforeAll(async () => {
     redis = await redisForTests();
     stack = await new TestStack(redis.url, { POD_PRICE_PER_HOUR: '0.12' }).start({});
-    base = (await stack.addDashboard()).url;
+    dashboard = await stack.addDashboard();
+    base = dashboard.url;
     browser = await openBrowser();
   });
 
   afterEach(async () => {
-    for (const { asked, complaints, close } of open.splice(0)) {
+    for (const { requestedUrls, errors, close } of open.splice(0)) {
       await close();
-      expect(asked.filter((url) => !url.startsWith(`${base}/`) && !url.startsWith('data:'))).toEqual([]);
-      expect(complaints).toEqual([]);
+      expect(requestedUrls.filter((url) => !url.startsWith(`${base}/`) && !url.startsWith('data:'))).toEqual([]);
+      expect(errors).toEqual([]);
     }
   });
 
@@ -89,8 +96,18 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     return page;
   }
 
-  const rowOf = (page: Page, { uuid }: View) => page.getByRole('row').filter({ has: page.getByRole('button', { name: uuid }) });
+  const rowOf = (page: Page, { uuid }: SessionBody) => page.getByRole('row').filter({ has: page.getByRole('button', { name: uuid }) });
   const cell = (row: Locator, label: string) => row.locator(`[data-label="${label}"]`);
+
+  /** Returns what the dashboard logged of the changes of a session. */
+  const loggedOf = ({ uuid }: SessionBody) =>
+    dashboard
+      .stdout()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ session }) => session === uuid)
+      .map(({ action, by, grace, force }) => ({ action, by, grace, force }));
 
   it('a session counts down, falls asleep while one looks, is woken by a button, and says why all of that was', async () => {
     const session = await stack.create('ada', { sleepAfter: '6s', deleteAfter: '50m' });
@@ -150,7 +167,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
 
     await row.getByRole('button', { name: 'Delete' }).click();
     const question = page.getByRole('alertdialog');
-    await question.getByRole('button', { name: 'Keep it' }).click();
+    await question.getByRole('button', { name: 'Cancel' }).click();
     await question.waitFor({ state: 'hidden' });
     expect(await stack.status(session.uuid)).toBe('active');
     await row.getByRole('button', { name: 'Delete' }).click();
@@ -162,6 +179,98 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     // The cause of its deletion is still shown, for a day.
     await page.goto(`${base}/?session=${session.uuid}`);
     await page.getByRole('dialog').getByText('requested by hand or by the chat backend').first().waitFor();
+  });
+
+  it('a kept session is marked, and a delete of it says so before it is done', async () => {
+    const session = await stack.create('keeper', 'balanced');
+    const page = await enter();
+    const row = rowOf(page, session);
+    await row.getByRole('button', { name: 'Keep 7d' }).click();
+    await page.getByText(`${session.uuid} is kept for 7d`).waitFor();
+    const week = '(7 d 0|6 d 23) h';
+    const deletedIn = async () => (await cell(row, 'Deleted in').textContent()) ?? '';
+    await waitFor('it is kept', async () => new RegExp(`^\\s*${week} kept for ${week}\\s*$`).test(await deletedIn()));
+    const { keepUntil } = (await stack.call<{ keepUntil: string }>('GET', `/v1/sessions/${session.uuid}`)).body;
+    const shown = await page.evaluate<string>(
+      `new Date('${keepUntil}').toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' })`,
+    );
+    expect(await row.getByText('kept', { exact: true }).getAttribute('title')).toBe(`until ${shown}`);
+    await row.getByRole('button', { name: session.uuid }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(`Kept until ${shown}.`).waitFor();
+    await dialog.getByRole('button', { name: 'End keep' }).click();
+    await dialog.getByText('Kept until').waitFor({ state: 'detached' });
+    await dialog.getByLabel('Keep', { exact: true }).selectOption('30d');
+    await dialog.getByText('Kept until').waitFor();
+    await page.keyboard.press('Escape');
+
+    const question = page.getByRole('alertdialog');
+    const pressDelete = async () => {
+      await waitFor('its buttons rest no more', async () => (await row.locator('[aria-disabled=true]').count()) === 0);
+      await row.getByRole('button', { name: 'Delete' }).click();
+    };
+    await pressDelete();
+    await question.getByText('This session is kept until').waitFor();
+    await question.getByRole('button', { name: 'Cancel' }).click();
+    await question.waitFor({ state: 'hidden' });
+    expect(await stack.status(session.uuid)).toBe('active');
+    await pressDelete();
+    await question.getByRole('button', { name: 'Delete although it is kept' }).click();
+    await row.waitFor({ state: 'detached' });
+    await stack.until(session.uuid, 'deleted');
+    expect(loggedOf(session)).toEqual([
+      { action: 'keep', by: 'olga' },
+      { action: 'end-keep', by: 'olga' },
+      { action: 'keep', by: 'olga' },
+      { action: 'delete', by: 'olga', grace: 0, force: true },
+    ]);
+  });
+
+  it('a delete with a grace counts down, and is taken back', async () => {
+    const session = await stack.create('hesitant', 'balanced');
+    const page = await enter();
+    const row = rowOf(page, session);
+    const question = page.getByRole('alertdialog');
+    await row.getByRole('button', { name: 'Delete' }).click();
+    await question.getByLabel('When').selectOption('1h');
+    await question.getByRole('button', { name: 'Delete' }).click();
+    await page.getByText(`${session.uuid} is put to sleep, and deleted in 1h unless its user comes back`).waitFor();
+    await row.getByText('sleeping').waitFor();
+    const left = () => cell(row, 'Deleted in').textContent();
+    await waitFor('its grace runs', async () => /^\s*59:\d\d unless its user comes back\s*$/.test((await left()) ?? ''));
+    const before = seconds(await left());
+    await waitFor('it counts down', async () => seconds(await left()) < before);
+    await row.getByRole('button', { name: session.uuid }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(/Deleted in 59:\d\d unless its user comes back\./).waitFor();
+    await dialog.getByRole('button', { name: 'Take back' }).click();
+    await page.getByText(`${session.uuid} is woken, and its delete is cancelled`).waitFor();
+    await dialog.getByText('unless its user comes back').waitFor({ state: 'detached' });
+    await page.keyboard.press('Escape');
+    await row.getByText('active').waitFor();
+    expect(await left()).toMatch(/^\s*1 d 0 h\s*$/);
+    expect((await stack.calls(session.uuid)).map(({ call }) => call)).toEqual(['create', 'sleep', 'wake']);
+    expect(loggedOf(session)).toEqual([
+      { action: 'delete', by: 'olga', grace: 3_600_000, force: false },
+      { action: 'wake', by: 'olga' },
+    ]);
+    // The next delete does not start with the grace of this one.
+    await waitFor('its buttons rest no more', async () => (await row.locator('[aria-disabled=true]').count()) === 0);
+    await row.getByRole('button', { name: 'Delete' }).click();
+    expect(await question.getByLabel('When').inputValue()).toBe('');
+    await question.getByRole('button', { name: 'Cancel' }).click();
+  });
+
+  it('says beside the policy of a session what its user finds after a weekend', async () => {
+    const [short, long] = [
+      await stack.create('friday', 'balanced'),
+      await stack.create('month', { sleepAfter: '15m', deleteAfter: '30d' }),
+    ];
+    const page = await enter();
+    await rowOf(page, short).getByRole('button', { name: short.uuid }).click();
+    await page.getByRole('dialog').getByText('finds the pod deleted on Monday').waitFor();
+    await page.goto(`${base}/?session=${long.uuid}`);
+    await page.getByRole('dialog').getByText('finds the pod again on Monday').waitFor();
   });
 
   it('filters by status, user and session, and says so in its address', async () => {
@@ -217,7 +326,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     expect(await cell(row, 'Held for').textContent()).toMatch(/^(59:|1 h 00)/);
     // Once the pointer leaves the list, it is sorted again.
     await page.getByRole('heading', { name: 'Sessions' }).hover();
-    const { items } = (await stack.call<{ items: View[] }>('GET', '/v1/sessions')).body;
+    const { items } = (await stack.call<{ items: SessionBody[] }>('GET', '/v1/sessions')).body;
     await waitFor('sorted', async () => (await order()).join() === items.map(({ uuid }) => uuid).join());
   });
 
@@ -234,7 +343,7 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
 
   it('a page that nobody sees asks for nothing, and is up to date as soon as one looks', async () => {
     const page = await enter();
-    const streams = () => open.at(-1)!.asked.filter((url) => url.includes('/api/live')).length;
+    const streams = () => open.at(-1)!.requestedUrls.filter((url) => url.includes('/api/live')).length;
     const before = streams();
     const see = (state: string) =>
       page.evaluate(`Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => '${state}' });
@@ -271,7 +380,13 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
 
   it('a viewer sees everything and finds no button; a call by hand is refused', async () => {
     const session = await stack.create('watched', 'balanced');
+    const leaving = await stack.create('watched-leaving', 'balanced');
+    await stack.call('POST', `/v1/sessions/${session.uuid}/keep`, { for: '7d' });
+    await stack.call('DELETE', `/v1/sessions/${leaving.uuid}?grace=1h`);
     const page = await enter(VIEWER);
+    await rowOf(page, session).getByText('kept', { exact: true }).waitFor();
+    await rowOf(page, leaving).getByText('unless its user comes back').waitFor();
+    expect(await rowOf(page, leaving).getByRole('button').allTextContents()).toEqual([leaving.uuid]);
     const row = rowOf(page, session);
     await row.getByText('active').waitFor();
     await page.getByText('viktor (viewer)').waitFor();
@@ -289,18 +404,18 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     expect(refused).toEqual([403, 403]);
     expect(await stack.status(session.uuid)).toBe('active');
     // The browser itself logs the refused requests as errors.
-    open.at(-1)!.complaints.length = 0;
+    open.at(-1)!.errors.length = 0;
   });
 
   it('says when no worker is alive, and when the session-manager serves nobody, and when all is well again', async () => {
     const page = await enter();
-    const verdict = page.locator('header .pill');
-    await verdict.getByText('Healthy').waitFor();
+    const pill = page.locator('header .pill');
+    await pill.getByText('Healthy').waitFor();
     const [worker] = stack.workers.splice(0);
     worker!.kill('SIGKILL');
     await worker!.exited;
     await page.getByText('No worker is alive').waitFor();
-    expect(await verdict.textContent()).toBe('In trouble');
+    expect(await pill.textContent()).toBe('In trouble');
 
     await stack.addWorker();
     const failing = await Promise.all(Array.from({ length: 6 }, (_, i) => stack.create(`unlucky-${i}`, 'balanced')));
@@ -323,8 +438,12 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
   ] as const)('is accessible in %s at %j, and no wider than its window', async (colorScheme, viewport) => {
     // A user id as long as allowed, with markup that must not run.
     const session = await stack.create(`<img src=x onerror=alert(1)>${'x'.repeat(227)}`, 'balanced');
+    // A grace whose delete waits for the end of a keep shows all marks at once.
+    await stack.call('DELETE', `/v1/sessions/${session.uuid}?grace=1h`);
+    await stack.call('POST', `/v1/sessions/${session.uuid}/keep`, { for: '3650d' });
+    await stack.until(session.uuid, 'sleeping');
     const page = await enter(OPERATOR, { colorScheme, viewport });
-    await rowOf(page, session).getByText('active').waitFor();
+    await rowOf(page, session).getByText('kept', { exact: true }).waitFor();
     expect(await faults(page)).toEqual([]);
     expect(await page.evaluate(WIDER_THAN_THE_WINDOW)).toEqual([]);
     await rowOf(page, session).getByRole('button', { name: session.uuid }).click();
@@ -332,8 +451,23 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     expect(await faults(page)).toEqual([]);
     expect(await page.evaluate(WIDER_THAN_THE_DIALOG)).toEqual([]);
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-    await page.getByRole('alertdialog').waitFor();
+    await page.getByRole('alertdialog').getByText('This session is kept until').waitFor();
+    expect(await faults(page)).toEqual([]);
     expect(await page.evaluate(WIDER_THAN_THE_DIALOG)).toEqual([]);
+  });
+
+  it('breaks no button and no uuid into pieces, however wide its window is', async () => {
+    const session = await stack.create(`${'wide'.repeat(20)}@example.com`, 'conservative');
+    await stack.call('DELETE', `/v1/sessions/${session.uuid}?grace=30d`);
+    await stack.call('POST', `/v1/sessions/${session.uuid}/keep`, { for: '365d' });
+    const page = await enter();
+    await rowOf(page, session).getByText('kept', { exact: true }).waitFor();
+    for (const width of [390, 761, 1000, 1270, 1271, 1360, 1600]) {
+      await page.setViewportSize({ width, height: 900 });
+      // The charts take their new width a frame later.
+      await expect.poll(() => page.evaluate(WIDER_THAN_THE_WINDOW), { timeout: 5_000, message: `at ${width}` }).toEqual([]);
+      expect(await page.evaluate(BROKEN_BUTTONS), `at ${width}`).toEqual([]);
+    }
   });
 
   it('can be used with the keyboard alone', async () => {
@@ -368,11 +502,11 @@ describe.skipIf(lacks('chromium', missingChromium))('the operators’ page', () 
     const { page, close } = await openPage(browser);
     try {
       await logIn(page, dashboard.url, OPERATOR);
-      const verdict = page.locator('header .pill');
+      const pill = page.locator('header .pill');
       dashboard.kill('SIGKILL');
-      await verdict.getByText('No connection').waitFor();
+      await pill.getByText('No connection').waitFor();
       const again = await stack.addDashboard(sameAddress);
-      await waitFor('it is live again', async () => (await verdict.textContent()) !== 'No connection');
+      await waitFor('it is live again', async () => (await pill.textContent()) !== 'No connection');
       again.kill('SIGKILL');
       await again.exited;
       await stack.addDashboard({ ...sameAddress, DASHBOARD_PASSWORD: 'changed' });

@@ -1,8 +1,9 @@
-import { PolicyBook } from '@sandman/core';
+import { PolicySet } from '@sandman/core';
 import { SessionService, unchanging } from '@sandman/lifecycle';
 import { AlarmQueues } from '@sandman/queue';
+import { system } from '@sandman/runtime';
+import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/sandbox';
 import { RedisSessionStore } from '@sandman/store';
-import { type FoundRedis, lacks, redisForTests, waitFor } from '@sandman/testing';
 import { Redis } from 'ioredis';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -29,11 +30,11 @@ async function seed(url: string, prefix: string): Promise<void> {
   const redis = new Redis(url, { enableAutoPipelining: true, maxRetriesPerRequest: null });
   const store = new RedisSessionStore(redis, { prefix, shards: 1, slack: 1 });
   const alarms = new AlarmQueues(redis, prefix, 1, () => {});
-  const policies = new PolicyBook();
+  const policies = new PolicySet();
   const unarmed = (error: unknown) => {
     throw error;
   };
-  const service = new SessionService({ store, alarms, policies: unchanging(policies.default), unarmed });
+  const service = new SessionService({ store, alarms, policies: unchanging(policies.default), system, unarmed });
   const begin = async (i: number) => {
     const uuid = `s${String(i).padStart(6, '0')}`;
     const policy = policies.resolve(i % 2 === 0 ? 'balanced' : 'conservative');

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { redisForTests, runCommand, waitFor } from '@sandman/testing';
+import { redisForTests, runCommand, waitFor } from '@sandman/sandbox';
 import { OPERATOR, TestStack } from '../../stack.ts';
 import { logIn, missingChromium, openBrowser, openPage } from './chromium.ts';
 

@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { lacks, waitFor } from '@sandman/testing';
+import { lacks, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Composed } from './composed.ts';
+import { ComposeProject } from './compose-project.ts';
 import { missingDocker, ROOT } from './docker.ts';
 
 const run = promisify(execFile);
@@ -14,10 +14,10 @@ const LONG = { sleepAfter: '1h', deleteAfter: '1h' };
 describe.skipIf(lacks('docker', missingDocker))('a backup of Redis', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sandman-backup-'));
   const file = join(folder, 'redis.rdb');
-  let composed: Composed;
+  let composed: ComposeProject;
 
   beforeAll(async () => {
-    composed = await Composed.up();
+    composed = await ComposeProject.up();
   });
   afterAll(async () => {
     await composed?.down();

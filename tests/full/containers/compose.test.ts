@@ -1,15 +1,15 @@
-import { eventFrames, formLogin, lacks, nextEvent, waitFor } from '@sandman/testing';
+import { eventFrames, formLogin, lacks, nextEvent, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Composed } from './composed.ts';
+import { ComposeProject } from './compose-project.ts';
 import { docker, inspect, logsOf, missingDocker } from './docker.ts';
 
 const OURS = ['api', 'worker', 'dashboard', 'session-manager'];
 
 describe.skipIf(lacks('docker', missingDocker))('docker compose --profile demo up --wait', () => {
-  let composed: Composed;
+  let composed: ComposeProject;
 
   beforeAll(async () => {
-    composed = await Composed.up();
+    composed = await ComposeProject.up();
   });
   afterAll(() => composed?.down());
 
@@ -65,7 +65,7 @@ describe.skipIf(lacks('docker', missingDocker))('docker compose --profile demo u
   });
 
   it('--scale worker=3 makes three of them, which put each pod to sleep once', async () => {
-    await composed.again(['--no-recreate', '--scale', 'worker=3']);
+    await composed.upAgain(['--no-recreate', '--scale', 'worker=3']);
     const workers = await composed.containers('worker');
     expect(workers).toHaveLength(3);
     const uuids = await Promise.all(

@@ -23,7 +23,7 @@ export async function inspect<T>(id: string, path: string): Promise<T> {
   return JSON.parse(await docker(['inspect', '--format', `{{json ${path}}}`, id])) as T;
 }
 
-function problem(): string | null {
+function dockerProblem(): string | null {
   const silent = { stdio: 'ignore', timeout: 15_000 } as const;
   try {
     execFileSync('docker', ['version'], silent);
@@ -39,4 +39,4 @@ function problem(): string | null {
 }
 
 /** What to do if Docker is missing, else null. */
-export const missingDocker = problem();
+export const missingDocker = dockerProblem();

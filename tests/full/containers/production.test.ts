@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { request } from 'node:http';
 import { promisify } from 'node:util';
-import { lacks, waitFor } from '@sandman/testing';
+import { lacks, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Composed } from './composed.ts';
+import { ComposeProject } from './compose-project.ts';
 import { docker, inspect, missingDocker, ROOT } from './docker.ts';
 import { SteadyPings } from './steady-pings.ts';
 
@@ -14,11 +14,11 @@ const USERS = 40;
 const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
 
 describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind a proxy, under steady pings', () => {
-  let composed: Composed;
+  let composed: ComposeProject;
   let pings: SteadyPings;
 
   beforeAll(async () => {
-    composed = await Composed.up({ files: ['deploy/compose/production.yml'] });
+    composed = await ComposeProject.up({ files: ['deploy/compose/production.yml'] });
     pings = new SteadyPings(composed, await Promise.all(Array.from({ length: USERS }, (_, i) => composed.create(`user-${i}`, POLICY))));
   });
   afterAll(async () => {

@@ -1,4 +1,4 @@
-import type { Composed } from './composed.ts';
+import type { ComposeProject } from './compose-project.ts';
 
 /** The pause between two pings of a user, in ms. */
 const PAUSE_MS = 250;
@@ -6,12 +6,12 @@ const PAUSE_MS = 250;
 /** Users who type all the time: each session gets about four pings per second, whatever the answers are. */
 export class SteadyPings {
   readonly uuids: readonly string[];
-  readonly #composed: Composed;
+  readonly #composed: ComposeProject;
   readonly #users: Promise<void>[];
   #answers = new Map<string, number>();
   #stopped = false;
 
-  constructor(composed: Composed, uuids: readonly string[]) {
+  constructor(composed: ComposeProject, uuids: readonly string[]) {
     this.#composed = composed;
     this.uuids = uuids;
     this.#users = uuids.map((uuid) => this.#type(uuid));

@@ -1,11 +1,11 @@
-import { lacks } from '@sandman/testing';
+import { lacks } from '@sandman/sandbox';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Composed } from './composed.ts';
+import { ComposeProject } from './compose-project.ts';
 import { docker, inspect, missingDocker } from './docker.ts';
 
 describe.skipIf(lacks('docker', missingDocker))('variants of the compose file', () => {
-  let composed: Composed | undefined;
+  let composed: ComposeProject | undefined;
 
   afterEach(async () => {
     await composed?.down();
@@ -13,7 +13,7 @@ describe.skipIf(lacks('docker', missingDocker))('variants of the compose file', 
   });
 
   it('development: a Redis within reach of this machine, set as the design wants it', async () => {
-    composed = await Composed.up({ files: ['deploy/compose/development.yml'], services: ['redis'] });
+    composed = await ComposeProject.up({ files: ['deploy/compose/development.yml'], services: ['redis'] });
     const redis = new Redis(composed.redis);
     const settings = ['appendonly', 'maxmemory-policy', 'hz', 'hash-max-listpack-value'];
     const found = await Promise.all(settings.map(async (name) => ((await redis.call('CONFIG', 'GET', name)) as string[])[1]));
@@ -23,7 +23,7 @@ describe.skipIf(lacks('docker', missingDocker))('variants of the compose file', 
   });
 
   it('ledger: a PostgreSQL that takes the login which the worker is given', async () => {
-    composed = await Composed.up({ files: ['deploy/compose/ledger.yml'], services: ['postgres', 'worker'] });
+    composed = await ComposeProject.up({ files: ['deploy/compose/ledger.yml'], services: ['postgres', 'worker'] });
     const [postgres] = await composed.containers('postgres');
     const [worker] = await composed.containers('worker');
     expect(await inspect(worker!, '.State.Health.Status')).toBe('healthy');

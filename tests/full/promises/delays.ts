@@ -1,10 +1,10 @@
-import type { Evidence, Life, Signal } from './evidence.ts';
-import { changeAt, Finding } from './finding.ts';
+import type { AcknowledgedSignal, Evidence, SessionEvidence } from './evidence.ts';
+import { changeAt, PromiseResult } from './promise-result.ts';
+import { DOUBT_MS } from './proxied-stack.ts';
 import { isAcknowledged } from './users.ts';
-import { DOUBT_MS } from './world.ts';
 
 /** The longest delay of a sleep or a delete without a fault, and after the end of one, in ms. */
-const PROMPT_MS = 1_000;
+export const PROMPT_MS = 1_000;
 const RECOVERY_MS = 30_000;
 /** Wakes have no promised bound. A wake later than this was not caused by the activity. In ms. */
 const WAKE_MS = 5_000;
@@ -20,13 +20,13 @@ interface Bound {
  * Returns by when something due at `due` is promised: `prompt` ms later. A fault excuses a delay from its start until 30 s after its
  * end, plus the length of a doubt if it left an unknown outcome. If that delay reaches into another fault, that fault excuses it too.
  */
-function bound(life: Life, due: number, prompt: number, { faults }: Evidence): Bound {
+export function promisedBy(session: SessionEvidence, due: number, prompt: number, { faults }: Evidence): Bound {
   let by = due + prompt;
   let excuse = 0;
   for (let grown = true; grown; ) {
     grown = false;
     for (const { from, to } of faults) {
-      const doubted = life.writes.some(({ set, notBefore }) => set.verifyAt && notBefore >= from && notBefore <= to + RECOVERY_MS);
+      const doubted = session.writes.some(({ set, notBefore }) => set.verifyAt && notBefore >= from && notBefore <= to + RECOVERY_MS);
       const until = to + RECOVERY_MS + (doubted ? DOUBT_MS : 0);
       if (from > by || until < due || until <= by) continue;
       by = until;
@@ -37,16 +37,23 @@ function bound(life: Life, due: number, prompt: number, { faults }: Evidence): B
   return { by, excuse };
 }
 
-function checkDue(finding: Finding, life: Life, what: 'asleep' | 'deleted', due: number, next: number, evidence: Evidence): void {
-  const { by, excuse } = bound(life, due, PROMPT_MS, evidence);
+function checkDue(
+  finding: PromiseResult,
+  session: SessionEvidence,
+  what: 'asleep' | 'deleted',
+  due: number,
+  next: number,
+  evidence: Evidence,
+): void {
+  const { by, excuse } = promisedBy(session, due, PROMPT_MS, evidence);
   // The next request came before the promise was due, or the run ended before it.
-  if (next <= by || (by > evidence.endedAt && changeAt(life, by)?.to !== (what === 'asleep' ? 'sleeping' : 'deleted'))) return;
+  if (next <= by || (by > evidence.endedAt && changeAt(session, by)?.to !== (what === 'asleep' ? 'sleeping' : 'deleted'))) return;
   const good = what === 'asleep' ? ['sleeping', 'deleting', 'deleted'] : ['deleted'];
-  const { to = 'nothing' } = changeAt(life, by) ?? {};
+  const { to = 'nothing' } = changeAt(session, by) ?? {};
   const kind = excuse === 0 ? 'in time' : 'after a fault';
-  finding.check(`${what} ${kind}`, good.includes(to), life, () => `${to} at ${by}, due at ${due}, last fault ended at ${excuse}`);
-  if (good.includes(changeAt(life, due)?.to ?? '')) return;
-  const happened = life.changes.find((change) => change.at > due && good.includes(change.to));
+  finding.check(`${what} ${kind}`, good.includes(to), session, () => `${to} at ${by}, due at ${due}, last fault ended at ${excuse}`);
+  if (good.includes(changeAt(session, due)?.to ?? '')) return;
+  const happened = session.changes.find((change) => change.at > due && good.includes(change.to));
   if (happened) finding.worst(`latest ${what} ${kind}, ms`, happened.at - Math.max(due, excuse));
 }
 
@@ -54,7 +61,7 @@ function checkDue(finding: Finding, life: Life, what: 'asleep' | 'deleted', due:
  * Returns when a session is due to be asleep: at `due` ms since the epoch, or a full `sleepAfter` after the end of a wake before that,
  * because it counts as activity (a hold that arrives just as the session falls asleep wakes it).
  */
-function idleAt({ changes, idle: { sleepAfter } }: Life, due: number, next: number): number {
+function idleAt({ changes, idle: { sleepAfter } }: SessionEvidence, due: number, next: number): number {
   const woken = changes.findLast(({ at, from, to }) => from === 'waking' && to === 'active' && at <= due && at < next);
   return woken ? Math.max(due, woken.at + (sleepAfter ?? 0)) : due;
 }
@@ -63,29 +70,31 @@ function idleAt({ changes, idle: { sleepAfter } }: Life, due: number, next: numb
  * 2. Walks through a session's requests. After each one, computes when the session is due to be asleep and to be deleted, unless the
  * next request comes first. A request without an acknowledgement may have been carried out; it counts where that delays a deadline.
  */
-function checkLife(finding: Finding, life: Life, evidence: Evidence): void {
-  const { sleepAfter, deleteAfter } = life.idle;
+function checkLife(finding: PromiseResult, session: SessionEvidence, evidence: Evidence): void {
+  const { sleepAfter, deleteAfter } = session.idle;
   let active = 0;
   let held = 0;
-  for (const [i, deed] of life.deeds.entries()) {
-    const done = isAcknowledged(deed);
-    const next = life.deeds[i + 1]?.sentAt ?? Number.POSITIVE_INFINITY;
-    if (deed.kind === 'logout') {
+  for (const [i, request] of session.requests.entries()) {
+    const done = isAcknowledged(request);
+    const next = session.requests[i + 1]?.sentAt ?? Number.POSITIVE_INFINITY;
+    if (request.kind === 'logout') {
       if (!done) continue;
-      checkDue(finding, life, 'deleted', deed.answeredAt, Number.POSITIVE_INFINITY, evidence);
+      checkDue(finding, session, 'deleted', request.answeredAt, Number.POSITIVE_INFINITY, evidence);
       return;
     }
-    if (deed.kind === 'create' || deed.kind === 'activity') active = Math.max(active, deed.status === 410 ? 0 : deed.answeredAt);
-    if (deed.kind === 'hold' && deed.status !== 410) held = Math.max(done ? 0 : held, deed.answeredAt + deed.span);
-    if ((deed.kind === 'unhold' || deed.kind === 'sleep') && done) held = 0;
-    const byHand = deed.kind === 'sleep' && done;
+    if (request.kind === 'create' || request.kind === 'activity')
+      active = Math.max(active, request.status === 410 ? 0 : request.answeredAt);
+    if (request.kind === 'hold' && request.status !== 410) held = Math.max(done ? 0 : held, request.answeredAt + request.span);
+    if ((request.kind === 'unhold' || request.kind === 'sleep') && done) held = 0;
+    const byHand = request.kind === 'sleep' && done;
     if (byHand || sleepAfter !== null) {
-      const idle = byHand ? deed.answeredAt : idleAt(life, Math.max(active + (sleepAfter ?? 0), held, deed.answeredAt), next);
-      checkDue(finding, life, 'asleep', idle, next, evidence);
-      const slept = life.changes.findLast(({ at, to }) => to === 'sleeping' && at < next);
-      if (slept) checkDue(finding, life, 'deleted', Math.max(slept.at, active) + deleteAfter, next, evidence);
+      const idle = byHand ? request.answeredAt : idleAt(session, Math.max(active + (sleepAfter ?? 0), held, request.answeredAt), next);
+      checkDue(finding, session, 'asleep', idle, next, evidence);
+      const slept = session.changes.findLast(({ at, to }) => to === 'sleeping' && at < next);
+      // A hold after that sleep has woken the session.
+      if (slept && slept.at >= held) checkDue(finding, session, 'deleted', Math.max(slept.at, active) + deleteAfter, next, evidence);
     } else {
-      checkDue(finding, life, 'deleted', Math.max(active + deleteAfter, held), next, evidence);
+      checkDue(finding, session, 'deleted', Math.max(active + deleteAfter, held), next, evidence);
     }
   }
 }
@@ -93,23 +102,23 @@ function checkLife(finding: Finding, life: Life, evidence: Evidence): void {
 const POD: Readonly<Record<string, number | null>> = { awake: 1, asleep: 0, gone: null };
 
 /** 2. Checks that idle sessions are asleep and expired ones deleted in time, and that in the end each pod is as its record says. */
-export function promise2(evidence: Evidence): Finding {
-  const finding = new Finding();
-  for (const life of evidence.lives) {
-    checkLife(finding, life, evidence);
-    const { record, replicas } = life;
+export function promise2(evidence: Evidence): PromiseResult {
+  const finding = new PromiseResult();
+  for (const session of evidence.sessions) {
+    checkLife(finding, session, evidence);
+    const { record, replicas } = session;
     const settled = record.pod === record.wanted && POD[record.pod ?? ''] === replicas;
-    finding.check(`${record.pod} at the end`, settled, life, () => `wanted ${record.wanted}, ${replicas} replicas`);
+    finding.check(`${record.pod} at the end`, settled, session, () => `wanted ${record.wanted}, ${replicas} replicas`);
   }
   return finding;
 }
 
 /** Returns the last effect of a sleep that had been decided before this activity, in ms since the epoch, or 0. */
-function sleptBefore(life: Life, { at }: Signal): number {
-  const effects = life.calls.filter(({ call, effectAt, idempotencyKey }) => {
-    const begun = life.begun.get(idempotencyKey);
+function sleptBefore(session: SessionEvidence, { at }: AcknowledgedSignal): number {
+  const effects = session.calls.filter(({ call, effectAt, idempotencyKey }) => {
+    const begun = session.begun.get(idempotencyKey);
     if (call !== 'sleep' || effectAt === 0 || !begun) return false;
-    const decided = life.changes.findLast((change) => change.to === 'falling-asleep' && change.at <= begun.notAfter);
+    const decided = session.changes.findLast((change) => change.to === 'falling-asleep' && change.at <= begun.notAfter);
     return !!decided && (decided.at < at || (decided.at === at && decided.cause === 'idle'));
   });
   return Math.max(0, ...effects.map(({ effectAt }) => effectAt));
@@ -120,32 +129,32 @@ function sleptBefore(life: Life, { at }: Signal): number {
  * pod was awake again) or within the bound. Not needed if the user logs out or puts the session to sleep by hand meanwhile, or stays
  * away until the session is to be deleted (promise 1 says when).
  */
-export function promise3(evidence: Evidence): Finding {
-  const finding = new Finding();
-  for (const life of evidence.lives) {
-    for (const signal of life.signals) {
-      const slept = sleptBefore(life, signal);
+export function promise3(evidence: Evidence): PromiseResult {
+  const finding = new PromiseResult();
+  for (const session of evidence.sessions) {
+    for (const signal of session.signals) {
+      const slept = sleptBefore(session, signal);
       if (slept === 0) continue;
-      const woken = life.calls.find(({ call, effectAt }) => call === 'wake' && effectAt >= slept);
+      const woken = session.calls.find(({ call, effectAt }) => call === 'wake' && effectAt >= slept);
       if (woken && woken.effectAt < signal.at) {
         finding.count('came to a pod that was awake again');
         continue;
       }
       const due = Math.max(signal.at, slept);
-      const { by, excuse } = bound(life, due, WAKE_MS, evidence);
+      const { by, excuse } = promisedBy(session, due, WAKE_MS, evidence);
       const kind = excuse === 0 ? 'at once' : 'after a fault';
-      const unwanted = life.deeds.find(
-        ({ kind, sentAt }) => sentAt >= signal.deed.answeredAt && sentAt <= by && (kind === 'sleep' || kind === 'logout'),
+      const unwanted = session.requests.find(
+        ({ kind, sentAt }) => sentAt >= signal.request.answeredAt && sentAt <= by && (kind === 'sleep' || kind === 'logout'),
       );
       if (!woken && unwanted) {
         finding.count('came and went');
         continue;
       }
-      if (!woken && excuse > 0 && life.changes.some(({ at, cause }) => cause === 'delete-due' && at > signal.at && at <= by)) {
+      if (!woken && excuse > 0 && session.changes.some(({ at, cause }) => cause === 'delete-due' && at > signal.at && at <= by)) {
         finding.count('deleted at the full deadline, never woken');
         continue;
       }
-      finding.check(`woken ${kind}`, !!woken && woken.effectAt <= by, life, () => {
+      finding.check(`woken ${kind}`, !!woken && woken.effectAt <= by, session, () => {
         return `active at ${signal.at}, asleep at ${slept}, woken at ${woken?.effectAt}, not by ${by}`;
       });
       if (woken) finding.worst(`latest wake ${kind}, ms`, woken.effectAt - Math.max(due, excuse));

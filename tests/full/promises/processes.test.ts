@@ -1,18 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AppProcess } from '@sandman/testing';
-import { promisesHold } from './hold.ts';
+import type { AppProcess } from '@sandman/sandbox';
+import { describePromises } from './promise-tests.ts';
 
-promisesHold({
+describePromises({
   name: 'processes',
   apis: 3,
   workers: 3,
-  usersUntouched: false,
-  async chaos(world, random) {
+  onlySessionManagerFails: false,
+  async injectFaults(world, random) {
     const breathe = () => pause(random.between(500, 1_500));
     /** Delays the answers to commits, so that a worker holds a lock and has not sent its call yet, and then calls `strike`. */
     const amidCalls = async (reply: number, strike: (worker: AppProcess) => Promise<unknown>) => {
       world.redisProxy.delay({ from: reply });
-      await world.underWay(2, reply);
+      await world.untilCallsBegin(2, reply);
       await strike(random.pick(world.workers));
     };
     const stopped = (ms: number) =>

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisesHold } from './hold.ts';
+import { describePromises } from './promise-tests.ts';
 
-promisesHold({
+describePromises({
   name: 'redis',
   apis: 2,
   workers: 3,
-  usersUntouched: false,
-  async chaos(world, random) {
+  onlySessionManagerFails: false,
+  async injectFaults(world, random) {
     const killed = (ms: number) =>
       world.fault('redis killed', async () => {
         await world.killRedis();

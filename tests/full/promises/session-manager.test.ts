@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisesHold } from './hold.ts';
+import { describePromises } from './promise-tests.ts';
 import { RETRY_AFTER_MS } from './run.ts';
 
-promisesHold({
+describePromises({
   name: 'session-manager',
   apis: 2,
   workers: 3,
-  usersUntouched: true,
-  async chaos(world, random) {
+  onlySessionManagerFails: true,
+  async injectFaults(world, random) {
     /** Applies a fault to all calls, or to one of `every`, for `ms`. */
     const struck = (kind: string, ms: number, rule: { fault: object; every?: number; call?: string }) =>
       world.fault(kind, async () => {

@@ -1,18 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Random } from './random.ts';
-import type { World } from './world.ts';
+import { Random } from '@sandman/core';
+import type { ProxiedStack } from './proxied-stack.ts';
 
 /** An address where nothing listens. */
-const NOBODY = 'http://127.0.0.1:1';
+const UNUSED_ADDRESS = 'http://127.0.0.1:1';
 
 /** Idle times of a policy, in ms; null means `never`. */
-export interface Idle {
+export interface IdleTimes {
   readonly sleepAfter: number | null;
   readonly deleteAfter: number;
 }
 
 /** Listed as often as each is used. Sessions of the last are asleep at the end of a run, the others are deleted. */
-const POLICIES: readonly Idle[] = [
+const POLICIES: readonly IdleTimes[] = [
   { sleepAfter: 4_000, deleteAfter: 6_000 },
   { sleepAfter: 4_000, deleteAfter: 6_000 },
   { sleepAfter: 5_000, deleteAfter: 12_000 },
@@ -20,7 +20,7 @@ const POLICIES: readonly Idle[] = [
   { sleepAfter: 3_000, deleteAfter: 3_600_000 },
 ];
 
-interface View {
+interface PromiseView {
   readonly uuid: string;
   readonly status: string;
   readonly lastActivity: string;
@@ -28,7 +28,7 @@ interface View {
 }
 
 /** One request of a user, with its times and its answer. */
-export interface Deed {
+export interface UserRequest {
   readonly uuid: string;
   readonly kind: 'create' | 'activity' | 'hold' | 'unhold' | 'sleep' | 'logout';
   /** The length of a hold, in ms. */
@@ -38,18 +38,18 @@ export interface Deed {
   readonly answeredAt: number;
   /** The HTTP status, or 0 if there was no answer. */
   readonly status: number;
-  readonly view: View | null;
+  readonly view: PromiseView | null;
 }
 
 /** Returns whether the user was told that the request was carried out. */
-export function isAcknowledged({ status, view }: Deed): boolean {
+export function isAcknowledged({ status, view }: UserRequest): boolean {
   return status >= 200 && status < 300 && view !== null;
 }
 
 /** A user with one session at a time. */
 class User {
   uuid = '';
-  readonly idle: Idle;
+  readonly idle: IdleTimes;
   readonly #id: string;
   readonly #users: Users;
   readonly #random: Random;
@@ -71,7 +71,7 @@ class User {
   }
 
   /** How long this user's session may idle before it is put to sleep or deleted, in ms. */
-  get #patience(): number {
+  get #idleTime(): number {
     return this.idle.sleepAfter ?? this.idle.deleteAfter;
   }
 
@@ -79,9 +79,9 @@ class User {
     const dice = this.#random.next();
     if (dice < 0.45) return this.#type();
     // Around the deadline: just before it, at the decision, during the call, after it.
-    if (dice < 0.63) return this.#after(this.#patience - 60, this.#patience + 140);
-    if (dice < 0.8) return this.#after(this.#patience + 200, this.#patience + 3_500);
-    if (dice < 0.86) return this.#after(this.#patience + this.idle.deleteAfter - 100, this.#patience + this.idle.deleteAfter + 1_500);
+    if (dice < 0.63) return this.#after(this.#idleTime - 60, this.#idleTime + 140);
+    if (dice < 0.8) return this.#after(this.#idleTime + 200, this.#idleTime + 3_500);
+    if (dice < 0.86) return this.#after(this.#idleTime + this.idle.deleteAfter - 100, this.#idleTime + this.idle.deleteAfter + 1_500);
     if (dice < 0.92) return this.#hold();
     if (dice < 0.97) {
       await this.#do('sleep', 'POST', '/sleep');
@@ -95,7 +95,7 @@ class User {
   }
 
   async #type(): Promise<void> {
-    for (let left = this.#random.between(1, 5); left > 0 && this.uuid !== '' && !this.#users.leaving; left--) {
+    for (let left = this.#random.between(2, 5); left > 0 && this.uuid !== '' && !this.#users.leaving; left--) {
       await this.#wait(100, 1_200);
       await this.#ping();
     }
@@ -108,7 +108,7 @@ class User {
   }
 
   async #hold(): Promise<void> {
-    const span = Math.round(this.#random.between(1_500, 7_000));
+    const span = this.#random.between(1_500, 7_000);
     await this.#do('hold', 'POST', '/hold', { for: `${span}ms` }, span);
     if (this.#random.next() < 0.3) {
       await this.#wait(200, span);
@@ -152,21 +152,26 @@ class User {
     await this.#logout();
   }
 
-  async #do(kind: Deed['kind'], method: string, path: string, body?: unknown, span = 0): Promise<Deed> {
-    const deed = await this.#request(kind, method, `/v1/sessions/${this.uuid}${path}`, body, span);
-    if (deed.status === 410 || deed.status === 404) this.uuid = '';
-    return deed;
+  async #do(kind: UserRequest['kind'], method: string, path: string, body?: unknown, span = 0): Promise<UserRequest> {
+    const request = await this.#request(kind, method, `/v1/sessions/${this.uuid}${path}`, body, span);
+    if (request.status === 410 || request.status === 404) this.uuid = '';
+    return request;
   }
 
-  async #request(kind: Deed['kind'], method: string, path: string, body?: unknown, span = 0): Promise<Deed> {
+  async #request(kind: UserRequest['kind'], method: string, path: string, body?: unknown, span = 0): Promise<UserRequest> {
     const { uuid } = this;
     const sentAt = Date.now();
-    const answer = await this.#users.world.request<View & { items?: View[] }>(this.#users.api(this.#random), method, path, body);
+    const answer = await this.#users.world.request<PromiseView & { items?: PromiseView[] }>(
+      this.#users.api(this.#random),
+      method,
+      path,
+      body,
+    );
     const found = answer.status < 300 ? answer.body : null;
     const view = found?.items ? (found.items.find((item) => item.uuid === uuid) ?? null) : found;
-    const deed = { uuid: view?.uuid ?? uuid, kind, span, sentAt, answeredAt: Date.now(), status: answer.status, view };
-    this.#users.log.push(deed);
-    return deed;
+    const request = { uuid: view?.uuid ?? uuid, kind, span, sentAt, answeredAt: Date.now(), status: answer.status, view };
+    this.#users.log.push(request);
+    return request;
   }
 
   async #retry(): Promise<void> {
@@ -180,13 +185,13 @@ class User {
 
 /** All users, and the log of their requests and answers. */
 export class Users {
-  readonly world: World;
-  readonly log: Deed[] = [];
-  readonly policies = new Map<string, Idle>();
+  readonly world: ProxiedStack;
+  readonly log: UserRequest[] = [];
+  readonly policies = new Map<string, IdleTimes>();
   readonly #goodbye = new AbortController();
   readonly #crowd: User[];
 
-  constructor(world: World, count: number, seed: number) {
+  constructor(world: ProxiedStack, count: number, seed: number) {
     this.world = world;
     this.#crowd = Array.from({ length: count }, (_, index) => new User(this, index, seed));
   }
@@ -197,7 +202,7 @@ export class Users {
 
   /** Picks a random API, as a load balancer does that does not know yet which one is dead or not ready. */
   api(random: Random): string {
-    return this.world.apis.length === 0 ? NOBODY : random.pick(this.world.apis).url;
+    return this.world.apis.length === 0 ? UNUSED_ADDRESS : random.pick(this.world.apis).url;
   }
 
   async rest(ms: number): Promise<void> {
@@ -209,7 +214,7 @@ export class Users {
     await Promise.all(this.#crowd.map((user) => user.live()));
   }
 
-  goodbye(): void {
+  stop(): void {
     this.#goodbye.abort();
   }
 }

@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { ChatBody, UuidParams } from '@sandman/contracts';
 import { InvalidInput } from '@sandman/core';
-import { chat } from '../chat.ts';
-import type { ApiDeps } from '../deps.ts';
+import { forwardChat } from '../chat.ts';
+import { type ApiDeps, chatTimeoutOf } from '../deps.ts';
 import { checkMessage } from '../inputs.ts';
 import { recordRefused } from '../refused-activity.ts';
 import { signalCounts } from '../signal-counts.ts';
@@ -19,7 +19,8 @@ const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
 /** Serves the route that passes messages on to a session's pod. */
 export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
-  const { service, metrics, chatBodyLimit } = deps;
+  const { env, service, sessionManager, metrics } = deps;
+  const chat = { service, sessionManager, timeout: env.SESSION_MANAGER_TIMEOUT, chatTimeout: chatTimeoutOf(env) };
   const { counted } = signalCounts(metrics);
 
   // A message is parsed only to check it. The received bytes are passed on, and the parsed value is dropped.
@@ -41,7 +42,11 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
   });
   app.post(
     '/sessions/:uuid/chat',
-    { schema: { params: UuidParams, body: ChatBody }, config: { waits: true, refused: recordRefused(deps) }, bodyLimit: chatBodyLimit },
+    {
+      schema: { params: UuidParams, body: ChatBody },
+      config: { waits: true, refused: recordRefused(deps) },
+      bodyLimit: env.CHAT_BODY_LIMIT,
+    },
     async (request, reply) => {
       const { chatBody, params } = request;
       checkMessage(request.body.message);
@@ -49,8 +54,8 @@ export const chatRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) 
       request.body = { message: null };
       const send = async () => {
         // The message is sent before the alarms have moved; only the end of the chat waits for that.
-        const taken = await counted('user', service.activityAhead(params.uuid, 'user', null));
-        await chat(deps, taken, chatBody!, reply).finally(() => taken.armed);
+        const taken = await counted('user', service.activity.recordAhead(params.uuid, 'user', null));
+        await forwardChat(chat, taken, chatBody!, reply).finally(() => taken.armed);
       };
       const running = send();
       request.work = running.catch(() => {});

@@ -10,7 +10,7 @@ import { overloaded } from '../problems.ts';
 const MOST_STREAMS = 200;
 
 /** Serves a session's history, the savings, and the stream of all changes. */
-export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { service, journal, shadows, podPrice }) => {
+export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { env, service, journal, shadows }) => {
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
 
   app.get(
@@ -24,8 +24,8 @@ export const journalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, { s
   );
 
   app.get('/savings', { schema: { response: { 200: SavingsSchema, ...problems } } }, async () => {
-    const [books, tried] = await Promise.all([journal.books(), shadows.read()]);
-    return savingsView(books, podPrice, tried);
+    const [usage, tried] = await Promise.all([journal.usage(), shadows.read()]);
+    return savingsView(usage, env.POD_PRICE_PER_HOUR, tried);
   });
 
   const streams = new Places(MOST_STREAMS);

@@ -3,13 +3,15 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import {
   AdoptBody,
   CreateBody,
-  HoldBody,
+  DeleteQuery,
   ListAnswer,
   ListQuery,
   PatchBody,
   PoliciesAnswer,
+  ProblemError,
   ProblemSchema,
   SessionSchema,
+  SpanBody,
   sessionView,
   UuidParams,
   WakeQuery,
@@ -17,13 +19,13 @@ import {
 import { describePolicy, type LiveReading, SandmanError } from '@sandman/core';
 import { whenOver } from '@sandman/runtime';
 import type { ApiDeps } from '../deps.ts';
-import { parseHold, parseWait } from '../inputs.ts';
+import { parseGrace, parseSpan, parseWait } from '../inputs.ts';
 import { keepAwake } from '../keep-awake.ts';
 import { recordRefused } from '../refused-activity.ts';
 
 const view = ({ record, now }: LiveReading) => sessionView(record, now);
 
-/** Serves the routes that create, adopt, list, read, change, put to sleep, wake, hold and delete sessions. */
+/** Serves the routes that create, adopt, list, read, change, put to sleep, wake, hold, keep and delete sessions. */
 export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps) => {
   const { service, sessionManager, policies, ready, metrics } = deps;
   const problems = { '4xx': ProblemSchema, '5xx': ProblemSchema };
@@ -31,8 +33,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, dep
   const one = { params: UuidParams, response: { 200: SessionSchema, 202: SessionSchema, ...problems } };
 
   app.get('/policies', { schema: { response: { 200: PoliciesAnswer } } }, () => ({
-    default: policies.book.default.name,
-    items: policies.book.list().map(describePolicy),
+    default: policies.current.default.name,
+    items: policies.current.list().map(describePolicy),
   }));
 
   app.post(
@@ -40,9 +42,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, dep
     { schema: { body: CreateBody, response: { 201: SessionSchema, ...problems } }, config: waits },
     async (request, reply) => {
       const { userId, policy: asked } = request.body;
-      const policy = policies.book.resolve(asked);
+      const policy = policies.current.resolve(asked);
       // Create no pod whose session could not be written to Redis.
-      if (!(await ready())) throw new SandmanError('not-ready', 'Redis cannot be reached');
+      if (!(await ready())) throw new ProblemError('not-ready', 'Redis cannot be reached');
       const key = request.headers['idempotency-key'];
       const pod = await sessionManager.create(userId, typeof key === 'string' ? key : undefined);
       try {
@@ -69,7 +71,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, dep
       const { created, reading } = await service.adopt(request.params.uuid, {
         userId,
         ...(workspaceUrl === undefined ? {} : { workspaceUrl }),
-        ...(policy === undefined ? {} : { policy: policies.book.resolve(policy) }),
+        ...(policy === undefined ? {} : { policy: policies.current.resolve(policy) }),
       });
       return reply.code(created ? 201 : 200).send(view(reading));
     },
@@ -84,11 +86,14 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, dep
   app.get('/sessions/:uuid', { schema: one }, async ({ params }) => view(await service.get(params.uuid)));
 
   app.patch('/sessions/:uuid', { schema: { ...one, body: PatchBody } }, async ({ params, body }) =>
-    view(await service.setPolicy(params.uuid, policies.book.resolve(body.policy))),
+    view(await service.setPolicy(params.uuid, policies.current.resolve(body.policy))),
   );
 
-  app.delete('/sessions/:uuid', { schema: one }, async ({ params }, reply) =>
-    reply.code(202).send(view(await service.remove(params.uuid))),
+  app.delete(
+    '/sessions/:uuid',
+    { schema: { ...one, querystring: DeleteQuery } },
+    async ({ params, query: { grace, force = false } }, reply) =>
+      reply.code(202).send(view(await service.remove(params.uuid, { grace: parseGrace(grace), force }))),
   );
 
   app.post('/sessions/:uuid/sleep', { schema: one }, async ({ params }, reply) =>
@@ -118,9 +123,15 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, dep
     },
   );
 
-  app.post('/sessions/:uuid/hold', { schema: { ...one, body: HoldBody } }, async ({ params, body }) =>
-    view(await service.hold(params.uuid, parseHold(body))),
+  app.post('/sessions/:uuid/hold', { schema: { ...one, body: SpanBody } }, async ({ params, body }) =>
+    view(await service.hold(params.uuid, parseSpan(body))),
   );
 
   app.delete('/sessions/:uuid/hold', { schema: one }, async ({ params }) => view(await service.endHold(params.uuid)));
+
+  app.post('/sessions/:uuid/keep', { schema: { ...one, body: SpanBody } }, async ({ params, body }) =>
+    view(await service.keep(params.uuid, parseSpan(body))),
+  );
+
+  app.delete('/sessions/:uuid/keep', { schema: one }, async ({ params }) => view(await service.endKeep(params.uuid)));
 };

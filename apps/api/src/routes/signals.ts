@@ -4,6 +4,7 @@ import {
   BatchAnswer,
   BatchBody,
   ItemsAnswer,
+  LogoutBody,
   ProblemSchema,
   SessionSchema,
   sessionView,
@@ -14,7 +15,7 @@ import type { LiveReading } from '@sandman/core';
 import type { FastifyReply } from 'fastify';
 import { readBatch } from '../batch.ts';
 import type { ApiDeps } from '../deps.ts';
-import { parseAt } from '../inputs.ts';
+import { parseAt, parseGrace } from '../inputs.ts';
 import { signalCounts } from '../signal-counts.ts';
 
 /** One shared object, because Fastify compiles a serializer for each schema object it gets. */
@@ -41,14 +42,14 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
     '/sessions/:uuid/activity',
     { schema: { params: UuidParams, body: ActivityBody, response: { 202: SessionSchema, ...problems } } },
     async ({ params, body: { at, kind = 'user' } }, reply) =>
-      reply.code(202).send(view(await counted(kind, service.activity(params.uuid, kind, parseAt(at))))),
+      reply.code(202).send(view(await counted(kind, service.activity.record(params.uuid, kind, parseAt(at))))),
   );
 
   app.post(
     '/users/:userId/activity',
     { schema: { params: UserParams, body: ActivityBody, response: { 202: ItemsAnswer, ...problems } } },
     async ({ params, body: { at, kind = 'user' } }, reply) => {
-      const items = await service.activityOfUser(params.userId, kind, parseAt(at), (taken) => {
+      const items = await service.activity.recordOfUser(params.userId, kind, parseAt(at), (taken) => {
         countTaken(kind, taken);
         return written(reply, taken);
       });
@@ -58,16 +59,17 @@ export const signalRoutes: FastifyPluginAsyncTypebox<ApiDeps> = async (app, deps
 
   app.post(
     '/users/:userId/logout',
-    { schema: { params: UserParams, response: { 202: ItemsAnswer, ...problems } } },
-    async ({ params }, reply) => sendItems(reply, await service.logout(params.userId, (deleted) => written(reply, deleted))),
+    { schema: { params: UserParams, body: LogoutBody, response: { 202: ItemsAnswer, ...problems } } },
+    async ({ params, body: { grace } }, reply) =>
+      sendItems(reply, await service.logout(params.userId, parseGrace(grace), (loggedOut) => written(reply, loggedOut))),
   );
 
   app.post('/activity', { schema: { body: BatchBody, response: { 202: BatchAnswer, ...problems } } }, async ({ body }, reply) => {
     const { signals, events } = readBatch(body.events);
-    const codes = signals.length > 0 ? await service.activities(signals, countTaken) : [];
+    const codes = signals.length > 0 ? await service.activity.recordAll(signals, countTaken) : [];
     for (const [i, { kind }] of signals.entries()) countRefused(kind, codes[i]!);
-    const verdicts = events.map((event) => (typeof event === 'number' ? codes[event]! : event));
-    const rejected = verdicts.flatMap((code, index) => (code === null ? [] : [{ index, code }]));
-    return reply.code(202).send({ accepted: verdicts.length - rejected.length, rejected });
+    const results = events.map((event) => (typeof event === 'number' ? codes[event]! : event));
+    const rejected = results.flatMap((code, index) => (code === null ? [] : [{ index, code }]));
+    return reply.code(202).send({ accepted: results.length - rejected.length, rejected });
   });
 };

@@ -7,9 +7,9 @@ export type Span = keyof typeof SPANS;
 
 const HOUR_MS = 3_600_000;
 const HEIGHT_PX = 260;
-const DRAW_MS = 5_000;
+const REDRAW_MS = 5_000;
 /** Two points further apart than this many times the usual distance leave a gap in the chart: no worker took samples then. */
-const GAP = 3;
+const GAP_FACTOR = 3;
 
 /** Whether it is midnight in the browser's time zone, in which the axis is divided. */
 function isMidnight(at: Date): boolean {
@@ -105,7 +105,7 @@ export class Charts {
 
   /** Draws up to the present moment, at most once in 5 s. The chart library is loaded at the first call. */
   async draw({ now, pods, savings }: Overview): Promise<void> {
-    if (performance.now() - this.#drawnAt < DRAW_MS) return;
+    if (performance.now() - this.#drawnAt < REDRAW_MS) return;
     this.#drawnAt = performance.now();
     const { default: Plot } = await import('uplot');
     const host = (id: string) => document.getElementById(id)!;
@@ -121,7 +121,7 @@ export class Charts {
     const rows: (number | null)[][] = [];
     points.forEach(({ at, awake, asleep, awakeMs, alwaysOnMs }, i) => {
       const before = points[i - 1]?.at ?? at;
-      if (at - before > GAP * usual) rows.push([(before + 1_000) / 1_000, null, null, null]);
+      if (at - before > GAP_FACTOR * usual) rows.push([(before + 1_000) / 1_000, null, null, null]);
       const saved = (alwaysOnMs - awakeMs - first.alwaysOnMs + first.awakeMs) / HOUR_MS;
       rows.push([at / 1_000, awake, asleep, saved]);
     });
@@ -131,7 +131,7 @@ export class Charts {
   }
 }
 
-export function charts(span: Span, show: (span: Span) => void): TemplateResult {
+export function chartSection(span: Span, show: (span: Span) => void): TemplateResult {
   return html`<section class="charts" aria-label="Over time">
     <div class="spans" role="group" aria-label="Span">
       ${(Object.keys(SPANS) as Span[]).map((one) => html`<button aria-pressed=${one === span} @click=${() => show(one)}>${one}</button>`)}

@@ -1,57 +1,62 @@
-import type { Session } from '@sandman/contracts';
 import { html, type TemplateResult } from 'lit-html';
 import { repeat } from 'lit-html/directives/repeat.js';
-import { buttons, type Press } from './actions.ts';
-import { CHOICES, type Looking, type State } from './state.ts';
-import { since, until } from './time.ts';
+import type { ShownSession } from '../wire.ts';
+import { type ButtonDeps, buttons } from './actions.ts';
+import { type Selection, STATUS_FILTERS, type State } from './state.ts';
+import { formatTime, timeLeft, timeSince } from './time.ts';
 
-type Look = (looking: Partial<Looking>) => void;
+type Select = (selection: Partial<Selection>) => void;
 
-function filter(looking: Looking, look: Look): TemplateResult {
+function filter(selection: Selection, select: Select): TemplateResult {
   const submit = (event: Event) => {
     event.preventDefault();
     const find = String(new FormData(event.target as HTMLFormElement).get('find') ?? '').trim();
-    look({ find, cursors: [] });
+    select({ find, cursors: [] });
   };
-  const choose = (event: Event) => look({ status: (event.target as HTMLSelectElement).value, cursors: [] });
+  const choose = (event: Event) => select({ status: (event.target as HTMLSelectElement).value, cursors: [] });
   return html`<form class="filter" role="search" @submit=${submit}>
-    <label>User or session <input name="find" type="search" maxlength="510" .value=${looking.find} /></label>
+    <label>User or session <input name="find" type="search" maxlength="510" .value=${selection.find} /></label>
     <button>Find</button>
     <label
       >Status
       <select name="status" @change=${choose}>
-        <option value="" .selected=${looking.status === ''}>any but deleted</option>
-        ${CHOICES.map((status) => html`<option value=${status} .selected=${looking.status === status}>${status}</option>`)}
+        <option value="" .selected=${selection.status === ''}>any but deleted</option>
+        ${STATUS_FILTERS.map((status) => html`<option value=${status} .selected=${selection.status === status}>${status}</option>`)}
       </select></label
     >
-    ${looking.find || looking.status ? html`<button type="reset" @click=${() => look({ find: '', status: '', cursors: [] })}>Show all</button>` : ''}
+    ${selection.find || selection.status ? html`<button type="reset" @click=${() => select({ find: '', status: '', cursors: [] })}>Show all</button>` : ''}
   </form>`;
 }
 
-function row(session: Session, now: number, press: Press | null, look: Look): TemplateResult {
-  const { uuid, userId, status, policy, lastActivity, sleepAt, deleteAt, holdUntil, problem } = session;
+function sessionRow(session: ShownSession, now: number, press: ButtonDeps | null, select: Select): TemplateResult {
+  const { uuid, userId, status, policy, lastActivity, sleepAt, deleteAt, holdUntil, keepUntil, inGrace, problem } = session;
   return html`<tr class=${status}>
-    <th scope="row"><button class="link" @click=${() => look({ session: uuid })}>${uuid}</button></th>
+    <th scope="row"><button class="link" @click=${() => select({ session: uuid })}>${uuid}</button></th>
     <td class="user" data-label="User" title=${userId}>${userId}</td>
     <td data-label="Status">
       <span class="status">${status}</span>
+      ${keepUntil ? html`<span class="status good" title="until ${formatTime(keepUntil)}">kept</span>` : ''}
       ${problem ? html`<span class="status bad" title=${problem.lastError}>failing ×${problem.failures}</span>` : ''}
     </td>
-    <td data-label="Policy" title="sleep after ${policy.sleepAfter}, delete after ${policy.deleteAfter}">${policy.name}</td>
-    <td data-label="Idle" class="number">${since(lastActivity, now)}</td>
-    <td data-label="Sleeps in" class="number">${until(sleepAt, now)}</td>
-    <td data-label="Deleted in" class="number">${until(deleteAt, now)}</td>
-    <td data-label="Held for" class="number">${until(holdUntil, now)}</td>
+    <td class="policy" data-label="Policy" title="sleep after ${policy.sleepAfter}, delete after ${policy.deleteAfter}">${policy.name}</td>
+    <td data-label="Idle" class="number">${timeSince(lastActivity, now)}</td>
+    <td data-label="Sleeps in" class="number">${timeLeft(sleepAt, now)}</td>
+    <td data-label="Deleted in" class="number ${inGrace ? 'bad' : ''}">
+      ${timeLeft(deleteAt, now)}${inGrace ? html` <small>unless its user comes back</small>` : ''}${
+        keepUntil ? html` <small class="good">kept for ${timeLeft(keepUntil, now)}</small>` : ''
+      }
+    </td>
+    <td data-label="Held for" class="number">${timeLeft(holdUntil, now)}</td>
     <td>${press && buttons(session, press, { brief: true })}</td>
   </tr>`;
 }
 
 /** Renders one page of the list of sessions, with its filters. */
-export function list({ page, looking }: State, now: number, press: Press | null, look: Look): TemplateResult {
-  const number = looking.cursors.length + 1;
+export function sessionList({ page, selection }: State, now: number, press: ButtonDeps | null, select: Select): TemplateResult {
+  const number = selection.cursors.length + 1;
   return html`<section class="sessions" aria-labelledby="sessions-title">
     <h2 id="sessions-title">Sessions</h2>
-    ${filter(looking, look)}
+    ${filter(selection, select)}
     <table>
       <thead>
         <tr>
@@ -70,17 +75,17 @@ export function list({ page, looking }: State, now: number, press: Press | null,
         ${repeat(
           page?.items ?? [],
           ({ uuid }) => uuid,
-          (session) => row(session, now, press, look),
+          (session) => sessionRow(session, now, press, select),
         )}
       </tbody>
     </table>
     ${page?.items.length === 0 ? html`<p class="none">No sessions here.</p>` : ''}
     <div class="pager">
-      <button ?disabled=${number === 1} @click=${() => look({ cursors: looking.cursors.slice(0, -1) })}>Previous</button>
+      <button ?disabled=${number === 1} @click=${() => select({ cursors: selection.cursors.slice(0, -1) })}>Previous</button>
       <span>Page ${number}</span>
       <button
         ?disabled=${!page?.nextCursor}
-        @click=${() => page?.nextCursor && look({ cursors: [...looking.cursors, page.nextCursor] })}
+        @click=${() => page?.nextCursor && select({ cursors: [...selection.cursors, page.nextCursor] })}
       >
         Next
       </button>

@@ -1,50 +1,50 @@
-import type { Session } from '@sandman/contracts';
 import { html, render } from 'lit-html';
-import { type Action, type Ask, act } from './actions.ts';
-import { Charts, charts, type Span } from './charts.ts';
-import { bar, health, totals, upcoming } from './fleet.ts';
-import { list } from './list.ts';
-import { Live } from './live.ts';
-import { confirmation, opened } from './session.ts';
-import { addressOf, type Looking, lookingFrom, type State } from './state.ts';
+import type { ShownSession } from '../wire.ts';
+import { type ActionOptions, type OperatorAction, type RequestAction, sendAction } from './actions.ts';
+import { Charts, chartSection, type Span } from './charts.ts';
+import { health, topBar, totals, upcomingList } from './fleet.ts';
+import { sessionList } from './list.ts';
+import { LiveUpdates } from './live-updates.ts';
+import { deleteDialog, sessionDialog } from './session.ts';
+import { addressOf, type Selection, type State, selectionFrom } from './state.ts';
 
 const TICK_MS = 1_000;
 /** How often the charts fetch new samples, in ms. There is one per minute. */
-const SAMPLE_MS = 30_000;
+const FETCH_CHARTS_MS = 30_000;
 /** How long a session's buttons do nothing after an answer, in ms. */
-const REST_MS = 1_000;
+const BUTTON_REST_MS = 1_000;
 /** How long the message about a button's result is shown, in ms. */
-const SAID_MS = 6_000;
+const MESSAGE_MS = 6_000;
 
 const state: State = {
-  looking: lookingFrom(location.href),
+  selection: selectionFrom(location.href),
   link: 'connecting',
   trouble: null,
   overview: null,
   page: null,
   opened: null,
   ahead: 0,
-  said: '',
+  message: '',
   busy: new Set(),
   deleting: null,
 };
 
-const drawn = new Charts();
+const chartPanel = new Charts();
 let page: State['page'] = null;
-let planned = 0;
-let unsaid: ReturnType<typeof setTimeout> | undefined;
+let frameRequest = 0;
+let messageTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Changes the state and plans one drawing for the next frame. */
-function change(news: Partial<State>): void {
+function updateState(news: Partial<State>): void {
   Object.assign(state, news);
-  if (planned === 0) planned = requestAnimationFrame(draw);
+  if (frameRequest === 0) frameRequest = requestAnimationFrame(drawPage);
 }
 
 /**
  * Returns the list to draw. While the pointer or the focus is in the list, its rows keep their places: new sessions come last, and
  * sessions that left the list stay. Otherwise a click could hit another session than the one aimed at.
  */
-function steady(drawn: State['page'], page: State['page']): State['page'] {
+function steadyList(drawn: State['page'], page: State['page']): State['page'] {
   const aimed = document.querySelector('.sessions tbody:hover, .sessions tbody:focus-within');
   if (!aimed || !page || !drawn) return page;
   const fresh = new Map(page.items.map((session) => [session.uuid, session]));
@@ -53,90 +53,90 @@ function steady(drawn: State['page'], page: State['page']): State['page'] {
   return { ...page, items: [...kept, ...fresh.values()] };
 }
 
-const live = new Live(change);
+const live = new LiveUpdates(updateState);
 
 /** Shows the selected list and session. The rows of a different list are removed first. */
-function show(looking: Looking): void {
-  const { find, status, cursors } = state.looking;
-  const same = find === looking.find && status === looking.status && cursors.at(-1) === looking.cursors.at(-1);
+function show(selection: Selection): void {
+  const { find, status, cursors } = state.selection;
+  const same = find === selection.find && status === selection.status && cursors.at(-1) === selection.cursors.at(-1);
   // Clears both. The new list may arrive before the next frame, and `steady` would then keep rows of the old one.
   if (!same) page = state.page = null;
-  change({ looking });
-  live.look(looking);
+  updateState({ selection });
+  live.open(selection);
 }
 
-function look(change_: Partial<Looking>): void {
-  const looking = { ...state.looking, ...change_ };
-  history.pushState(null, '', addressOf(looking));
-  show(looking);
+function select(change: Partial<Selection>): void {
+  const selection = { ...state.selection, ...change };
+  history.pushState(null, '', addressOf(selection));
+  show(selection);
 }
 
-function say(said: string): void {
-  clearTimeout(unsaid);
-  unsaid = setTimeout(() => change({ said: '' }), SAID_MS);
-  change({ said });
+function showMessage(message: string): void {
+  clearTimeout(messageTimer);
+  messageTimer = setTimeout(() => updateState({ message: '' }), MESSAGE_MS);
+  updateState({ message });
 }
 
 /** Shows a session from the answer to an action at once; the stream follows within 0.5 s. */
-function shown(session: Session): void {
+function applySession(session: ShownSession): void {
   const { page: listed, opened: open } = state;
   const items = listed?.items.map((one) => (one.uuid === session.uuid ? session : one));
-  change({
+  updateState({
     page: listed && items ? { ...listed, items } : listed,
     opened: open?.uuid === session.uuid ? { ...open, session } : open,
   });
 }
 
-async function done(action: Action, uuid: string, span?: string): Promise<void> {
-  change({ busy: new Set(state.busy).add(uuid) });
-  const { session, said } = await act(action, uuid, span);
-  if (session) shown(session);
-  say(said);
-  setTimeout(() => change({ busy: new Set([...state.busy].filter((one) => one !== uuid)) }), REST_MS);
+async function perform(action: OperatorAction, uuid: string, options?: ActionOptions): Promise<void> {
+  updateState({ busy: new Set(state.busy).add(uuid) });
+  const { session, said } = await sendAction(action, uuid, options);
+  if (session) applySession(session);
+  showMessage(said);
+  setTimeout(() => updateState({ busy: new Set([...state.busy].filter((one) => one !== uuid)) }), BUTTON_REST_MS);
 }
 
-const ask: Ask = (action, { uuid, userId }, span) => {
-  if (action === 'delete') change({ deleting: { uuid, userId } });
-  else done(action, uuid, span);
+const ask: RequestAction = (action, session, options) => {
+  if (action === 'delete') updateState({ deleting: session });
+  else perform(action, session.uuid, options);
 };
 
-function toggle(id: string, wanted: boolean): void {
+function toggleDialog(id: string, wanted: boolean): void {
   const dialog = document.getElementById(id) as HTMLDialogElement;
   if (wanted && !dialog.open) dialog.showModal();
   if (!wanted && dialog.open) dialog.close();
 }
 
-function draw(): void {
-  planned = 0;
+function drawPage(): void {
+  frameRequest = 0;
   const now = Date.now() + state.ahead;
-  const { deleting, looking, said } = state;
-  page = steady(page, state.page);
-  const closeSession = () => state.looking.session && look({ session: '' });
-  const span = (wanted: Span) => drawn.show(wanted).then(() => change({}));
+  const { deleting, selection, message } = state;
+  page = steadyList(page, state.page);
+  const closeSession = () => state.selection.session && select({ session: '' });
+  const span = (wanted: Span) => chartPanel.show(wanted).then(() => updateState({}));
   const press = state.overview?.identity.role === 'operator' ? { ask, busy: state.busy } : null;
   render(
-    html`${bar(state)}
+    html`${topBar(state)}
       <main>
-        ${health(state)} ${totals(state, (status) => look({ status, cursors: [] }))}
-        <div class="wide">${charts(drawn.span, span)} ${upcoming(state, now, (session) => look({ session }))}</div>
-        ${list({ ...state, page }, now, press, look)}
+        ${health(state)} ${totals(state, (status) => select({ status, cursors: [] }))}
+        <div class="wide">${chartSection(chartPanel.span, span)} ${upcomingList(state, now, (session) => select({ session }))}</div>
+        ${sessionList({ ...state, page }, now, press, select)}
       </main>
-      ${opened(state, now, press, closeSession)}
-      ${confirmation(
+      ${sessionDialog(state, now, press, closeSession)}
+      ${deleteDialog(
         state,
-        () => deleting && done('delete', deleting.uuid),
-        () => change({ deleting: null }),
+        (options) => deleting && perform('delete', deleting.uuid, options),
+        () => updateState({ deleting: null }),
       )}
-      <p class="said" role="status">${said}</p>`,
+      <p class="said" role="status">${message}</p>`,
     document.body,
   );
-  toggle('session', looking.session !== '');
-  toggle('confirm', deleting !== null);
+  toggleDialog('session', selection.session !== '');
+  toggleDialog('confirm', deleting !== null);
   // Draws the charts after this frame, so that the list appears first.
-  if (state.overview) setTimeout(() => state.overview && drawn.draw(state.overview));
+  if (state.overview) setTimeout(() => state.overview && chartPanel.draw(state.overview));
 }
 
-addEventListener('popstate', () => show(lookingFrom(location.href)));
+addEventListener('popstate', () => show(selectionFrom(location.href)));
 // The slash key moves the focus to the search, as on many sites.
 addEventListener('keydown', (event) => {
   const typing = (event.target as HTMLElement).closest('input, select, dialog');
@@ -144,10 +144,10 @@ addEventListener('keydown', (event) => {
   event.preventDefault();
   document.querySelector<HTMLInputElement>('input[name=find]')?.focus();
 });
-setInterval(() => change({}), TICK_MS);
-setInterval(() => drawn.fetch(), SAMPLE_MS);
+setInterval(() => updateState({}), TICK_MS);
+setInterval(() => chartPanel.fetch(), FETCH_CHARTS_MS);
 
 document.body.replaceChildren();
-change({});
-live.look(state.looking);
-drawn.fetch().then(() => change({}));
+updateState({});
+live.open(state.selection);
+chartPanel.fetch().then(() => updateState({}));

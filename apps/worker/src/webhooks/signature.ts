@@ -1,14 +1,14 @@
 import { createHmac } from 'node:crypto';
 
-const PREFIX = 'whsec_';
+const SECRET_PREFIX = 'whsec_';
 
 /**
  * Returns the key in a Standard Webhooks secret: base64 of 24 to 64 bytes, with or without the prefix `whsec_`.
  *
  * @throws Error if it is malformed
  */
-export function signingKey(secret: string): Buffer {
-  const text = secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret;
+export function webhookKeyOf(secret: string): Buffer {
+  const text = secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret;
   const key = Buffer.from(text, 'base64');
   const isBase64 = /^[A-Za-z0-9+/]+={0,2}$/.test(text);
   if (!isBase64 || key.length < 24 || key.length > 64) throw new Error('malformed');

@@ -24,21 +24,21 @@ ${DIRECT_ENVIRONMENT}
 With --json it is one document, {"asked", "unread", "findings": [{"uuid", "userId",
 "status", "fault", "repair"?: {"done", "text"}}]}.
 
-Exit code: 0 where nothing is wrong, or all was mended; 1 where something is.
+Exit code: 0 where nothing is wrong, or all was repaired; 1 where something is.
 
 Examples:
   sandman audit
   sandman audit --json | jq -r '.findings[] | [.uuid, .fault] | @tsv'
   sandman audit --repair --yes`;
 
-async function run(options: AuditOptions & GlobalOptions, surroundings: Parameters<AddCommand>[1]): Promise<void> {
+async function run(options: AuditOptions & GlobalOptions, system: Parameters<AddCommand>[1]): Promise<void> {
   // Loaded only here: its modules take a while to load, and the other commands do not need them.
   const { audit } = await import('../recovery/audit.ts');
-  await audit(options, new Output(surroundings, { json: options.json ?? false, color: options.color }), surroundings);
+  await audit(options, new Output(system, { json: options.json ?? false, color: options.color }), system);
 }
 
 /** Adds `sandman audit`, which compares pods with their sessions. */
-export const addAudit: AddCommand = (program, surroundings) => {
+export const addAudit: AddCommand = (program, system) => {
   program
     .command('audit')
     .summary('compare the sessions with their pods')
@@ -52,5 +52,5 @@ export const addAudit: AddCommand = (program, surroundings) => {
     .option('--repair', 'mend what is found')
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', NOTES)
-    .action((_, self: Command) => run(self.optsWithGlobals<AuditOptions & GlobalOptions>(), surroundings));
+    .action((_, self: Command) => run(self.optsWithGlobals<AuditOptions & GlobalOptions>(), system));
 };

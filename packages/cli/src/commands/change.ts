@@ -3,13 +3,14 @@ import { type Session, SessionSchema } from '@sandman/contracts';
 import { formatDuration, LIVE_STATUSES, type Status } from '@sandman/core';
 import { type Command, Option } from 'commander';
 import { changeAll, changeOne } from '../change-all.ts';
-import { checked } from '../checked.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
+import { graceOption, graceQuestion } from '../grace.ts';
 import type { FilterOptions } from '../listing.ts';
 import { durationOption, numberOption } from '../options.ts';
-import type { Surroundings } from '../output.ts';
+import type { ProcessIo } from '../output.ts';
 import { selectSessions } from '../selection.ts';
+import { validateAnswer } from '../validate-answer.ts';
 import { type AddCommand, invocation } from './command.ts';
 
 interface Options extends FilterOptions {
@@ -18,10 +19,13 @@ interface Options extends FilterOptions {
   readonly concurrency: number;
   /** How long to wait until awake, in ms. */
   readonly wait?: number;
+  /** How long after the request to delete, in ms. */
+  readonly grace?: number;
+  readonly force?: true;
 }
 
 /** One of the commands that change sessions, with its texts. */
-interface Kind {
+interface ChangeCommand {
   readonly name: 'sleep' | 'wake' | 'delete';
   readonly summary: string;
   readonly description: string;
@@ -35,11 +39,15 @@ interface Kind {
   /** Statuses that the command can act on. */
   readonly statuses: readonly Status[];
   call(client: SandmanClient, uuid: string, options: Options): Promise<unknown>;
+  /** Describes a session after its change, in one line. */
+  result(session: Session): string;
 }
+
+const statusOf = ({ status }: Session) => status;
 
 const NOT_LEAVING = LIVE_STATUSES.filter((status) => status !== 'deleting');
 
-const SLEEP: Kind = {
+const SLEEP: ChangeCommand = {
   name: 'sleep',
   summary: 'put sessions to sleep now',
   description: 'Puts sessions to sleep now, idle or not; their data stays. Ends a hold.',
@@ -53,9 +61,10 @@ const SLEEP: Kind = {
   asksForOne: false,
   statuses: NOT_LEAVING,
   call: (client, uuid) => client.sessions.sleep(uuid),
+  result: statusOf,
 };
 
-const WAKE: Kind = {
+const WAKE: ChangeCommand = {
   name: 'wake',
   summary: 'wake sessions',
   description: 'Wakes sessions. It counts as activity: each sleeps again when its policy says so.',
@@ -68,22 +77,37 @@ const WAKE: Kind = {
   asksForOne: false,
   statuses: NOT_LEAVING,
   call: (client, uuid, { wait }) => client.sessions.wake(uuid, wait === undefined ? {} : { wait: formatDuration(wait) }),
+  result: statusOf,
 };
 
-const DELETE: Kind = {
+const DELETE: ChangeCommand = {
   name: 'delete',
   summary: 'delete sessions and their data, for good',
-  description: 'Deletes sessions now, with their data, for good. Asks first, also about one.',
+  description:
+    'Deletes sessions with their data, for good: now, or after --grace if the user is not back by then. Asks first, also about one.',
   examples: `
   sandman delete 3f9a1c22
+  sandman delete 3f9a1c22 --grace 1h
   sandman delete --user ada --yes`,
   doing: 'deleting',
   done: 'deleted',
-  question: (which) => `Delete ${which} and all data in it, for good?`,
+  question: (which) => `Delete ${which} with all data, for good?`,
   asksForOne: true,
   statuses: LIVE_STATUSES,
-  call: (client, uuid) => client.sessions.delete(uuid),
+  call: (client, uuid, { grace, force }) =>
+    client.sessions.delete(uuid, { grace: grace === undefined ? undefined : formatDuration(grace), force }),
+  result: statusOf,
 };
+
+/** Makes the command `delete --grace`. @param grace in ms */
+const deleteWithGrace = (grace: number): ChangeCommand => ({
+  ...DELETE,
+  doing: 'putting to sleep',
+  done: `put to sleep, deleted in ${formatDuration(grace)}`,
+  question: (which) => graceQuestion(`Delete ${which} with all data, for good,`, grace),
+  statuses: NOT_LEAVING,
+  result: ({ status, deleteAt }) => (deleteAt ? `${status}  deleted at ${deleteAt}` : status),
+});
 
 const NOTES = `
 Several are changed some at a time. After one that fails it goes on, and it sums
@@ -95,9 +119,10 @@ Each that is done is a line "UUID STATUS"; with --json it is the Session, or
 
 Examples:`;
 
-async function change(kind: Kind, named: string[], command: Command, surroundings: Surroundings): Promise<void> {
-  const { options, output, client, url } = invocation<Options>(command, surroundings);
-  const uuids = await selectSessions(named, options, { client, stdin: surroundings.stdin, statuses: kind.statuses });
+async function change(base: ChangeCommand, named: string[], command: Command, io: ProcessIo): Promise<void> {
+  const { options, output, client, url } = invocation<Options>(command, io);
+  const kind = options.grace === undefined ? base : deleteWithGrace(options.grace);
+  const uuids = await selectSessions(named, options, { client, stdin: io.stdin, statuses: kind.statuses });
   const [first] = uuids;
   if (first === undefined) return output.note('no sessions');
   const which = uuids.length === 1 ? `session ${first}` : `${uuids.length} sessions`;
@@ -107,19 +132,20 @@ async function change(kind: Kind, named: string[], command: Command, surrounding
     for (const uuid of uuids) output.json ? output.document({ uuid }) : output.line(uuid);
     return;
   }
-  if (!options.yes && (uuids.length > 1 || kind.asksForOne)) await confirm(kind.question(which), surroundings);
+  if (!options.yes && (uuids.length > 1 || kind.asksForOne)) await confirm(kind.question(which), io);
 
   const act = async (uuid: string): Promise<Session> => {
-    const session = checked(SessionSchema, await kind.call(client, uuid, options));
+    const session = validateAnswer(SessionSchema, await kind.call(client, uuid, options));
     if (options.wait === undefined || session.status === 'active') return session;
     throw new CommandFailure(EXIT.failed, `session ${uuid} is not awake within ${formatDuration(options.wait)}: it is ${session.status}`);
   };
-  if (uuids.length === 1) return changeOne(first, { url, act }, output);
-  await changeAll({ uuids, concurrency: options.concurrency, doing: kind.doing, done: kind.done, url, act }, output, surroundings);
+  const { doing, done, result } = kind;
+  if (uuids.length === 1) return changeOne(first, { url, act, result }, output);
+  await changeAll({ uuids, concurrency: options.concurrency, doing, done, url, act, result }, output, io);
 }
 
 /** Adds `sandman sleep`, `wake` and `delete`, for one session or many. */
-export const addChanges: AddCommand = (program, surroundings) => {
+export const addChanges: AddCommand = (program, io) => {
   for (const kind of [SLEEP, WAKE, DELETE]) {
     const command = program
       .command(kind.name)
@@ -132,7 +158,8 @@ export const addChanges: AddCommand = (program, surroundings) => {
       .option('--dry-run', 'only list which they would be')
       .addOption(new Option('--concurrency <n>', 'how many at a time').argParser(numberOption(1, 64)).default(8))
       .addHelpText('after', NOTES + kind.examples)
-      .action((uuids: string[], _, self: Command) => change(kind, uuids, self, surroundings));
+      .action((uuids: string[], _, self: Command) => change(kind, uuids, self, io));
     if (kind === WAKE) command.addOption(new Option('--wait <duration>', 'until awake, at most 120s').argParser(durationOption(120_000)));
+    if (kind === DELETE) command.addOption(graceOption()).option('--force', 'delete sessions that are kept, and only such');
   }
 };

@@ -37,14 +37,14 @@ Examples:
   sandman restore --rate 200
   sandman restore --merge --lost-at 2026-11-24T17:00:00Z`;
 
-async function run(options: RestoreOptions & GlobalOptions, surroundings: Parameters<AddCommand>[1]): Promise<void> {
+async function run(options: RestoreOptions & GlobalOptions, system: Parameters<AddCommand>[1]): Promise<void> {
   // Loaded only here: its modules take a while to load, and the other commands do not need them.
   const { restore } = await import('../recovery/restore.ts');
-  await restore(options, new Output(surroundings, { json: options.json ?? false, color: options.color }), surroundings);
+  await restore(options, new Output(system, { json: options.json ?? false, color: options.color }), system);
 }
 
 /** Adds `sandman restore`, which rebuilds the sessions in Redis from the ledger. */
-export const addRestore: AddCommand = (program, surroundings) => {
+export const addRestore: AddCommand = (program, system) => {
   program
     .command('restore')
     .summary('rebuild an empty Redis from the ledger')
@@ -57,5 +57,5 @@ export const addRestore: AddCommand = (program, surroundings) => {
     .option('--force', "believe the session-manager's answers, however many pods it does not know")
     .option('--dry-run', 'only say what would be done')
     .addHelpText('after', NOTES)
-    .action((_, self: Command) => run(self.optsWithGlobals<RestoreOptions & GlobalOptions>(), surroundings));
+    .action((_, self: Command) => run(self.optsWithGlobals<RestoreOptions & GlobalOptions>(), system));
 };

@@ -23,7 +23,7 @@ Examples:
   sandman sessions -q --all --status active | sandman sleep - --yes`;
 
 /** Adds `sandman sessions`, which lists sessions. */
-export const addSessions: AddCommand = (program, surroundings) => {
+export const addSessions: AddCommand = (program, system) => {
   program
     .command('sessions')
     .summary('list sessions')
@@ -35,7 +35,7 @@ export const addSessions: AddCommand = (program, surroundings) => {
     .addOption(new Option('-q, --quiet', 'uuids alone, one a line').conflicts('json'))
     .addHelpText('after', EXAMPLES)
     .action(async (_, command) => {
-      const { options, output, client } = invocation<Options>(command, surroundings);
+      const { options, output, client } = invocation<Options>(command, system);
       const table = new Table(output, sessionColumns(Date.now()));
 
       if (options.all) {

@@ -1,15 +1,15 @@
 import { HistoryAnswer, type Session, SessionSchema } from '@sandman/contracts';
 import type { Static } from 'typebox';
-import { checked } from '../checked.ts';
 import { uuidArgument } from '../options.ts';
 import type { Style } from '../output.ts';
+import { formatRoundedDuration, formatUntil } from '../rounded-duration.ts';
 import { STATUS_STYLE } from '../session-columns.ts';
-import { formatSpan, formatUntil } from '../span.ts';
 import { type Column, Table } from '../table.ts';
 import { printable } from '../terminal-text.ts';
+import { validateAnswer } from '../validate-answer.ts';
 import { type AddCommand, invocation } from './command.ts';
 
-type Change = Static<typeof HistoryAnswer>['items'][number];
+type HistoryEntry = Static<typeof HistoryAnswer>['items'][number];
 
 const EXAMPLES = `
 With --json it is one document: the Session, and its changes as "history".
@@ -19,7 +19,7 @@ Examples:
   sandman show 3f9a1c22 --json | jq -r '.history[0].cause'`;
 
 function past(time: string | null, now: number): string {
-  return time === null ? '-' : `${time}  (${formatSpan(now - Date.parse(time))} ago)`;
+  return time === null ? '-' : `${time}  (${formatRoundedDuration(now - Date.parse(time))} ago)`;
 }
 
 function future(time: string | null, now: number): string {
@@ -35,13 +35,13 @@ function policyText({ name, sleepAfter, deleteAfter, backgroundCap }: Session['p
   return `${name}: ${sleep}, ${remove}; background activity counts for ${backgroundCap}`;
 }
 
-interface Field {
+interface LabelledText {
   readonly name: string;
   readonly text: string;
   readonly style?: Style;
 }
 
-function fields(session: Session, now: number): Field[] {
+function fields(session: Session, now: number): LabelledText[] {
   const { status, problem } = session;
   return [
     { name: 'uuid', text: session.uuid },
@@ -55,13 +55,14 @@ function fields(session: Session, now: number): Field[] {
     { name: 'slept', text: past(session.sleptAt, now) },
     { name: 'deleted', text: future(session.deleteAt, now) },
     { name: 'held until', text: future(session.holdUntil, now) },
+    { name: 'kept until', text: future(session.keepUntil, now) },
     problem
       ? { name: 'problem', text: `${problem.failures} failures since ${problem.since}, the last: ${problem.lastError}`, style: 'red' }
       : { name: 'problem', text: '-' },
   ];
 }
 
-const HISTORY: Column<Change>[] = [
+const HISTORY: Column<HistoryEntry>[] = [
   { title: 'AT', cell: ({ at }) => at },
   { title: 'FROM', cell: ({ from }) => from ?? '-', style: ({ from }) => from && STATUS_STYLE[from] },
   { title: 'TO', cell: ({ to }) => to, style: ({ to }) => STATUS_STYLE[to] },
@@ -69,7 +70,7 @@ const HISTORY: Column<Change>[] = [
 ];
 
 /** Adds `sandman show`, which prints one session and its last changes with their causes. */
-export const addShow: AddCommand = (program, surroundings) => {
+export const addShow: AddCommand = (program, system) => {
   program
     .command('show')
     .summary('show one session, and why it is as it is')
@@ -77,10 +78,10 @@ export const addShow: AddCommand = (program, surroundings) => {
     .argument('<uuid>', 'the session', uuidArgument)
     .addHelpText('after', EXAMPLES)
     .action(async (uuid: string, _, command) => {
-      const { output, client } = invocation(command, surroundings);
+      const { output, client } = invocation(command, system);
       const [known, changes] = await Promise.all([client.sessions.get(uuid), client.sessions.history(uuid)]);
-      const session = checked(SessionSchema, known);
-      const { items: history } = checked(HistoryAnswer, { items: changes });
+      const session = validateAnswer(SessionSchema, known);
+      const { items: history } = validateAnswer(HistoryAnswer, { items: changes });
       if (output.json) return output.document({ ...session, history });
       for (const { name, text, style } of fields(session, Date.now())) {
         const shown = printable(text);

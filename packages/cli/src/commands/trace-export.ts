@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { durationOption } from '../options.ts';
-import type { ExportOptions } from '../recovery/export.ts';
+import type { ExportOptions } from '../traces/export.ts';
 import type { AddCommand } from './command.ts';
 
 const NOTES = `
@@ -20,7 +20,7 @@ Example:
   sandman simulate lived.ndjson --policy conservative`;
 
 /** Adds `sandman trace export`, which makes a trace of what a running Sandman knows about its users. */
-export const addTraceExport: AddCommand = (trace, surroundings) => {
+export const addTraceExport: AddCommand = (trace, system) => {
   trace
     .command('export')
     .summary('take one from a running Sandman, for longer policies')
@@ -34,7 +34,7 @@ export const addTraceExport: AddCommand = (trace, surroundings) => {
     .addHelpText('after', NOTES)
     .action(async (options: ExportOptions) => {
       // Loaded only here: its modules take a while to load, and the other commands do not need them.
-      const { exportTrace } = await import('../recovery/export.ts');
-      await exportTrace(options, surroundings);
+      const { exportTrace } = await import('../traces/export.ts');
+      await exportTrace(options, system);
     });
 };

@@ -1,9 +1,9 @@
 import { formatLine, generateTrace, type TracePlan, WORKLOADS, type Workload, type WorkloadName } from '@sandman/replay';
 import { InvalidArgumentError, Option } from 'commander';
 import { durationOption, numberOption, percentOption, timeOption } from '../options.ts';
-import type { Surroundings } from '../output.ts';
-import { Ticker } from '../ticker.ts';
-import { writeTrace } from '../trace-output.ts';
+import type { ProcessIo } from '../output.ts';
+import { ProgressLine } from '../progress-line.ts';
+import { writeTrace } from '../traces/trace-output.ts';
 import type { AddCommand } from './command.ts';
 
 interface Options {
@@ -22,14 +22,14 @@ interface Options {
 }
 
 /** The default start: a Monday, and a fixed date, so that the output is the same whenever the command runs. */
-const START = '2026-01-05T00:00:00.000Z';
+const DEFAULT_START = '2026-01-05T00:00:00.000Z';
 
 const EXAMPLES = `
-Workloads, with figures that are assumptions (docs/cli.md has all of them):
-  chat       private chats: evenings and weekends, some days a week
+Workloads (docs/cli.md has all figures, and where each comes from):
+  chat       private chats: evenings and weekends, most users seldom
   assistant  an office assistant: in use all day, on working days
-  support    customers' questions: quick, seldom a second time
-  coding     agentic coding: long visits, long gaps, an agent that signals
+  support    customers' questions: seldom a second time
+  coding     agentic coding: an agent works on, and signals, after each prompt
 
 Each session begins within the trace: the first days are emptier than the later
 ones. The same options make the same bytes.
@@ -59,17 +59,17 @@ function workloadOf({ workload, gapMedian, gapSigma, logouts, tabs }: Options): 
   };
 }
 
-function* linesOf(plan: TracePlan, { stderr }: Surroundings): Generator<string> {
-  using ticker = new Ticker(stderr);
+function* linesOf(plan: TracePlan, { stderr }: ProcessIo): Generator<string> {
+  using progressLine = new ProgressLine(stderr);
   let made = 0;
   for (const events of generateTrace(plan)) {
     yield events.map(formatLine).join('');
-    ticker.say(`made: ${(++made).toLocaleString('en')} of ${plan.sessions.toLocaleString('en')} sessions`);
+    progressLine.show(`made: ${(++made).toLocaleString('en')} of ${plan.sessions.toLocaleString('en')} sessions`);
   }
 }
 
 /** Adds `sandman trace generate`, which makes a random trace. */
-export const addTraceGenerate: AddCommand = (trace, surroundings) => {
+export const addTraceGenerate: AddCommand = (trace, io) => {
   const workloads = Object.keys(WORKLOADS);
   trace
     .command('generate')
@@ -78,17 +78,17 @@ export const addTraceGenerate: AddCommand = (trace, surroundings) => {
     .addOption(new Option('--workload <name>', 'what kind of users').choices(workloads).default('chat'))
     .addOption(new Option('--sessions <n>', 'how many').argParser(numberOption(1, 10_000_000)).default(1_000))
     .addOption(new Option('--days <n>', 'how long, at most 366').argParser(numberOption(1, 366)).default(14))
-    .addOption(new Option('--start <time>', 'ISO 8601, in local time where it names no zone').argParser(startOption).default(START))
+    .addOption(new Option('--start <time>', 'ISO 8601, in local time where it names no zone').argParser(startOption).default(DEFAULT_START))
     .addOption(new Option('--seed <n>', 'of the chance').argParser(numberOption(0, 0xffff_ffff)).default(1))
     .addOption(new Option('--gap-median <duration>', "between two messages, in place of the workload's").argParser(durationOption()))
     .addOption(new Option('--gap-sigma <n>', 'how widely gaps vary (log-normal), 0 to 4').argParser(sigmaOption))
     .addOption(new Option('--logouts <share>', 'of sessions that end with a logout, such as 5%').argParser(percentOption))
-    .addOption(new Option('--tabs <share>', 'of visits that leave background signals, such as 25%').argParser(percentOption))
+    .addOption(new Option('--tabs <share>', 'of visits (coding: messages) with background signals, such as 25%').argParser(percentOption))
     .option('-o, --output <file>', 'overwrites it; without this, to stdout')
     .addHelpText('after', EXAMPLES)
     .action(async (options: Options) => {
       const { sessions, days, start, seed } = options;
       const plan = { sessions, days, from: Date.parse(start), seed, workload: workloadOf(options) };
-      await writeTrace(linesOf(plan, surroundings), options.output, surroundings);
+      await writeTrace(linesOf(plan, io), options.output, io);
     });
 };

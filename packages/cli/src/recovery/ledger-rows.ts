@@ -1,4 +1,4 @@
-import { type LiveStatus, type Policy, type PolicyBook, parsePolicy } from '@sandman/core';
+import { type LiveStatus, type Policy, type PolicySet, parsePolicy } from '@sandman/core';
 import type { Ledger, LedgerSession } from '@sandman/ledger';
 
 const PAGE = 500;
@@ -20,7 +20,7 @@ export function isLiving(session: LedgerSession): session is LivingSession {
 }
 
 /** Returns a session's policy in the ledger, with its present values; null if no policy of that name exists any more. */
-export function policyOf({ policy }: LedgerSession, book: PolicyBook): Policy | null {
+export function currentPolicyOf({ policy }: LedgerSession, book: PolicySet): Policy | null {
   try {
     return typeof policy === 'string' ? book.resolve(policy) : parsePolicy('custom', policy, 'policy');
   } catch {

@@ -2,9 +2,9 @@ import { LIVE_STATUSES } from '@sandman/core';
 import type { Output, Style } from '../output.ts';
 import { STATUS_STYLE } from '../session-columns.ts';
 import { printable } from '../terminal-text.ts';
-import type { Tally } from './tally.ts';
+import type { RestoreCounts } from './restore-counts.ts';
 
-interface Line {
+interface ReportLine {
   readonly name: string;
   readonly count: number;
   readonly style?: Style | null;
@@ -12,18 +12,18 @@ interface Line {
 }
 
 /** How many uuids a line names; --json has all. */
-const NAMED = 10;
+const UUIDS_SHOWN = 10;
 
 function naming(uuids: readonly string[]): string {
-  const more = uuids.length > NAMED ? ` and ${uuids.length - NAMED} more (--json names all)` : '';
-  return uuids.slice(0, NAMED).join(' ') + more;
+  const more = uuids.length > UUIDS_SHOWN ? ` and ${uuids.length - UUIDS_SHOWN} more (--json names all)` : '';
+  return uuids.slice(0, UUIDS_SHOWN).join(' ') + more;
 }
 
-function linesOf(tally: Tally): Line[] {
-  const { restored, skipped, gone, unread, unknownPolicies, failed } = tally;
+function reportLines(totals: RestoreCounts): ReportLine[] {
+  const { restored, skipped, gone, unread, unknownPolicies, failed } = totals;
   const policies = Object.entries(unknownPolicies);
   return [
-    { name: 'restored', count: tally.sum },
+    { name: 'restored', count: totals.sum },
     ...LIVE_STATUSES.filter((status) => restored[status] > 0).map((status) => ({
       name: `  ${status}`,
       count: restored[status],
@@ -34,7 +34,7 @@ function linesOf(tally: Tally): Line[] {
     { name: '  in Redis already', count: skipped.inRedis },
     { name: 'found gone', count: gone.length, text: naming(gone) },
     { name: 'status not read', count: unread.length, text: naming(unread) },
-    ...policies.map(([name, count]) => ({ name: 'default policy', count, text: `nobody knows the policy ${JSON.stringify(name)}` })),
+    ...policies.map(([name, count]) => ({ name: 'default policy', count, text: `unknown policy ${JSON.stringify(name)}` })),
     ...(failed.length > 0
       ? [{ name: 'failed', count: failed.length, style: 'red' as const, text: naming(failed.map(({ uuid }) => uuid)) }]
       : []),
@@ -42,15 +42,15 @@ function linesOf(tally: Tally): Line[] {
 }
 
 /** Prints what was restored, skipped and found gone, or would be in a dry run. */
-export function showRestored(tally: Tally, { dryRun, seconds }: { dryRun: boolean; seconds: number }, output: Output): void {
-  const { restored, skipped, gone, unread, unknownPolicies, failed } = tally;
+export function showRestored(totals: RestoreCounts, { dryRun, seconds }: { dryRun: boolean; seconds: number }, output: Output): void {
+  const { restored, skipped, gone, unread, unknownPolicies, failed } = totals;
   for (const { uuid, error } of failed) output.note(`${uuid}: ${printable(error)}`);
   if (output.json) {
     output.document({ dryRun, seconds, restored, skipped, gone, unread, unknownPolicies, failed });
     return;
   }
   if (dryRun) output.note('a dry run, nothing is done');
-  const lines = linesOf(tally);
+  const lines = reportLines(totals);
   const names = Math.max(...lines.map(({ name }) => name.length));
   const counts = Math.max(...lines.map(({ count }) => count.toLocaleString('en').length));
   for (const { name, count, style, text } of lines) {

@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { connectAll, type DirectConnections, failureMidway, reachRedis } from '../direct-connections.ts';
 import { CommandFailure, EXIT } from '../exit.ts';
 import { catchInterrupt } from '../interrupt.ts';
-import type { Output, Surroundings } from '../output.ts';
+import type { Output, ProcessIo } from '../output.ts';
 import { Progress } from '../progress.ts';
-import { broken, type Connections, connectAll, reachRedis } from './connections.ts';
 import { Plausibility } from './plausibility.ts';
 import { Restoration } from './restoration.ts';
+import { RestoreCounts } from './restore-counts.ts';
 import { showRestored } from './restore-report.ts';
 import { StatusReader } from './status-reader.ts';
-import { Tally } from './tally.ts';
 
 export interface RestoreOptions {
   /** Calls to the session-manager per second. */
@@ -33,13 +33,13 @@ const NOTICED_MS = 1_000;
  * @returns what to run before the first session is written
  * @throws CommandFailure if there are sessions in Redis
  */
-async function assertEmpty({ slate }: Connections): Promise<() => Promise<void>> {
-  const size = await slate.size();
+async function assertEmpty({ shardState }: DirectConnections): Promise<() => Promise<void>> {
+  const size = await shardState.sessionCount();
   if (size === 0) {
     const noticed = wait(NOTICED_MS);
     return async () => {
       await noticed;
-      await slate.wipe();
+      await shardState.clearDataLossMark();
     };
   }
   const those = size === 1 ? 'a session' : `${size} sessions`;
@@ -50,25 +50,25 @@ async function assertEmpty({ slate }: Connections): Promise<() => Promise<void>>
 }
 
 /** Rebuilds the sessions in Redis from the ledger, and reports. */
-export async function restore(options: RestoreOptions, output: Output, surroundings: Surroundings): Promise<void> {
+export async function restore(options: RestoreOptions, output: Output, io: ProcessIo): Promise<void> {
   const from = performance.now();
-  await using on = await connectAll(surroundings.env);
+  await using on = await connectAll(io.env);
   await reachRedis(on);
   const { dryRun = false } = options;
   const prepare = options.merge || dryRun ? async () => {} : await assertEmpty(on);
   using interrupt = catchInterrupt();
-  const tally = new Tally();
+  const counts = new RestoreCounts();
   const living = await on.ledger.living();
-  const progress = new Progress(surroundings.stderr, dryRun ? 'looking' : 'restoring', living);
+  const progress = new Progress(io.stderr, dryRun ? 'looking' : 'restoring', living);
   interrupt.signal.addEventListener('abort', () => progress.say('waiting for what is under way; Ctrl-C again leaves at once'));
   progress.update();
   const restoration = new Restoration({
     ...on,
     reader: new StatusReader(on.pods, options.rate, interrupt.signal),
     plausibility: new Plausibility(options.force ?? false),
-    tally,
+    counts,
     counted() {
-      progress.done = tally.seen;
+      progress.done = counts.seen;
       progress.update();
     },
     outage: (now) => (options.lostAt === undefined ? 0 : Math.max(0, now - Date.parse(options.lostAt))),
@@ -80,9 +80,9 @@ export async function restore(options: RestoreOptions, output: Output, surroundi
     stopped = error;
   });
   progress.clear();
-  if (living + tally.skipped.deleted === 0) output.note('the ledger has no sessions: is DATABASE_URL right?');
-  showRestored(tally, { dryRun, seconds: (performance.now() - from) / 1_000 }, output);
-  if (interrupt.signal.aborted) throw new CommandFailure(EXIT.interrupted, 'interrupted: say --merge to go on where it ended');
-  if (stopped) throw broken(stopped);
-  if (tally.failed.length > 0) throw new CommandFailure(EXIT.failed, `${tally.failed.length} sessions failed: --merge tries those again`);
+  if (living + counts.skipped.deleted === 0) output.note('the ledger has no sessions: is DATABASE_URL right?');
+  showRestored(counts, { dryRun, seconds: (performance.now() - from) / 1_000 }, output);
+  if (interrupt.signal.aborted) throw new CommandFailure(EXIT.interrupted, 'interrupted: use --merge to continue where it ended');
+  if (stopped) throw failureMidway(stopped);
+  if (counts.failed.length > 0) throw new CommandFailure(EXIT.failed, `${counts.failed.length} sessions failed: --merge tries those again`);
 }

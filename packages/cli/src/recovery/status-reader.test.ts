@@ -32,15 +32,15 @@ it.each<[string, Outcome[], PodReading, number]>([
   expect(pods.asked).toHaveLength(times);
 });
 
-describe('many', () => {
-  it('are asked for no faster than they may be', async () => {
+describe('many status reads', () => {
+  it('keep to the rate', async () => {
     const reader = new StatusReader(answering(AWAKE), 100, signal);
     const from = performance.now();
     await Promise.all(Array.from({ length: 41 }, () => reader.read('a')));
     expect(performance.now() - from).toBeGreaterThanOrEqual(395);
   });
 
-  it('all wait where one is asked to', async () => {
+  it('all wait where one is answered Retry-After', async () => {
     const pods = answering(later(300), AWAKE);
     const reader = new StatusReader(pods, 1_000, signal);
     const all = Array.from({ length: 20 }, () => reader.read('a'));
@@ -49,7 +49,7 @@ describe('many', () => {
     expect(second! - first!).toBeGreaterThanOrEqual(295);
   });
 
-  it('end at once where they are told to', async () => {
+  it('end at once when their signal aborts', async () => {
     const stop = new AbortController();
     const reader = new StatusReader(answering(later(60_000)), 1, stop.signal);
     const all = Promise.all(Array.from({ length: 5 }, () => reader.read('a')));

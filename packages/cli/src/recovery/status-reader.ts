@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { backoff, type Outcome, type PodConnection } from '@sandman/core';
+import { callBackoff, type Outcome, type PodConnection } from '@sandman/core';
 
 /** The status of a pod, as the session-manager says. */
 export type PodReading =
@@ -8,9 +8,11 @@ export type PodReading =
   /** The status could not be read, and why. */
   | { readonly kind: 'unread'; readonly error: string };
 
+/** Status reads in flight at once: enough for hundreds per second with answers that take 0.1 s. */
+export const READS_IN_FLIGHT = 64;
 /** Most calls for one status: if they fail, and if the session-manager asks to wait (`Retry-After`). */
 const TRIES = 3;
-const PATIENT_TRIES = 10;
+const TRIES_WITH_RETRY_AFTER = 10;
 /** With a longer `Retry-After` than this, in ms, the reader gives up. */
 const LONGEST_WAIT_MS = 300_000;
 
@@ -49,13 +51,13 @@ export class StatusReader {
   #pauseAfter(outcome: Outcome, tries: number): number | null {
     if (outcome.kind === 'permanent') return null;
     const retryAfter = outcome.kind === 'transient' ? (outcome.retryAfter ?? 0) : 0;
-    if (tries >= (retryAfter > 0 ? PATIENT_TRIES : TRIES) || retryAfter > LONGEST_WAIT_MS) return null;
+    if (tries >= (retryAfter > 0 ? TRIES_WITH_RETRY_AFTER : TRIES) || retryAfter > LONGEST_WAIT_MS) return null;
     // A `Retry-After` applies to all calls, so all of them wait.
     if (retryAfter > 0) {
       this.#heldUntil = Math.max(this.#heldUntil, performance.now() + retryAfter);
       this.#next = Math.max(this.#next, this.#heldUntil);
     }
-    return retryAfter > 0 ? 0 : backoff('transient', tries, Math.random());
+    return retryAfter > 0 ? 0 : callBackoff('transient', tries, Math.random());
   }
 
   async #turn(): Promise<void> {

@@ -23,7 +23,7 @@ const QUOTED = String.raw`"([^"\\]*(?:\\.[^"\\]*)*)"`;
 const COMMON = String.raw`^\S+ \S+ ([^[]+) \[([^\]]+)\] ${QUOTED} (\d{3}) (?:\d+|-)`;
 
 /** Both formats may be followed by further fields, which many servers are configured to write. */
-const FORMS: Readonly<Record<LogFormat, RegExp>> = {
+const LINE_PATTERNS: Readonly<Record<LogFormat, RegExp>> = {
   common: new RegExp(`${COMMON}(?: |$)`),
   combined: new RegExp(`${COMMON} ${QUOTED} ${QUOTED}(?: |$)`),
 };
@@ -45,13 +45,13 @@ function parseLogTime(text: string): number | null {
 }
 
 const ESCAPE = /\\(?:x([0-9A-Fa-f]{2})|(.))/g;
-const NAMED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', v: '\v', f: '\f' };
+const ESCAPED_CHARACTERS: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', v: '\v', f: '\f' };
 
 /** Decodes what a server escaped: nginx writes `\x22`, Apache `\"`. */
 function unescaped(text: string): string {
   if (!text.includes('\\')) return text;
   return text.replace(ESCAPE, (_, hex?: string, char?: string) =>
-    hex ? String.fromCharCode(Number.parseInt(hex, 16)) : (NAMED[char!] ?? char!),
+    hex ? String.fromCharCode(Number.parseInt(hex, 16)) : (ESCAPED_CHARACTERS[char!] ?? char!),
   );
 }
 
@@ -68,7 +68,7 @@ function splitRequest(request: string): Pick<LoggedRequest, 'path' | 'query'> {
 
 /** Parses a line of an access log, without its line end. @returns null if it does not have the format */
 export function parseLogLine(line: string, format: LogFormat): LoggedRequest | null {
-  const match = line.length <= LONGEST_LINE ? FORMS[format].exec(line) : null;
+  const match = line.length <= LONGEST_LINE ? LINE_PATTERNS[format].exec(line) : null;
   const at = match && parseLogTime(match[2]!);
   if (!match || at === null) return null;
   const user = unescaped(match[1]!);

@@ -3,15 +3,15 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { simulate } from '../simulate.ts';
 import { TraceBuilder } from '../trace.ts';
-import { type SeenChange, traceOfChanges } from './changes.ts';
+import { type RecordedChange, traceOfChanges } from './changes.ts';
 
 const START = 1_800_000_000_000;
 const MINUTE = 60_000;
 
 /** The changes that a Sandman with this `sleepAfter`, and calls that take no time, would have recorded for these visits. */
-function keptOf(visits: readonly number[], sleepAfter: number, late: number): SeenChange[] {
+function keptOf(visits: readonly number[], sleepAfter: number, late: number): RecordedChange[] {
   const first = visits[0]!;
-  const changes: SeenChange[] = [{ at: first, from: '', to: 'active', cause: 'created', lastActivity: first }];
+  const changes: RecordedChange[] = [{ at: first, from: '', to: 'active', cause: 'created', lastActivity: first }];
   visits.slice(1).forEach((at, i) => {
     const before = visits[i]!;
     if (at - before <= sleepAfter + late) return;
@@ -53,7 +53,13 @@ it('every policy that sleeps no sooner than the one that was used does the same 
   expect(inferred).toBeGreaterThan(1_000);
 });
 
-const change = (at: number, from: SeenChange['from'], to: SeenChange['to'], cause: string, lastActivity: number): SeenChange => {
+const change = (
+  at: number,
+  from: RecordedChange['from'],
+  to: RecordedChange['to'],
+  cause: string,
+  lastActivity: number,
+): RecordedChange => {
   const ms = (minutes: number) => (minutes === 0 ? 0 : START + minutes * MINUTE);
   return { at: START + at * MINUTE, from, to, cause, lastActivity: ms(lastActivity) };
 };

@@ -2,7 +2,7 @@ import type { Status } from '@sandman/core';
 import type { TraceEvent } from '../line.ts';
 
 /** A change of status as a running Sandman records it. Times in ms since 1970. */
-export interface SeenChange {
+export interface RecordedChange {
   readonly at: number;
   /** Empty if the session began with this change. */
   readonly from: Status | '';
@@ -21,7 +21,7 @@ export interface ExportedEvent extends TraceEvent {
 const STEP_SHARE = 0.9;
 
 /** The causes that show that the user was present at the time of the change. */
-const BY_USERS: ReadonlySet<string> = new Set(['created', 'adopted', 'activity']);
+const USER_CAUSES: ReadonlySet<string> = new Set(['created', 'adopted', 'activity']);
 
 /**
  * Derives a trace of one session from its changes of status. They tell when an awake period began, when the user was last active
@@ -31,7 +31,7 @@ const BY_USERS: ReadonlySet<string> = new Set(['created', 'adopted', 'activity']
  * @param lastActivity as it is now, in ms; 0: unknown
  * @param idle how long the user can have been away at most without a sleep, in ms. Background signals and holds also keep a pod awake
  */
-export function traceOfChanges(uuid: string, changes: readonly SeenChange[], lastActivity: number, idle: number): ExportedEvent[] {
+export function traceOfChanges(uuid: string, changes: readonly RecordedChange[], lastActivity: number, idle: number): ExportedEvent[] {
   const events: ExportedEvent[] = [];
   let step = Math.max(1, Math.floor(idle * STEP_SHARE));
   /** The last known activity of the current awake period; null if there is none. */
@@ -50,7 +50,7 @@ export function traceOfChanges(uuid: string, changes: readonly SeenChange[], las
     if (change.lastActivity < at && change.lastActivity > (events.at(-1)?.at ?? 0)) seen(change.lastActivity);
     const asleep = to === 'falling-asleep' || to === 'sleeping';
     if (asleep || to === 'deleting' || to === 'deleted') known = null;
-    if ((to === 'active' || to === 'waking') && (BY_USERS.has(cause) || cause === 'manual') && from !== 'waking') {
+    if ((to === 'active' || to === 'waking') && (USER_CAUSES.has(cause) || cause === 'manual') && from !== 'waking') {
       seen(change.lastActivity > 0 ? change.lastActivity : at);
     }
     if (to === 'deleting' && (cause === 'logout' || cause === 'manual')) events.push({ uuid, at, event: 'logout' });

@@ -20,3 +20,14 @@ export function logNormal({ median, sigma }: LogNormal, random: Random): number 
 export function geometric(mean: number, random: Random): number {
   return mean > 1 ? 1 + Math.floor(Math.log(1 - random.next()) / Math.log(1 - 1 / mean)) : 1;
 }
+
+/**
+ * Draws how likely one user comes on a day: a power of a uniform number, which is the beta distribution with a second parameter of 1.
+ * Many users with a small chance and a few with a large one make the pauses between visits as unequal as those of real users; with the
+ * same chance for all, long pauses would be far too rare.
+ *
+ * @param mean over all users, 0 to 1
+ */
+export function userChance(mean: number, random: Random): number {
+  return mean > 0 ? random.next() ** ((1 - mean) / mean) : 0;
+}

@@ -51,7 +51,7 @@ describe.each(Object.keys(WORKLOADS) as WorkloadName[])('%s', (name) => {
 describe('chance keeps to its figures', () => {
   it('gaps between messages are log-normal', () => {
     // One visit of very many messages, so that no gap is one between visits.
-    const workload = { ...WORKLOADS.chat, life: 1, visits: 1, messages: 400, tabs: 0, gap: { median: 90_000, sigma: 1.2 } };
+    const workload = { ...WORKLOADS.chat, life: 1, visits: 1, single: 0, messages: 400, tabs: 0, gap: { median: 90_000, sigma: 1.2 } };
     const logs: number[] = [];
     for (const events of generateTrace({ ...PLAN, sessions: 100, days: 60, workload })) {
       for (let i = 1; i < events.length; i++) logs.push(Math.log(events[i]!.at - events[i - 1]!.at));
@@ -88,11 +88,54 @@ describe('chance keeps to its figures', () => {
   });
 
   it('visits have as many messages, and sessions as many logouts, as the workload says', () => {
-    const workload = { ...WORKLOADS.support, life: 1, visits: 1, messages: 8, logouts: 0.3 };
+    const workload = { ...WORKLOADS.support, life: 1, visits: 1, single: 0.4, messages: 8, logouts: 0.3 };
     const sessions = [...generateTrace({ ...PLAN, sessions: 4_000, workload })];
     const count = (what: string) => sessions.flat().filter(({ event }) => event === what).length;
     expect(count('user') / sessions.length / 8).toBeCloseTo(1, 1);
+    const single = sessions.filter((events) => events.filter(({ event }) => event === 'user').length === 1).length;
+    expect(Math.abs(single / sessions.length - 0.4)).toBeLessThan(0.03);
     expect(Math.abs(count('logout') / sessions.length - 0.3)).toBeLessThan(0.03);
+  });
+
+  it('users come on as many of their days as the workload says, and differ', () => {
+    const workload = {
+      ...WORKLOADS.support,
+      life: 100_000,
+      returns: 0.2,
+      weekend: 1,
+      visits: 1,
+      tabs: 0,
+      messages: 2,
+      gap: { median: 1, sigma: 0 },
+    };
+    const days = [...generateTrace({ ...PLAN, sessions: 2_000, days: 100, workload })].flatMap((events) => {
+      const [first] = events;
+      const left = 99 - Math.floor((first!.at - PLAN.from) / DAY_MS);
+      const visited = new Set(events.map(({ at }) => Math.floor((at - PLAN.from) / DAY_MS))).size - 1;
+      return left >= 30 ? [visited / left] : [];
+    });
+    expect(days.reduce((sum, share) => sum + share, 0) / days.length).toBeCloseTo(0.2, 1);
+    // The median of u ** 4 is 0.0625.
+    expect(median(days)).toBeLessThan(0.09);
+    expect(days.filter((share) => share > 0.8).length / days.length).toBeGreaterThan(0.02);
+  });
+
+  it('an agent signals after a message, until the next one at most', () => {
+    const workload = { ...WORKLOADS.coding, tabs: 1, logouts: 0, tabStays: { median: 10 * 60_000, sigma: 0 } };
+    const sessions = [...generateTrace({ ...PLAN, sessions: 100, workload })];
+    let signals = 0;
+    for (const events of sessions) {
+      let message = 0;
+      for (const { at, event } of events) {
+        if (event === 'user') message = at;
+        else {
+          signals++;
+          expect((at - message) % workload.signalEvery).toBe(0);
+          expect(at - message).toBeLessThan(10 * 60_000);
+        }
+      }
+    }
+    expect(signals).toBeGreaterThan(1_000);
   });
 
   it('only tabs that stay open signal, at their pace', () => {
@@ -106,7 +149,7 @@ describe('chance keeps to its figures', () => {
     ).toBe(false);
     const sessions = withTabs(1);
     const share = sessions.filter((events) => events.some(({ event }) => event === 'background')).length / sessions.length;
-    expect(share).toBeGreaterThan(0.9);
+    expect(share).toBeGreaterThan(0.8);
     for (const events of sessions) {
       const beats = events.filter(({ event }) => event === 'background').map(({ at }) => at);
       for (let i = 1; i < beats.length; i++) expect(beats[i]! - beats[i - 1]!).toBe(WORKLOADS.support.signalEvery);

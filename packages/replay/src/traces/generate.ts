@@ -1,7 +1,7 @@
 import { Random } from '@sandman/core';
 import type { TraceEvent } from '../line.ts';
 import { Calendar, DAY_MS } from './calendar.ts';
-import { geometric, logNormal } from './distributions.ts';
+import { geometric, logNormal, userChance } from './distributions.ts';
 import type { Workload } from './workloads.ts';
 
 /** What to generate. */
@@ -28,17 +28,30 @@ function uuidOf(index: number, seed: number): string {
 function visitStarts({ workload, days }: TracePlan, calendar: Calendar, random: Random): number[] {
   const first = calendar.firstDay(random);
   const end = Math.min(days, first + geometric(workload.life, random));
+  const chance = userChance(workload.returns, random);
   const starts: number[] = [];
   for (let day = first; day < end; day++) {
-    if (day > first && !calendar.comesBack(day, workload.returns, random)) continue;
+    if (day > first && !calendar.comesBack(day, chance, random)) continue;
     for (let left = geometric(workload.visits, random); left > 0; left--) starts.push(calendar.instant(day, random));
   }
   return starts.sort((a, b) => a - b);
 }
 
+/** Draws how many messages a visit has. */
+function visitLength({ single, messages }: Workload, random: Random): number {
+  return random.chance(single) ? 1 : 1 + geometric((messages - single) / (1 - single) - 1, random);
+}
+
+/** Returns background signals from one time to another, both excluded; ms since 1970. */
+function signalsBetween(uuid: string, from: number, to: number, every: number): TraceEvent[] {
+  const signals: TraceEvent[] = [];
+  for (let at = from + every; at < to; at += every) signals.push({ uuid, at, event: 'background' });
+  return signals;
+}
+
 /** Generates the events of one session, in order of time. Skips a visit that would begin during the one before it. */
 function sessionEvents(uuid: string, plan: TracePlan, calendar: Calendar, random: Random): TraceEvent[] {
-  const { gap, messages, tabs, tabStays, signalEvery, logouts } = plan.workload;
+  const { gap, signals, tabs, tabStays, signalEvery, logouts } = plan.workload;
   const end = plan.from + plan.days * DAY_MS;
   const events: TraceEvent[] = [];
   const starts = visitStarts(plan, calendar, random);
@@ -47,17 +60,20 @@ function sessionEvents(uuid: string, plan: TracePlan, calendar: Calendar, random
     if (start < at) continue;
     at = start;
     let last = start;
-    for (let left = geometric(messages, random); left > 0 && at < end; left--) {
+    for (let left = visitLength(plan.workload, random); left > 0 && at < end; left--) {
       events.push({ uuid, at, event: 'user' });
       last = at;
       at += Math.max(1, Math.round(logNormal(gap, random)));
+      if (signals === 'message' && random.chance(tabs)) {
+        events.push(...signalsBetween(uuid, last, Math.min(at, end, last + logNormal(tabStays, random)), signalEvery));
+      }
     }
     const leaves = visit === starts.length - 1 && at < end && random.chance(logouts);
     if (leaves) events.push({ uuid, at, event: 'logout' });
-    if (!random.chance(tabs)) continue;
+    if (signals === 'message' || !random.chance(tabs)) continue;
     const next = starts[visit + 1] ?? end;
     const closes = leaves ? at : Math.min(Math.max(next, last), end, last + logNormal(tabStays, random));
-    for (let beat = start + signalEvery; beat < closes; beat += signalEvery) events.push({ uuid, at: beat, event: 'background' });
+    events.push(...signalsBetween(uuid, start, closes, signalEvery));
   }
   return events.sort((a, b) => a.at - b.at);
 }

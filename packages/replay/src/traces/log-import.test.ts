@@ -61,7 +61,7 @@ describe('the session', () => {
     expect(() => parseSessionSource(from, 'x')).toThrow(/^x (must|has)/);
   });
 
-  it('that is no uuid is left out, unless it is hashed: then always alike', () => {
+  it('that is not a uuid is left out, unless it is hashed: then always alike', () => {
     const text = line('GET / HTTP/1.1', { user: 'ada@example.org' });
     const log = importOf('user');
     expect(log.take(text)).toBeNull();

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { UUID } from '@sandman/core';
 import type { TraceEvent } from '../line.ts';
 import { type LogFormat, parseLogLine } from './access-log.ts';
+import { hashSession } from './session-hash.ts';
 import type { SessionSource } from './session-source.ts';
 
 /** The rules by which an access log becomes a trace. */
@@ -16,11 +16,6 @@ export interface LogImportOptions {
   readonly hash: boolean;
 }
 
-/** @returns 16 hex digits of the SHA-256 */
-function hashed(id: string): string {
-  return createHash('sha256').update(id).digest('hex').slice(0, 16);
-}
-
 /** Turns lines of a log into events, and counts the lines by what became of them. */
 export class LogImport {
   lines = 0;
@@ -31,7 +26,7 @@ export class LogImport {
   /** Requests with a status that does not count. */
   otherStatus = 0;
   noSession = 0;
-  /** Requests that name a session by a text that is no uuid. */
+  /** Requests that name a session by a text that is not a uuid. */
   noUuid = 0;
   readonly #options: LogImportOptions;
 
@@ -58,7 +53,7 @@ export class LogImport {
       this.noSession++;
       return null;
     }
-    const uuid = hash ? hashed(id) : id;
+    const uuid = hash ? hashSession(id) : id;
     if (!UUID.test(uuid)) {
       this.noUuid++;
       return null;

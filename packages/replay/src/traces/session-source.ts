@@ -4,7 +4,7 @@ import type { LoggedRequest } from './access-log.ts';
 /** Finds the session of a request; null if it names none. */
 export type SessionSource = (request: LoggedRequest) => string | null;
 
-const FORMS = 'query:NAME, path:TEMPLATE, user, or regex:PATTERN';
+const SOURCE_FORMS = 'query:NAME, path:TEMPLATE, user, or regex:PATTERN';
 
 function fromQuery(name: string): SessionSource {
   return ({ query }) => new URLSearchParams(query).get(name);
@@ -63,6 +63,7 @@ export function parseSessionSource(text: string, field: string): SessionSource {
   if (form === 'query' && rest) return fromQuery(rest);
   if (form === 'path') return fromPath(rest, field);
   if (form === 'regex' && rest) return fromRegex(rest, field);
-  if (form === 'header') throw new InvalidInput(field, `must be ${FORMS}: these logs hold no other headers than Referer and User-Agent`);
-  throw new InvalidInput(field, `must be ${FORMS}`);
+  if (form === 'header')
+    throw new InvalidInput(field, `must be ${SOURCE_FORMS}: these logs hold no other headers than Referer and User-Agent`);
+  throw new InvalidInput(field, `must be ${SOURCE_FORMS}`);
 }

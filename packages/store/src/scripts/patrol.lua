@@ -2,11 +2,9 @@
 -- KEYS[1] where the patrol is: index and member  [2] the sessions that had a turn, scored by when  [3…] the indexes
 -- ARGV[1] how long until a session has its next turn, ms  [2] how many reads of an index at most
 -- Returns {1, uuid}, or {0, ms until the next turn}
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', NOW - ARGV[1])
 -- A turn in the future means that the clock was set back: it must not keep the session from its next turn.
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. now, '+inf')
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '(' .. NOW, '+inf')
 local at = redis.call('HMGET', KEYS[1], 'index', 'place')
 local index, place = tonumber(at[1]) or 3, at[2] or ''
 local uuid
@@ -30,8 +28,8 @@ for _ = 1, tonumber(ARGV[2]) do
 end
 redis.call('HSET', KEYS[1], 'index', index, 'place', place)
 if uuid then
-  redis.call('ZADD', KEYS[2], now, uuid)
+  redis.call('ZADD', KEYS[2], NOW, uuid)
   return { 1, uuid }
 end
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
-return { 0, first and math.max(1, first + ARGV[1] - now) or tonumber(ARGV[1]) }
+return { 0, first and math.max(1, first + ARGV[1] - NOW) or tonumber(ARGV[1]) }

@@ -2,18 +2,12 @@
 -- KEYS[1] session  [2] intake
 -- ARGV[1] slack, percent  [2] field to write: that of lastActivity or of lastBackground  [3] when, ms ('': now)
 -- Returns {touched 0|1, now ms, record, intake, sleep alarm must move 0|1, delete alarm must move 0|1, the field's former value}
-local WANTED, REV, SLEEP_AFTER, DELETE_AFTER, SLEEP_ANCHOR, DELETE_ANCHOR = 'w', 'r', 's', 'd', 'sa', 'da'
-
-local t = redis.call('TIME')
-local now = t[1] * 1000 + math.floor(t[2] / 1000)
--- Rounded up, so that the whole idle time has passed at the deadline, not a fraction of a ms less.
-local ceiling = t[1] * 1000 + math.ceil(t[2] / 1000)
-local ingest = redis.call('HMGET', KEYS[2], 'beat', 'floor', 'lost', 'rewound', 'warning')
+local intake = redis.call('HMGET', KEYS[2], INTAKE.all)
 local record = redis.call('HGETALL', KEYS[1])
 local place = {}
 for i = 1, #record, 2 do place[record[i]] = i + 1 end
 local function get(name) return record[place[name]] end
-if get(WANTED) ~= 'awake' then return { 0, now, cjson.encode(record), ingest, 0, 0, '' } end
+if get(FIELDS.wanted) ~= 'awake' then return { 0, NOW, cjson.encode(record), intake, 0, 0, '' } end
 
 local set = {}
 local function put(name, value)
@@ -28,16 +22,17 @@ local function put(name, value)
 end
 local field = ARGV[2]
 local before = get(field) or '0'
-local at = math.max(math.min(tonumber(ARGV[3]) or ceiling, ceiling), tonumber(before))
+-- Rounded up, so that the whole idle time has passed at the deadline, not a fraction of a ms less.
+local at = math.max(math.min(tonumber(ARGV[3]) or CEILING, CEILING), tonumber(before))
 local function move(anchor, after)
   if not after or at - (tonumber(get(anchor)) or 0) <= after * ARGV[1] / 100 then return 0 end
   put(anchor, at)
   return 1
 end
-local sleepAfter, deleteAfter = tonumber(get(SLEEP_AFTER)), tonumber(get(DELETE_AFTER))
+local sleepAfter, deleteAfter = tonumber(get(FIELDS.sleepAfter)), tonumber(get(FIELDS.deleteAfter))
 put(field, at)
-put(REV, get(REV) + 1)
-local sleep = move(SLEEP_ANCHOR, sleepAfter)
-local delete = move(DELETE_ANCHOR, deleteAfter and deleteAfter + (sleepAfter or 0))
+put(FIELDS.rev, get(FIELDS.rev) + 1)
+local sleep = move(FIELDS.sleepAnchor, sleepAfter)
+local delete = move(FIELDS.deleteAnchor, deleteAfter and deleteAfter + (sleepAfter or 0))
 redis.call('HSET', KEYS[1], unpack(set))
-return { 1, now, cjson.encode(record), ingest, sleep, delete, before }
+return { 1, NOW, cjson.encode(record), intake, sleep, delete, before }

@@ -1,0 +1,16 @@
+export { type AppProcess, bareEnvironment, startApp, startEntry } from './app-process.ts';
+export { type Certificate, makeCertificate, opensslFound } from './certificate.ts';
+export { parseNumberOption, runCommand, WrongArgument } from './command-line.ts';
+export { type FoundRedis, findOrStartRedis, redisForTests } from './find-redis.ts';
+export { freePort } from './free-port.ts';
+export { askRedis, type RedisServer, redisKnows, startRedis } from './redis-server.ts';
+export { type DatabaseKind, type DatabaseServer, findDatabase, type TestDatabase } from './testing/databases.ts';
+export { eventFrames, nextEvent } from './testing/event-frames.ts';
+export { type FaultProxy, startFaultProxy } from './testing/fault-proxy.ts';
+export { formLogin } from './testing/form-login.ts';
+export { lacks } from './testing/part.ts';
+export { type RedisCluster, startRedisCluster } from './testing/redis-cluster.ts';
+export { type SentinelRedis, startSentinel } from './testing/redis-sentinel.ts';
+export { runScript } from './testing/run-script.ts';
+export { missingForTlsDatabase, startTlsDatabase, type TlsDatabase } from './testing/tls-database.ts';
+export { waitFor } from './wait-for.ts';
