@@ -12,7 +12,7 @@ const FULL = '**/full/**';
  * Each of these files holds many processes to their deadlines, or measures them. They run one after the other,
  * when all others are done: beside another file they would measure the machine instead.
  */
-const DEADLINES = ['tests/main-job.test.ts', 'tests/webhook-outage.test.ts'];
+const DEADLINES = ['main-job', 'webhook-outage', 'webhook-warnings'].map((name) => `tests/${name}.test.ts`);
 /** These leave most of the machine idle, and two of them fit beside each other. */
 const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts'];
 /** These measure answers before and in an outage, when each call is made, what an overload delays, and when restored sessions act. */

@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '@sandman/sandbox';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Figure } from '../bench/src/figures.ts';
 
-const ENTRY = fileURLToPath(new URL('../bench/src/main.ts', import.meta.url));
+const ENTRY = programFile(new URL('../bench/src/main.ts', import.meta.url));
 /** The time limit for one benchmark at the smoke scale, in ms, on a busy machine. */
 export const SMOKE_MS = 240_000;
 

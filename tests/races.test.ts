@@ -50,16 +50,19 @@ it('pings at the very moment the alarm fires: none is slept upon, each that came
   const sessions = await Promise.all(Array.from({ length: SESSIONS }, (_, i) => stack.create(`racer-${i}`, policy)));
   const pings: { uuid: string; lastActivity: number; status: string; acknowledged: number }[] = [];
 
-  await Promise.all(
-    sessions.map(async ({ uuid }, i) => {
-      for (let round = 0; round < ROUNDS; round++) {
-        // From 20 ms before the deadline to 60 ms after it: before, at and after the decision, during the call, after it.
-        await new Promise((resolve) => setTimeout(resolve, SLEEP_AFTER - 20 + ((i * ROUNDS + round) % 41) * 2));
-        const view = await stack.ping(uuid);
-        pings.push({ uuid, lastActivity: Date.parse(view.lastActivity), status: view.status, acknowledged: Date.now() });
-      }
-    }),
-  );
+  /** Pings each session in `ROUNDS` rounds, from 20 ms before its deadline to 40 steps after that. */
+  const race = (stepMs: number) =>
+    Promise.all(
+      sessions.map(async ({ uuid }, i) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          await new Promise((resolve) => setTimeout(resolve, SLEEP_AFTER - 20 + ((i * ROUNDS + round) % 41) * stepMs));
+          const view = await stack.ping(uuid);
+          pings.push({ uuid, lastActivity: Date.parse(view.lastActivity), status: view.status, acknowledged: Date.now() });
+        }
+      }),
+    );
+  // Steps of 2 ms: before, at and after the decision, during the call, after it. On a busy machine each sleep may be later than that.
+  for (let stepMs = 2; !pings.some(({ status }) => status === 'waking'); stepMs *= 2) await race(stepMs);
   await Promise.all(sessions.map(({ uuid }) => stack.until(uuid, 'sleeping')));
 
   const log = await changes();
@@ -87,7 +90,6 @@ it('pings at the very moment the alarm fires: none is slept upon, each that came
   }
   // Both sides of the race occurred: some pings came in time, some did not.
   expect(decisions).toBeGreaterThan(SESSIONS);
-  expect(woken).toBeGreaterThan(0);
   expect(pings.length).toBeGreaterThan(woken);
 
   // No session is left without an alarm.

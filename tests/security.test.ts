@@ -236,7 +236,7 @@ describe('secrets and messages are in no log, trace, metric or error', () => {
     }
   });
 
-  it('a wrong Redis password', async () => {
+  it('a wrong Redis password', { timeout: 90_000 }, async () => {
     const url = authorized(server.url, SECRETS['a wrong Redis password']);
     const board = await dashboard(url);
     answers.push(await (await fetch(`${board}/readyz`)).text());

@@ -1,4 +1,4 @@
-/** Bundles the apps for the tests, which start hundreds of processes: a few files load sooner than 1,400 modules. */
+/** Bundles the programs that tests start by the hundred: a few files load sooner than 1,400 modules. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -8,32 +8,52 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Inside the repository, so that packages which are not bundled are found. */
 const FOLDER = join(ROOT, 'node_modules/.cache/bundles');
 
-const ENTRIES = {
-  api: 'apps/api/src/main.ts',
-  worker: 'apps/worker/src/main.ts',
-  dashboard: 'apps/dashboard/src/main.ts',
-  'session-manager-sim': 'apps/session-manager-sim/src/main.ts',
-};
+const PROGRAMS = [
+  'apps/api/src/main.ts',
+  'apps/worker/src/main.ts',
+  'apps/dashboard/src/main.ts',
+  'apps/session-manager-sim/src/main.ts',
+  'examples/chat-backend/src/main.ts',
+  'packages/cli/src/main.ts',
+  'bench/src/main.ts',
+  ...['api-with-strategy', 'bare-proxy', 'bare-worker', 'floor', 'pipelined', 'poller', 'session-manager'].map(
+    (name) => `bench/src/${name}.ts`,
+  ),
+  ...['check-manifests', 'pin-images', 'settings'].map((name) => `scripts/${name}.ts`),
+  'tests/soak/main.ts',
+];
 
 /** These look for their own files beside themselves, or are loaded by few processes. */
-const NOT_BUNDLED = ['@bull-board/*', '@electric-sql/*', '@opentelemetry/s*', 'esbuild', 'msgpackr', 'mysql2', 'pg', 'pino', 'pino-pretty'];
+const NOT_BUNDLED = [
+  '@bull-board/*',
+  '@electric-sql/*',
+  '@opentelemetry/s*',
+  'esbuild',
+  'msgpackr',
+  'mysql2',
+  'pg',
+  'pino',
+  'pino-pretty',
+  'testcontainers',
+];
 
 /** Files find the scripts and pages beside their own source, wherever their bundle is. */
 const ownAddress: Plugin = {
   name: 'own-address',
   setup({ onLoad }) {
-    onLoad({ filter: /\/(apps|packages)\/[^/]+\/src\/.*\.ts$/ }, async ({ path }) => ({
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => ({
       contents: (await readFile(path, 'utf8')).replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path))),
       loader: 'ts',
     }));
   },
 };
 
-/** Bundles each app into a file of its name, and what several apps share into files beside it. @returns their folder */
-export async function bundleApps(): Promise<string> {
+/** Bundles each program into a file at its own path in a folder, and what several share into files of their own. @returns the folder */
+export async function bundlePrograms(): Promise<string> {
   await build({
     absWorkingDir: ROOT,
-    entryPoints: ENTRIES,
+    entryPoints: PROGRAMS,
+    outbase: ROOT,
     outdir: FOLDER,
     outExtension: { '.js': '.mjs' },
     bundle: true,

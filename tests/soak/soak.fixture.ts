@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { runScript, waitFor } from '@sandman/sandbox';
+import { programFile, runScript, waitFor } from '@sandman/sandbox';
 import { expect } from 'vitest';
 
 const MAIN = new URL('./main.ts', import.meta.url);
@@ -36,7 +35,7 @@ export function isAlive(pid: number): boolean {
 
 /** Starts a soak, and returns its processes once it runs. */
 export async function startSoak() {
-  const child = spawn(process.execPath, [fileURLToPath(MAIN), '--sessions', '50'], { stdio: 'pipe' });
+  const child = spawn(process.execPath, [programFile(MAIN), '--sessions', '50'], { stdio: 'pipe' });
   let stdout = '';
   let stderr = '';
   child.stderr.on('data', (chunk) => {

@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { programFile } from '@sandman/sandbox';
 import { expect, it } from 'vitest';
 
 function start(env: Record<string, string>) {
-  const child = spawn(process.execPath, [`${import.meta.dirname}/main.ts`], { env: { PATH: process.env.PATH, HOST: '127.0.0.1', ...env } });
+  const child = spawn(process.execPath, [programFile(new URL('./main.ts', import.meta.url))], {
+    env: { PATH: process.env.PATH, HOST: '127.0.0.1', ...env },
+  });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
     errors += text;

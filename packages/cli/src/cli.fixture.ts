@@ -3,12 +3,11 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable, Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { bareEnvironment } from '@sandman/sandbox';
+import { bareEnvironment, programFile } from '@sandman/sandbox';
 import type { ProcessIo } from './output.ts';
 import { runCommandLine } from './program.ts';
 
-export const CLI = fileURLToPath(new URL('./main.ts', import.meta.url));
+export const CLI = programFile(new URL('./main.ts', import.meta.url));
 
 export interface CommandResult {
   /** Exit code; null if a signal ended the process. */

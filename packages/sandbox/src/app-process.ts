@@ -1,5 +1,9 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
 /** A running process of one of the apps. */
 export interface AppProcess {
@@ -19,21 +23,29 @@ export function bareEnvironment(): Record<string, string> {
 }
 
 /**
- * Starts `apps/<app>` with this environment and {@link bareEnvironment}, and no other variables. It runs from its bundle if
- * `SANDMAN_TEST_BUNDLES` names the folder of the bundles, and from its source otherwise.
+ * Returns the path of the file to start for a program of this repository: that of its bundle, if `SANDMAN_TEST_BUNDLES` names a
+ * folder that has one, otherwise that of its source.
  */
+export function programFile(source: URL): string {
+  const path = fileURLToPath(source);
+  const folder = process.env.SANDMAN_TEST_BUNDLES;
+  if (!folder) return path;
+  const bundle = join(folder, relative(ROOT, path)).replace(/\.ts$/, '.mjs');
+  return existsSync(bundle) ? bundle : path;
+}
+
+/** Starts `apps/<app>` with this environment and {@link bareEnvironment}, and no other variables. */
 export function startApp(app: string, env: Record<string, string>): AppProcess {
-  const bundles = process.env.SANDMAN_TEST_BUNDLES;
-  return startEntry(bundles ? pathToFileURL(`${bundles}/${app}.mjs`) : new URL(`../../../apps/${app}/src/main.ts`, import.meta.url), env);
+  return startEntry(new URL(`../../../apps/${app}/src/main.ts`, import.meta.url), env);
 }
 
 /**
- * Starts Node on a file with this environment and {@link bareEnvironment}, and no other variables.
+ * Starts a program of this repository, see {@link programFile}, with this environment and {@link bareEnvironment}, and no other variables.
  *
  * @param cwd the folder of the new process; by default that of this one
  */
 export function startEntry(entry: URL, env: Record<string, string>, cwd = process.cwd()): AppProcess {
-  const child = spawn(process.execPath, [fileURLToPath(entry)], {
+  const child = spawn(process.execPath, [programFile(entry)], {
     cwd,
     env: { ...bareEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

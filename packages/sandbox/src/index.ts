@@ -1,4 +1,4 @@
-export { type AppProcess, bareEnvironment, startApp, startEntry } from './app-process.ts';
+export { type AppProcess, bareEnvironment, programFile, startApp, startEntry } from './app-process.ts';
 export { type Certificate, makeCertificate, opensslFound } from './certificate.ts';
 export { parseNumberOption, runCommand, WrongArgument } from './command-line.ts';
 export { type FoundRedis, findOrStartRedis, redisForTests } from './find-redis.ts';

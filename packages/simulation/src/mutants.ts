@@ -6,7 +6,7 @@ export interface Mutant {
   /** The path of the file below `packages/`. */
   readonly file: string;
   readonly edits: readonly (readonly [find: string, replace: string])[];
-  /** The first seed for a mutant that would take thousands of histories; it is caught soon after this one. */
+  /** The first seed to try, where the default one would take many histories until a promise is broken. */
   readonly from?: number;
 }
 
@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
     STORE,
     'if (alarms) state.unarmed.set(uuid, now);',
     '',
-    11_391,
+    11_935,
   ),
   mutant(
     'nobody-looks-for-marks',
@@ -71,6 +71,7 @@ export const MUTANTS: readonly Mutant[] = [
     REQUESTS,
     'return { patch: { policy, policyRank, policyAt: now, noticeUntil }, alarms: true };',
     'return { patch: { policy, policyRank, policyAt: now, noticeUntil }, alarms: false };',
+    11_021,
   ),
   mutant(
     'a-delete-draws-no-number',
@@ -78,6 +79,7 @@ export const MUTANTS: readonly Mutant[] = [
     REQUESTS,
     "{ patch: { wanted: 'gone', cause, graceUntil: 0, ...HEALTHY }, alarms: true }",
     "{ patch: { wanted: 'gone', cause, graceUntil: 0, ...HEALTHY }, alarms: false }",
+    11_011,
   ),
   mutant(
     'alarms-moved-by-an-old-clock',
@@ -106,6 +108,7 @@ export const MUTANTS: readonly Mutant[] = [
     'simulation/src/memory-alarms.ts',
     'else this.#delay(job.ref, this.#timeline.now);',
     'else this.#jobs.delete(idOf(job.ref));',
+    11_065,
   ),
   mutant('no-lock', 'one call in flight', DECIDE, "if (record.action !== '') {", 'if (false) {'),
   mutant(
@@ -137,6 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
     POD_CALL,
     "if (result.kind === 'conflict') continue;",
     "if (result.kind === 'conflict') return;",
+    11_006,
   ),
   mutant(
     'no-look-before-a-retry',
@@ -144,6 +148,7 @@ export const MUTANTS: readonly Mutant[] = [
     RECONCILER,
     'const decision = decide(record, now);',
     "const decision: Decision =\n        record.failures > 0 && record.cause === 'activity' && record.pod === 'unknown' ? { kind: 'act', action: 'sleep' } : decide(record, now);",
+    11_027,
   ),
   mutant(
     'a-time-out-is-no-doubt',
@@ -151,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     "if (outcome.kind === 'unknown') return { ...retry, ...doubt(record, now, bounds) };",
     "if (outcome.kind === 'unknown') return retry;",
-    11_131,
+    11_139,
   ),
   mutant(
     'a-takeover-is-no-doubt',
@@ -167,6 +172,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'verifyAt: Math.max(record.verifyAt, now + bounds.doubt) };\n}\n\n/** What an owner',
     'verifyAt: record.verifyAt || now + bounds.doubt };\n}\n\n/** What an owner',
+    11_016,
   ),
   mutant(
     'a-definite-answer-ends-the-doubt',
@@ -174,7 +180,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'return { ...FREE, ...settledPod(record, RESULT[action], now), ...(',
     'return { ...FREE, ...settledPod(record, RESULT[action], now), verifyAt: 0, ...(',
-    11_211,
+    11_224,
   ),
   mutant(
     'sleeps-in-doubt',
@@ -182,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
     DECIDE,
     "record.pod === 'awake' && record.verifyAt === 0;",
     "record.pod === 'awake';",
-    12_961,
+    12_969,
   ),
   mutant(
     'doubts-are-not-verified',
@@ -197,7 +203,7 @@ export const MUTANTS: readonly Mutant[] = [
     REQUESTS,
     'const verifyAt = former?.verifyAt ?? 0;',
     'const verifyAt = 0;',
-    11_391,
+    11_400,
   ),
   mutant(
     'sleeps-before-the-wake-was-served',
@@ -213,7 +219,7 @@ export const MUTANTS: readonly Mutant[] = [
     REQUESTS,
     "if (record.wanted !== 'asleep') return { patch, alarms: false };",
     "if (record.wanted !== 'asleep' || record.pod !== 'asleep') return { patch, alarms: false };",
-    11_041,
+    11_072,
   ),
   mutant(
     'activity-on-a-deleting-session-is-taken',
@@ -249,14 +255,14 @@ export const MUTANTS: readonly Mutant[] = [
     'const open = sentAt > 0;',
     32_108,
   ),
-  mutant('no-sweep', 'a lost alarm is found', 'lifecycle/src/sweep.ts', 'if (suspects.length === 0) return;', 'return;'),
+  mutant('no-sweep', 'a lost alarm is found', 'lifecycle/src/sweep.ts', 'if (suspects.length === 0) return;', 'return;', 11_122),
   mutant(
     'policies-are-applied-before-others-are-heard',
     'a process that starts changes no policy before it has heard which are in force',
     'lifecycle/src/shared-policies.ts',
     'return policyRank < this.rank ? this.#current.successor(policy) : null;',
     'return this.rank === 0 || policyRank < this.rank ? this.#current.successor(policy) : null;',
-    11_120,
+    11_535,
   ),
   mutant(
     'older-policies-replace-newer-ones',
@@ -264,6 +270,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lifecycle/src/shared-policies.ts',
     'return policyRank < this.rank ? this.#current.successor(policy) : null;',
     'return this.rank > 0 ? this.#current.successor(policy) : null;',
+    11_035,
   ),
   mutant(
     'a-change-of-policy-waits-for-no-heartbeat',
@@ -293,6 +300,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'if (sentAt >= confirmAt) return tombstone(',
     'if (confirmAt > 0) return tombstone(',
+    11_041,
   ),
   mutant(
     'a-404-for-a-new-pod-is-believed',
@@ -300,6 +308,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'return Math.max((missingSince || now) + CONFIRM_MS, createdAt + YOUNG_MS);',
     'return Math.max((missingSince || now) + CONFIRM_MS, createdAt);',
+    11_041,
   ),
   mutant(
     'a-retry-after-is-obeyed-without-bound',
@@ -307,6 +316,7 @@ export const MUTANTS: readonly Mutant[] = [
     OUTCOMES,
     'Math.min(outcome.retryAfter, longest)',
     'outcome.retryAfter',
+    11_068,
   ),
   mutant(
     'a-returning-user-waits-for-a-retry-after',
@@ -322,6 +332,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lifecycle/src/patrol.ts',
     "if (seen === 'unread' || seen === record.pod)",
     'if (seen)',
+    11_031,
   ),
   mutant(
     'a-manual-wake-trusts-what-was-known',
@@ -337,6 +348,7 @@ export const MUTANTS: readonly Mutant[] = [
     POD_CALL,
     'await this.#send(connection, begun, action)',
     'await this.#send(await this.#options.pods.open(), begun, action)',
+    11_061,
   ),
   mutant(
     'broken-pods-open-the-circuit',
@@ -344,6 +356,7 @@ export const MUTANTS: readonly Mutant[] = [
     'lifecycle/src/circuit-breaker.ts',
     'if (answers) this.#since.failing.clear();',
     '',
+    11_007,
   ),
   {
     name: 'a-heartbeat-from-the-future-counts',
@@ -353,6 +366,7 @@ export const MUTANTS: readonly Mutant[] = [
       ['const fromTheFuture = state.intake.lastHeartbeat > now;', 'const fromTheFuture = false;'],
       ['const intake = { ...state.intake, lastHeartbeat: knownHeartbeat(state.intake.lastHeartbeat, now) };', 'const { intake } = state;'],
     ],
+    from: 11_011,
   },
   mutant(
     'what-redis-forgot-is-believed',
@@ -368,6 +382,7 @@ export const MUTANTS: readonly Mutant[] = [
     REQUESTS,
     "return { wanted: 'awake', cause, ...HEALTHY, graceUntil: 0, noticeUntil: 0, notBefore:",
     "return { wanted: 'awake', cause, ...HEALTHY, noticeUntil: 0, notBefore:",
+    11_044,
   ),
   mutant(
     'grace-ends-at-once',
@@ -382,6 +397,7 @@ export const MUTANTS: readonly Mutant[] = [
     DEADLINES,
     'return Math.max(graceUntil, rewoundAt + graceUntil - manualSleepAt) + lostTime - lostBefore;',
     'return Math.max(graceUntil, rewoundAt + graceUntil - manualSleepAt) + 86_400_000;',
+    11_008,
   ),
   mutant(
     'logout-ignores-a-keep',
@@ -389,6 +405,7 @@ export const MUTANTS: readonly Mutant[] = [
     REQUESTS,
     "return effect && isKept(record, now) ? sleepByHand(record, now, 'logout') : effect;",
     'return effect;',
+    11_095,
   ),
   mutant(
     'idle-delete-ignores-a-keep',
@@ -396,6 +413,7 @@ export const MUTANTS: readonly Mutant[] = [
     DEADLINES,
     'const deleteAt = Math.max(idle.at, record.keepUntil);',
     'const deleteAt = idle.at;',
+    11_047,
   ),
   mutant(
     'delete-is-warned-of-twice',
@@ -403,6 +421,7 @@ export const MUTANTS: readonly Mutant[] = [
     DEADLINES,
     'return deleteAt >= warnedOf && deleteAt < warnedOf + deleteWarning;',
     'return deleteAt === warnedOf;',
+    11_130,
   ),
   mutant(
     'shorter-policy-deletes-at-once',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../app-process.ts';
 
 /** Runs a script of this repository to its end, in a process of its own. */
 export function runScript(
@@ -7,7 +7,7 @@ export function runScript(
   ...args: string[]
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [fileURLToPath(script), ...args], { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [programFile(script), ...args], { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
