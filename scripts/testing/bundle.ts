@@ -19,7 +19,7 @@ const PROGRAMS = [
   ...['api-with-strategy', 'bare-proxy', 'bare-worker', 'floor', 'pipelined', 'poller', 'session-manager'].map(
     (name) => `bench/src/${name}.ts`,
   ),
-  ...['check-manifests', 'pin-images', 'settings'].map((name) => `scripts/${name}.ts`),
+  ...['pin-images', 'settings'].map((name) => `scripts/${name}.ts`),
   'tests/soak/main.ts',
 ];
 

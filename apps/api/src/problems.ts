@@ -12,6 +12,12 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   if (answer.code === 'internal') request.log.error({ err: error }, 'unexpected error');
   if (redis === 'refuses') request.log.error({ err: error }, 'Redis refuses a command: check its user and permissions');
   if (answer.code === 'not-ready' || answer.code === 'rate-limited') reply.header('retry-after', RETRY_AFTER_S);
+  // The caller is still sending. Fastify would close the connection now, and the caller may see a reset instead of the answer, so
+  // the rest is read and dropped. A body without a length may have no end, and is cut off.
+  if (answer.code === 'payload-too-large' && request.headers['content-length'] !== undefined) {
+    reply.removeHeader('connection');
+    request.raw.resume();
+  }
   return reply.code(answer.status).type(PROBLEM_TYPE).send(JSON.stringify(answer));
 }
 
