@@ -1,5 +1,5 @@
 /** Bundles the programs that tests start by the hundred: a few files load sooner than 1,400 modules. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build, type Plugin, stop } from 'esbuild';
@@ -50,6 +50,8 @@ const ownAddress: Plugin = {
 
 /** Bundles each program into a file at its own path in a folder, and what several share into files of their own. @returns the folder */
 export async function bundlePrograms(): Promise<string> {
+  // Otherwise a program that has a bundle no more would be started from an old one.
+  await rm(FOLDER, { recursive: true, force: true });
   await build({
     absWorkingDir: ROOT,
     entryPoints: PROGRAMS,

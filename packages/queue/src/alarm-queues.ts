@@ -13,12 +13,17 @@ const SCORE_PER_MS = 0x1000;
 
 /** Adds alarms. One that is due now carries the trace in which it was set; one for later begins its own trace when it rings. */
 class AlarmQueue extends Queue {
-  /** @param delay ms; 0 or less: the alarm is due now */
-  async arm(name: AlarmName, jobId: string, delay: number): Promise<void> {
+  /** @param at when the alarm is due, in ms since 1970 */
+  async arm(name: AlarmName, jobId: string, at: number): Promise<void> {
+    const now = Date.now();
+    const delay = at - LEAD_MS - now;
     if (delay > 0) {
+      const job = new Job(this, name, {}, { delay }, jobId);
+      // BullMQ adds the delay to this. Its own reading of the clock may be a ms later.
+      job.timestamp = now;
       // Avoids BullMQ's telemetry, which would keep the trace in the job until it rings, and leaves the id out of the job's
       // options, where it would take 40 bytes more.
-      await this.backend.addJob(new Job(this, name, {}, { delay }, jobId).asJSON(), jobId);
+      await this.backend.addJob(job.asJSON(), jobId);
     } else {
       await this.add(name, {}, { jobId });
     }
@@ -50,7 +55,7 @@ export class AlarmQueues implements AlarmClock {
   }
 
   async arm(uuid: string, n: number, alarms: readonly Alarm[]): Promise<void> {
-    await Promise.all(alarms.map(({ name, at }) => this.#queue(uuid, name).arm(name, jobId({ name, uuid, n }), at - LEAD_MS - Date.now())));
+    await Promise.all(alarms.map(({ name, at }) => this.#queue(uuid, name).arm(name, jobId({ name, uuid, n }), at)));
   }
 
   async move(ref: AlarmRef, at: number): Promise<boolean> {
