@@ -25,7 +25,8 @@ const UNITS = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'];
 const PROCESSES = 'tests/**/*.test.ts';
 
 /** Processes are started by the hundred: what one has compiled the next need not. */
-const env = { NODE_COMPILE_CACHE: `${import.meta.dirname}/node_modules/.cache/node` };
+export const COMPILE_CACHE = `${import.meta.dirname}/node_modules/.cache/node`;
+const env = { NODE_COMPILE_CACHE: COMPILE_CACHE };
 
 // Real processes on real Redis: on a busy machine starting them takes a while.
 const patience = { testTimeout: 30_000, hookTimeout: 60_000, env };

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type FoundRedis, redisForTests } from '@sandman/sandbox';
-import { WORKERS } from '../vitest.config.ts';
+import { COMPILE_CACHE, WORKERS } from '../vitest.config.ts';
 import { bundlePrograms } from './testing/bundle.ts';
 import { closingLine, readRuns, slowestFiles } from './testing/summary.ts';
 
@@ -46,7 +46,7 @@ async function main([first = '', ...others]: readonly string[]): Promise<number>
   process.on('SIGINT', () => {});
   try {
     // A few files start too few processes to be worth it.
-    const bundles = args.length === 0 ? await bundlePrograms() : '';
+    const bundles = args.length === 0 ? await bundlePrograms(COMPILE_CACHE) : '';
     servers.push(...(await Promise.all(Array.from({ length: WORKERS }, () => redisForTests()))));
     const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
     const child = spawn(process.execPath, [vitest, ...(watch ? [] : ['run']), ...projects(selection, args), ...args], {

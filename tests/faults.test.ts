@@ -147,7 +147,7 @@ describe('an API told to stop', SIDE_BY_SIDE, () => {
         await answer.body?.cancel();
         answers.push(answer.status);
         if (answer.headers.get('connection') === 'close') reconnect.add(url);
-        await pause(5);
+        await pause(25);
       }
     })();
     const [leaver] = stack.apis;
