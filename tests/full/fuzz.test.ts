@@ -7,7 +7,7 @@ import { API_KEY, OPERATOR, TestStack, VIEWER } from '../stack.ts';
 
 /** FUZZ_SEED repeats a run, FUZZ_CASES sets its length. */
 const SEED = Number(process.env.FUZZ_SEED ?? 18);
-const CASES = Number(process.env.FUZZ_CASES ?? 3_000);
+const CASES = Number(process.env.FUZZ_CASES ?? 2_000);
 /** Cases that run concurrently, each on sessions of its own. */
 const LANES = 8;
 /** The time limit for an answer or the end of a connection, in ms; the longest wait that a request asks for is far shorter. */

@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestStack } from '../stack.ts';
 
-const SESSIONS = 10_000;
+const SESSIONS = 5_000;
 const AT_ONCE = 50;
 /** The interval at which a worker is killed, in ms. */
 const KILL_EVERY_MS = 4_000;

@@ -43,8 +43,7 @@ describe.skipIf(process.platform !== 'linux')('every process it started ends', (
 
   it('when one of them dies, which is reported', async () => {
     const { started, exited, stderr } = await startSoak();
-    // It runs from its source or from its bundle.
-    const worker = started.find((pid) => /\bapps\/worker\/|\bworker\.mjs\b/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')));
+    const worker = started.find((pid) => /\bapps\/worker\//.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8')));
     process.kill(worker!, 'SIGKILL');
     expect(await exited).toEqual([1, null]);
     expect(stderr()).toMatch(/worker \d does not answer/);
