@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { type DatabaseServer, type FoundRedis, findDatabase, freePort, redisForTests, startApp, waitFor } from '@sandman/sandbox';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { testLedgerOn } from './ledger.fixture.ts';
 import { logLinesOf } from './process-log.ts';
 import { TestStack } from './stack.ts';
@@ -17,6 +17,8 @@ afterAll(async () => {
   await Promise.all([postgres.stop(), mysql.stop()]);
 });
 
+// A database that runs in this process takes seconds to make, on a busy machine many.
+vi.setConfig({ testTimeout: 90_000 });
 // The tests are concurrent, because each mostly waits: for a sweep, for a retry, or for a batch to count as abandoned.
 const SIDE_BY_SIDE = { concurrent: true };
 
@@ -51,7 +53,7 @@ describe('a wrong DATABASE_URL', SIDE_BY_SIDE, () => {
     url.password = 'hunter2';
   };
 
-  it('ends the worker with 2 and one line', { timeout: 90_000 }, async () => {
+  it('ends the worker with 2 and one line', async () => {
     const addresses: Record<string, string> = {
       'of another kind': 'oracle://sandman:hunter2@127.0.0.1/sandman',
       'without a database': 'postgres://sandman:hunter2@127.0.0.1',

@@ -6,7 +6,8 @@ import { Keyspace } from './keys.ts';
 import { RedisSessionStore } from './redis-session-store.ts';
 import { create, put, useRedis } from './store.fixture.ts';
 
-const on = useRedis();
+// Its own, because it counts what this Redis runs.
+const on = useRedis(() => startRedis());
 
 /** Counts the scripts that Redis ran during `run`. */
 async function scriptsOf(run: () => Promise<unknown>): Promise<number> {

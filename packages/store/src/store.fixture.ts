@@ -8,11 +8,11 @@ import { RedisSessionStore } from './redis-session-store.ts';
 export const policy = new PolicySet().default;
 
 /** Starts a Redis for the test file, and sets a new key prefix for each test. */
-export function useRedis() {
+export function useRedis(find: () => Promise<Pick<FoundRedis, 'url' | 'stop'>> = redisForTests) {
   const on = { url: '', prefix: '', redis: null as unknown as Redis };
-  let found: FoundRedis;
+  let found: Pick<FoundRedis, 'url' | 'stop'>;
   beforeAll(async () => {
-    found = await redisForTests();
+    found = await find();
     on.url = found.url;
     on.redis = new Redis(found.url);
   });

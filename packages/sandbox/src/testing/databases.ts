@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import type { PGlite } from '@electric-sql/pglite';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import { freePort } from '../free-port.ts';
+import type { ThreadData } from './pglite-thread.ts';
 
 export type DatabaseKind = 'postgres' | 'mysql';
 
@@ -31,6 +34,9 @@ const ADDRESSES = {
   postgres: process.env.TEST_POSTGRES_URL ?? 'postgres://root@127.0.0.1:5432/test',
   mysql: process.env.TEST_MYSQL_URL ?? 'mysql://root@127.0.0.1:3306/test',
 };
+/** See {@link ThreadData}. */
+const EMPTY_DATABASE = fileURLToPath(new URL('../../../../node_modules/.cache/pglite.tar', import.meta.url));
+
 /** Reads times as UTC. */
 const MYSQL_OPTIONS = { timezone: 'Z', connectTimeout: 2_000, multipleStatements: false } as const;
 
@@ -99,61 +105,50 @@ async function databaseInContainer(kind: DatabaseKind): Promise<DatabaseServer |
   }
 }
 
-/** The messages of an extended query, which a Sync ends: Parse, Bind, Describe, Execute, Close, Flush. */
-const EXTENDED = new Set([...'PBDECH'].map((kind) => kind.charCodeAt(0)));
-
-/**
- * Makes `PGLiteSocketServer` (0.2) run an extended query without a message of another connection in between, as it does with
- * a transaction. All connections share one database session, whose unnamed portal such a message would close.
- */
-function uninterrupted(db: PGlite): PGlite {
-  let isInQuery = false;
-  return new Proxy(db, {
-    get(target, name) {
-      if (name === 'isInTransaction') return () => isInQuery || target.isInTransaction();
-      if (name === 'execProtocolRawStream') {
-        return (...[message, options]: Parameters<PGlite['execProtocolRawStream']>) => {
-          isInQuery = EXTENDED.has(message[0]!);
-          return target.execProtocolRawStream(message, options);
-        };
-      }
-      // The server calls `exec` to roll back what a closed connection left open.
-      if (name === 'exec') isInQuery = false;
-      const member = Reflect.get(target, name);
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
+interface PgliteThread {
+  readonly worker: Worker;
+  readonly port: number;
 }
 
-/** Runs PostgreSQL in this process, for machines without one; each database is a server of its own. */
+/** Threads whose database is empty again. All files that this process tests share them, because a new one takes seconds. */
+const idleThreads: PgliteThread[] = [];
+
+/** Waits until the database of a thread is empty. @throws what ended the thread */
+async function untilEmpty({ worker }: PgliteThread): Promise<void> {
+  await once(worker, 'message');
+}
+
+async function startThread(): Promise<PgliteThread> {
+  const port = await freePort();
+  const workerData: ThreadData = { port, empty: EMPTY_DATABASE };
+  // The options of the test's own process are for that process.
+  const worker = new Worker(new URL('./pglite-thread.ts', import.meta.url), { workerData, execArgv: [] });
+  worker.unref();
+  const thread = { worker, port };
+  await untilEmpty(thread);
+  return thread;
+}
+
+/**
+ * Runs PostgreSQL in threads of this process, for machines without one. Each database is a server of its own, in a thread of its
+ * own: it computes for seconds, in which the test would not hear its other processes.
+ */
 export function postgresInProcess(): DatabaseServer {
-  /** The files of an empty database: copying them takes a third of the time of making them. */
-  let empty: Promise<File | Blob> | undefined;
-  const makeEmpty = async ({ PGlite }: typeof import('@electric-sql/pglite')) => {
-    const db = await PGlite.create();
-    const files = await db.dumpDataDir('none');
-    await db.close();
-    return files;
-  };
   return {
     kind: 'postgres',
     remedy: null,
     own: true,
     async create() {
-      const [pglite, { PGLiteSocketServer }] = await Promise.all([import('@electric-sql/pglite'), import('@electric-sql/pglite-socket')]);
-      empty ??= makeEmpty(pglite);
-      const db = await pglite.PGlite.create({ loadDataDir: await empty });
-      const port = await freePort();
-      const server = new PGLiteSocketServer({ db: uninterrupted(db), port, host: '127.0.0.1', maxConnections: 100 });
-      await server.start();
-      const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+      const thread = idleThreads.pop() ?? (await startThread());
+      const url = `postgres://postgres@127.0.0.1:${thread.port}/postgres`;
       return {
         kind: 'postgres',
         url,
         ask: (statement) => runStatement('postgres', url, statement),
         async drop() {
-          await server.stop();
-          await db.close();
+          thread.worker.postMessage('drop');
+          await untilEmpty(thread);
+          idleThreads.push(thread);
         },
       };
     },
