@@ -46,6 +46,14 @@ describe('by hand', () => {
     expect(sleepByHand(example({ holdUntil: T0 + MINUTE }), T0).patch).toMatchObject({ wanted: 'asleep', holdUntil: 0, manualSleepAt: T0 });
   });
 
+  it('begins the time asleep anew where the pod sleeps still, because its wake failed', () => {
+    const waking = example({ ...asleep, wanted: 'awake', cause: 'activity', lastActivity: T0 + MINUTE });
+    const record = after(waking, sleepByHand(waking, T0 + 900 * MINUTE));
+    expect(deadlines(record).deleteAt).toBe(T0 + 900 * MINUTE + record.policy.deleteAfter!);
+    const again = after(record, sleepByHand(record, T0 + 901 * MINUTE));
+    expect(deadlines(again).deleteAt).toBe(deadlines(record).deleteAt);
+  });
+
   it('a hold wakes a sleeping session', () => {
     expect(hold(example(asleep), T0 + MINUTE, T0, 'until')).toMatchObject({
       patch: { wanted: 'awake', holdUntil: T0 + MINUTE },

@@ -61,7 +61,10 @@ export type RequestCause = Extract<Cause, 'manual' | 'logout'>;
 export function sleepByHand(record: SessionRecord, now: number, cause: RequestCause = 'manual'): RequestEffect {
   const patch: Patch = { manualSleepAt: now, holdUntil: 0 };
   if (record.wanted === 'asleep') return { patch, alarms: false };
-  return { patch: { ...patch, wanted: 'asleep', cause, graceUntil: 0, lostBefore: record.intake.lostTime, ...HEALTHY }, alarms: true };
+  // A pod that still sleeps, because its wake failed, sleeps anew. Its delete could be overdue otherwise.
+  const asleep: Patch = record.pod === 'asleep' ? { sleptAt: now } : {};
+  const wanted: Patch = { wanted: 'asleep', cause, graceUntil: 0, lostBefore: record.intake.lostTime, ...HEALTHY };
+  return { patch: { ...patch, ...asleep, ...wanted }, alarms: true };
 }
 
 /**

@@ -430,6 +430,14 @@ export const MUTANTS: readonly Mutant[] = [
     'deleteAt !== null && deleteAt <= now ? now +',
     'deleteAt === now + 1 ? now +',
   ),
+  mutant(
+    'sleep-by-hand-counts-from-the-sleep-before',
+    'the delete of a session that is put to sleep while its wake fails is due deleteAfter later',
+    REQUESTS,
+    "record.pod === 'asleep' ? { sleptAt: now } : {}",
+    '{}',
+    13_965,
+  ),
 ];
 
 /** The ten mutants whose rules matter most to users. `npm test` runs them; `full/mutants.test.ts` runs the others. */
