@@ -62,8 +62,8 @@ export const MUTANTS: readonly Mutant[] = [
     'a-sleep-by-hand-draws-no-number',
     'what makes work due earlier draws a new number',
     REQUESTS,
-    'cause, graceUntil: 0, lostBefore: record.intake.lostTime, ...HEALTHY }, alarms: true',
-    'cause, graceUntil: 0, lostBefore: record.intake.lostTime, ...HEALTHY }, alarms: false',
+    'patch: { ...patch, ...asleep, ...wanted }, alarms: true',
+    'patch: { ...patch, ...asleep, ...wanted }, alarms: false',
   ),
   mutant(
     'a-shorter-policy-draws-no-number',
