@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, threadId, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 
@@ -42,8 +42,8 @@ async function openEmpty(path: string): Promise<PGlite> {
   if (existsSync(path)) return PGlite.create({ loadDataDir: new Blob([await readFile(path)]) });
   const db = await PGlite.create();
   await mkdir(dirname(path), { recursive: true });
-  // Renamed when it is complete, because another thread may read it.
-  const unfinished = `${path}.${process.pid}`;
+  // Renamed when it is complete, because another thread may read it, or write it at the same time.
+  const unfinished = `${path}.${process.pid}-${threadId}`;
   await writeFile(unfinished, Buffer.from(await (await db.dumpDataDir('none')).arrayBuffer()));
   await rename(unfinished, path);
   return db;
