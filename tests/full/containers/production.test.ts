@@ -4,12 +4,14 @@ import { promisify } from 'node:util';
 import { lacks, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ComposeProject } from './compose-project.ts';
-import { docker, inspect, missingDocker, ROOT } from './docker.ts';
+import { docker, inspect, logsOf, missingDocker, ROOT } from './docker.ts';
 import { SteadyPings } from './steady-pings.ts';
 
 const run = promisify(execFile);
 
 const USERS = 40;
+/** An API's answer if Redis did not answer in time. */
+const REDIS_STALLED = '503 Redis cannot be reached';
 /** `sleepAfter` is shorter than each outage below, so a sleep that ignores the outage would be seen. */
 const POLICY = { sleepAfter: '3s', deleteAfter: '1h' };
 
@@ -43,11 +45,28 @@ describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind
     const sleepers = await pings.asleep();
     const count = Object.values(failed).reduce((sum, some) => sum + some, 0);
     console.log(
-      `rolling restart of ${before.length} containers in ${Math.round((Date.now() - from) / 1_000)} s: pings sent ${accepted + count}, failed ${count}, early sleeps ${sleepers.length}`,
+      `rolling restart of ${before.length} containers in ${Math.round((Date.now() - from) / 1_000)} s: pings sent ${accepted + count}, failed ${count} ${JSON.stringify(failed)}, early sleeps ${sleepers.length}`,
     );
-    expect(failed).toEqual({});
+    // Redis is not replaced. If the machine's disk stalls it for more than 800 ms, that costs each user one ping.
+    const { [REDIS_STALLED]: stalled = 0, ...others } = failed;
+    expect(others).toEqual({});
+    expect(stalled).toBeLessThanOrEqual(USERS);
     expect(sleepers).toEqual([]);
     expect(accepted).toBeGreaterThan(USERS * 20);
+  });
+
+  it('APIs that cannot answer for a second are not left out', async () => {
+    const [apis, [proxy]] = await Promise.all([composed.containers('api'), composed.containers('proxy')]);
+    const leftOut = async () => (await logsOf(proxy!)).match(/Server apis\/\w+ is DOWN/g)?.length ?? 0;
+    // Process 1 is tini, and Node is its child. One command, because the daemon may take seconds for the next.
+    const stall = 'node=$(cat /proc/1/task/1/children); kill -STOP $node && sleep 1 && kill -CONT $node';
+    const before = await leftOut();
+    expect(before, 'each was, until it was ready').toBeGreaterThan(0);
+    for (let stalls = 0; stalls < 3; stalls++) {
+      await Promise.all(apis.map((api) => docker(['exec', api, 'sh', '-c', stall])));
+      await taken(pings.count('202') + USERS);
+    }
+    expect(await leftOut()).toBe(before);
   });
 
   /** Removes Redis until pings have been refused for longer than `sleepAfter`, restores it, and checks that no session slept. */
@@ -56,17 +75,19 @@ describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind
     pings.take();
     await away();
     const from = Date.now();
-    await waitFor('pings are refused for 5 s', () => pings.count('503') > 0 && Date.now() - from > 5_000, 20_000);
+    await waitFor('pings are refused for 5 s', () => pings.refused() > 0 && Date.now() - from > 5_000, 20_000);
     await back();
     await taken(pings.count('202') + USERS);
     // Every session is awake, and must stay awake.
     for (const uuid of pings.uuids) await waitFor(`${uuid} is active`, async () => (await composed.status(uuid)) === 'active');
-    const { 202: accepted = 0, 503: refused = 0, ...failed } = pings.take();
+    const refused = pings.refused();
+    const { 202: accepted = 0, ...others } = pings.take();
+    const failed = Object.keys(others).filter((answer) => !answer.startsWith('503 '));
     const sleepers = await pings.asleep();
     console.log(
-      `${what}: pings taken ${accepted}, refused with 503 ${refused}, otherwise ${JSON.stringify(failed)}, early sleeps ${sleepers.length}`,
+      `${what}: pings taken ${accepted}, refused with 503 ${refused}: ${JSON.stringify(others)}, early sleeps ${sleepers.length}`,
     );
-    expect(failed).toEqual({});
+    expect(failed).toEqual([]);
     expect(refused).toBeGreaterThan(0);
     expect(sleepers).toEqual([]);
   }
@@ -80,12 +101,12 @@ describe.skipIf(lacks('docker', missingDocker))('two APIs and two workers behind
     );
   });
 
-  it('Redis paused: likewise', async () => {
+  it('Redis stopped by a signal, then continued: likewise', async () => {
     const [redis] = await composed.containers('redis');
     await outage(
-      'Redis paused',
-      () => docker(['pause', redis!]),
-      () => docker(['unpause', redis!]),
+      'Redis stopped',
+      () => docker(['kill', '--signal', 'STOP', redis!]),
+      () => docker(['kill', '--signal', 'CONT', redis!]),
     );
   });
 

@@ -19,8 +19,8 @@ export class SteadyPings {
 
   async #type(uuid: string): Promise<void> {
     while (!this.#stopped) {
-      const answer = await this.#composed.call('POST', `/v1/sessions/${uuid}/activity`).then(
-        ({ status }) => `${status}`,
+      const answer = await this.#composed.call<{ detail?: string }>('POST', `/v1/sessions/${uuid}/activity`).then(
+        ({ status, body }) => (body.detail ? `${status} ${body.detail}` : `${status}`),
         (error: Error) => `${error.cause ?? error}`,
       );
       this.#answers.set(answer, this.count(answer) + 1);
@@ -28,9 +28,14 @@ export class SteadyPings {
     }
   }
 
-  /** Returns how many pings got this answer (a status, or an error) since the last `take`. */
+  /** Returns how many pings got this answer (a status, a status and the detail of its problem, or an error) since the last `take`. */
   count(answer: string): number {
     return this.#answers.get(answer) ?? 0;
+  }
+
+  /** Returns how many pings were refused with 503, whatever the detail, since the last `take`. */
+  refused(): number {
+    return [...this.#answers].reduce((sum, [answer, count]) => (answer.startsWith('503 ') ? sum + count : sum), 0);
   }
 
   /** Returns how many pings got which answer since the last call, and resets the counts. */
