@@ -28,6 +28,7 @@ const HEAP_MB = 256;
 /** Pings per second that the other callers send, and after how many ms they give up on an answer. */
 const PINGS_PER_SECOND = 200;
 const PING_TIMEOUT_MS = 5_000;
+/** The most sessions of the user who sends too much; as many others are pinged. */
 const SESSIONS = 300;
 const POLL_MS = 100;
 /** The attack begins at most this long before the measurement, in ms. */
@@ -121,14 +122,14 @@ async function adopt(api: BenchProcess, uuid: string, userId: string): Promise<v
   if (answer.statusCode !== 201) throw new Error(`PUT answered ${answer.statusCode}`);
 }
 
-async function measureAttack({ attack, attackers }: Attack, server: RedisServer, prefix: string, seconds: number) {
+async function measureAttack({ attack, attackers }: Attack, server: RedisServer, prefix: string, sessions: number, seconds: number) {
   const sessionManager = await startHangingSessionManager();
   const settings = { redisUrl: server.url, prefix, sessionManager: sessionManager.url };
   const api = await runSandman('api', { ...settings, env: { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` } });
   const redis = new Redis(server.url);
   try {
-    const uuids = Array.from({ length: SESSIONS }, (_, index) => `many-${index}`);
-    const pinged = Array.from({ length: SESSIONS }, (_, index) => `ping-${index}`);
+    const uuids = Array.from({ length: sessions }, (_, index) => `many-${index}`);
+    const pinged = Array.from({ length: sessions }, (_, index) => `ping-${index}`);
     for (const [index, uuid] of uuids.entries()) await Promise.all([adopt(api, uuid, 'many'), adopt(api, pinged[index]!, `user-${index}`)]);
     if (attack === 'wait') {
       for (const uuid of uuids) {
@@ -168,7 +169,8 @@ export const attacks: Benchmark = {
       const measured = await interleave(names, rounds, async (name, round) => {
         stages += 1;
         const { attack, attackers } = ATTACKS[name]!;
-        const found = await measureAttack({ attack, attackers: Math.min(attackers, 5 * small) }, server, `attack-${stages}`, seconds);
+        const scaled = { attack, attackers: Math.min(attackers, 5 * small) };
+        const found = await measureAttack(scaled, server, `attack-${stages}`, Math.min(SESSIONS, small), seconds);
         progress(`${name}, round ${round + 1} of ${rounds}: p99 ${Math.round(found.p99)} ms, ${found.refused.toFixed(1)} % refused`);
         return found;
       });

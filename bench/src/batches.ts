@@ -30,12 +30,12 @@ export const batches: Benchmark = {
   name: 'batches',
   about: 'POST /v1/activity, 1,000 events a call, beside the same script pipelined straight through ioredis',
   async run(context: Context): Promise<Figure[]> {
-    const { rounds, seconds, small } = context.scale;
+    const { rounds, seconds, warmUp, small } = context.scale;
     const fleet = await context.fleets.get(small, context);
     const group = shownSize(small);
     const contestants = [await startPipeline(fleet), await startBatches(fleet)];
     try {
-      for (const { measure } of contestants) await measure(Math.min(2, seconds));
+      if (warmUp) for (const { measure } of contestants) await measure(Math.min(2, seconds));
       const rates = await interleave([FLOOR, SANDMAN] as const, rounds, async (name, round) => {
         const rate = await contestants.find((one) => one.name === name)!.measure(seconds);
         context.progress(`${group}, round ${round + 1} of ${rounds}, ${name}: ${Math.round(rate).toLocaleString('en')} events/s`);

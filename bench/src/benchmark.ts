@@ -6,6 +6,8 @@ export interface Scale {
   readonly rounds: number;
   /** The length of each measurement, in s. */
   readonly seconds: number;
+  /** Whether uncounted runs come first, so that the code is compiled. */
+  readonly warmUp: boolean;
   /** Sessions at once of a company with some thousand users, and of a very large company. */
   readonly small: number;
   readonly large: number;

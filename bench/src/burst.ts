@@ -84,7 +84,7 @@ export const burst: Benchmark = {
   name: 'burst',
   about: 'Sessions that are due at once, until all sleep, beside a BullMQ worker whose job is one bare POST',
   async run(context): Promise<Figure[]> {
-    const { rounds, due } = context.scale;
+    const { rounds, warmUp, due } = context.scale;
     const group = shownSize(due, 'due at once');
     const running: BenchProcess[] = [];
     let redis: RedisServer | null = null;
@@ -107,7 +107,7 @@ export const burst: Benchmark = {
           ? bareBurst(settings('bare'), from, count)
           : measureBurst(url, name === ONE ? 'one' : 'two', from, count, { ...context, progress: () => {} });
       // An uncounted run first, so that the code is compiled.
-      for (const [i, name] of CONTESTANTS.entries()) await run(name, (rounds * 3 + i) * due, due);
+      if (warmUp) for (const [i, name] of CONTESTANTS.entries()) await run(name, (rounds * 3 + i) * due, due);
       const took = await interleave(CONTESTANTS, rounds, async (name, round) => {
         const seconds = await run(name, (round * 3 + CONTESTANTS.indexOf(name)) * due, due);
         context.progress(`${group}, round ${round + 1} of ${rounds}, ${name}: ${seconds.toFixed(1)} s`);

@@ -76,7 +76,7 @@ export const chats: Benchmark = {
   name: 'chat',
   about: 'What the chat proxy adds to an answer, and what a streamed answer of 100 MB takes',
   async run(context: Context): Promise<Figure[]> {
-    const { rounds, seconds } = context.scale;
+    const { rounds, seconds, warmUp } = context.scale;
     const redis = await startRedis();
     const running: BenchProcess[] = [];
     const connection = new Redis(redis.url, { enableAutoPipelining: true });
@@ -94,7 +94,7 @@ export const chats: Benchmark = {
         [FLOOR]: () => sendChat(bare.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
         [PROXY]: () => sendChat(api.url, `/v1/sessions/${turns.next()}/chat`, 'hello'),
       };
-      for (const call of Object.values(calls)) await latencies(Math.min(2, seconds), call);
+      if (warmUp) for (const call of Object.values(calls)) await latencies(Math.min(2, seconds), call);
       const took = await interleave([DIRECT, FLOOR, PROXY] as const, rounds, async (name, round) => {
         const sorted = await latencies(seconds, calls[name]);
         const at = (share: number) => sorted[Math.floor(share * sorted.length)]!;

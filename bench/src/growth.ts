@@ -55,7 +55,7 @@ export const growth: Benchmark = {
   name: 'growth',
   about: 'Pings, batches and a burst on fleets of ten thousand, a hundred thousand and a million',
   async run(context): Promise<Figure[]> {
-    const { large, rounds } = context.scale;
+    const { large, rounds, warmUp } = context.scale;
     const sizes = [100, 10, 1].map((part) => Math.round(large / part));
     const fleets = new FleetCache({ policyOf: () => LASTING_POLICY });
     const stop: (() => Promise<void>)[] = [() => fleets.stop()];
@@ -65,7 +65,7 @@ export const growth: Benchmark = {
         const all = await prepareFleet(await fleets.get(size, context), context, stop);
         for (const [what, run] of Object.entries(all)) measures.set(`${shownSize(size)}: ${what}`, run);
       }
-      for (const [name, run] of measures) if (!name.endsWith(BURST)) await run(0);
+      if (warmUp) for (const [name, run] of measures) if (!name.endsWith(BURST)) await run(0);
       const measured = await interleave([...measures.keys()], rounds, async (name, round) => {
         const value = await measures.get(name)!(round);
         context.progress(`round ${round + 1} of ${rounds}, ${name}: ${value.toFixed(1)}`);

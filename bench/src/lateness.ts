@@ -112,14 +112,14 @@ function latenessFigures(group: string, name: string, late: readonly LatenessSpr
 }
 
 async function latenessAt(hz: (typeof HZ)[number], context: Context): Promise<Figure[]> {
-  const { rounds, seconds } = context.scale;
+  const { rounds, seconds, warmUp } = context.scale;
   const figures: Figure[] = [];
   const [sandman, poller] = [await LatenessTestbed.open(hz), await LatenessTestbed.open(hz)];
   try {
     await sandman.startSandman();
     await poller.startPoller(POLL_MS);
     // An uncounted run first, so that the code is compiled.
-    await sandman.sandman(RATES[1], RATES[1] * seconds, { ...context, progress: () => {} });
+    if (warmUp) await sandman.sandman(RATES[1], RATES[1] * seconds, { ...context, progress: () => {} });
     for (const rate of RATES) {
       const group = `${rate.toLocaleString('en')} due/s, hz ${hz}`;
       const count = rate * seconds;

@@ -119,7 +119,9 @@ async function compare(
   { scale, progress }: Context,
   prepare: (name: string) => Promise<void> = async () => {},
 ): Promise<Record<string, Measured[]>> {
-  for (const contestant of contestants.values()) await measurePings(contestant, redis, Math.min(WARM_UP_S, scale.seconds));
+  if (scale.warmUp) {
+    for (const contestant of contestants.values()) await measurePings(contestant, redis, Math.min(WARM_UP_S, scale.seconds));
+  }
   return interleave([...contestants.keys()], scale.rounds, async (name, round) => {
     await prepare(name);
     const measured = await measurePings(contestants.get(name)!, redis, scale.seconds);
@@ -139,9 +141,9 @@ async function small(context: Context): Promise<Figure[]> {
       context.progress(`${kind.name}: ${group} are being made`);
       contestants.set(kind.name, await withOwnFleet(kind, redis.url, context.scale.small, ANSWER, context));
     }
-    const lead = Math.min(LEAD_S, context.scale.seconds);
+    const { seconds, warmUp } = context.scale;
     const measured = await compare(group, contestants, redis, context, async (name) => {
-      await measurePings(contestants.get(name)!, redis, lead);
+      if (warmUp) await measurePings(contestants.get(name)!, redis, Math.min(LEAD_S, seconds));
     });
     return pingFigures(group, measured, false);
   } finally {
