@@ -132,7 +132,7 @@ export const MUTANTS: readonly Mutant[] = [
     POD_CALL,
     'if (latest.lateNow() - sentAt > STALE_MS) {',
     'if (false) {',
-    20_771,
+    21_941,
   ),
   mutant(
     'a-result-is-dropped-when-somebody-touched',
