@@ -28,8 +28,8 @@ const PROCESSES = 'tests/**/*.test.ts';
 export const COMPILE_CACHE = `${import.meta.dirname}/node_modules/.cache/node`;
 const env = { NODE_COMPILE_CACHE: COMPILE_CACHE };
 
-// Real processes on real Redis: on a busy machine starting them takes a while.
-const patience = { testTimeout: 30_000, hookTimeout: 60_000, env };
+// Real processes on real Redis: on a busy machine starting one takes 10 s, and most tests and hooks start several.
+const patience = { testTimeout: 60_000, hookTimeout: 150_000, env };
 
 // Files change nothing of their process, so they share it: starting one for each file takes longer than most of them.
 // Of the concurrent tests of a file three run at once, because each starts processes.

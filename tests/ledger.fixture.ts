@@ -121,7 +121,7 @@ const FAULTS: Record<string, (proxy: FaultProxy) => Promise<void>> = {
 export function testLedgerOn(server: DatabaseServer): void {
   describe.skipIf(lacks(server.kind, server.remedy))(
     `the ledger of a worker on ${server.kind}`,
-    { concurrent: true, timeout: 90_000 },
+    { concurrent: true, timeout: 180_000 },
     () => {
       beforeAll(async () => {
         redis = await redisForTests();
@@ -140,7 +140,7 @@ export function testLedgerOn(server: DatabaseServer): void {
       // The two drivers treat a refused connection alike, so one of them is enough.
       for (const fault of server.kind === 'postgres' ? ['says nothing', 'refuses'] : ['says nothing']) {
         it<WithSetup>(`a database that ${fault} delays the ledger and nothing else, and nothing is missing once it is back`, {
-          timeout: 90_000,
+          timeout: 180_000,
         }, async ({ setup }) => {
           const { stack, proxy, row, statusIs, changes, isUpToDate } = setup;
           await stack.start({ workers: 2 });
@@ -149,9 +149,9 @@ export function testLedgerOn(server: DatabaseServer): void {
           await FAULTS[fault]!(proxy);
           const sessions = await Promise.all(Array.from({ length: 30 }, (_, i) => stack.create(`user-${i}`)));
           for (const { uuid } of sessions) await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
-          for (const { uuid } of sessions) await stack.until(uuid, 'sleeping', 5_000);
+          for (const { uuid } of sessions) await stack.until(uuid, 'sleeping', 10_000);
           await stack.call('DELETE', `/v1/sessions/${before.uuid}`);
-          await stack.until(before.uuid, 'deleted', 5_000);
+          await stack.until(before.uuid, 'deleted', 10_000);
           // A worker that starts during the outage works. A killed worker takes its batch with it. A worker that is told to stop stops.
           const [killed, leaver] = stack.workers;
           killed!.kill('SIGKILL');
@@ -168,7 +168,7 @@ export function testLedgerOn(server: DatabaseServer): void {
           await waitFor('the backlog shows', async () => (await metric(late.ops, 'backlog')) > 60);
           await waitFor('the lag shows', async () => (await metric(late.ops, 'lag_seconds')) > 0.3);
           await proxy.normal();
-          await isUpToDate(40_000);
+          await isUpToDate(80_000);
           for (const { uuid } of sessions) {
             expect(await row(uuid)).toMatchObject({ status: 'sleeping' });
             expect(await changes(uuid)).toEqual(['active', 'falling-asleep', 'sleeping']);

@@ -57,7 +57,7 @@ it('what is leaked, gone, awake though asleep or asleep though awake is found, a
   // The session-manager does not know the pod of `lost` for a while. The record has the keep, and the ledger does not.
   await fleet.stack.call('PUT', '/v1/sessions/lost', { userId: 'ada' });
   expect((await fleet.stack.call('POST', '/v1/sessions/lost/keep', { for: '1h' })).status).toBe(200);
-  await Promise.all(['lagging', 'lost'].map((uuid) => fleet.stack.until(uuid, 'deleted', 45_000)));
+  await Promise.all(['lagging', 'lost'].map((uuid) => fleet.stack.until(uuid, 'deleted', 90_000)));
   await fleet.plant({ lost: { status: 'deleted', replicas: 1 } });
   // Changes that bypass Sandman.
   await fleet.stack.sim('DELETE', '/session/gone');
@@ -108,7 +108,7 @@ it('what is leaked, gone, awake though asleep or asleep though awake is found, a
   // The keep shows in no answer about the deleted session.
   const { body } = await fleet.stack.call<{ items: object[] }>('GET', '/v1/sessions?status=deleted');
   expect(body.items).toContainEqual(expect.objectContaining({ uuid: 'lost', keepUntil: null }));
-}, 120_000);
+}, 240_000);
 
 it('deletes no pod of a session that is kept by the ledger, where Redis no longer knows it', async () => {
   const now = Date.now();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import { type SessionBody, TestStack } from '../stack.ts';
 
 /** The time limit for a patrol, which visits each session every 15 s, on a busy machine; in ms. */
-const PATROLLED = 30_000;
+const PATROLLED = 45_000;
 /** How much the travel times of two reads may differ on a busy machine, in ms. */
 const JOURNEY = 5_000;
 
@@ -37,11 +37,11 @@ async function replicas(on: TestStack, uuid: string): Promise<number | undefined
 /** Returns the names of the calls for a session, without its creation. */
 const callsOf = async (on: TestStack, uuid: string) => (await on.calls(uuid)).map(({ call }) => call).slice(1);
 
-describe.concurrent('an active session whose pod somebody else put to sleep', { timeout: 60_000 }, () => {
+describe.concurrent('an active session whose pod somebody else put to sleep', { timeout: 120_000 }, () => {
   it('a manual wake reads the status, and answers 200 when the pod is awake', async ({ expect }) => {
     const session = await stack.create('ada');
     await scale(stack, session, 0);
-    const woken = await stack.call('POST', `/v1/sessions/${session.uuid}/wake?wait=10s`);
+    const woken = await stack.call('POST', `/v1/sessions/${session.uuid}/wake?wait=30s`);
     expect(woken).toMatchObject({ status: 200, body: { status: 'active' } });
     expect(await replicas(stack, session.uuid)).toBe(1);
     expect(await callsOf(stack, session.uuid)).toEqual(['status', 'wake']);
@@ -99,7 +99,7 @@ describe.concurrent('an active session whose pod somebody else put to sleep', { 
   });
 });
 
-describe.concurrent('a patrol finds, though nobody comes', { timeout: 2 * PATROLLED }, () => {
+describe.concurrent('a patrol finds, though nobody comes', { timeout: 3 * PATROLLED }, () => {
   it('a pod that is asleep and wanted awake: it is woken', async ({ expect }) => {
     const session = await patrolled.create('ada');
     await scale(patrolled, session, 0);
@@ -127,25 +127,34 @@ describe.concurrent('a patrol finds, though nobody comes', { timeout: 2 * PATROL
 });
 
 it('a patrol reads nothing more often than every 15 s, and no faster than PATROL_RATE over both workers', {
-  timeout: 2 * PATROLLED,
+  timeout: 4 * PATROLLED,
 }, async ({ expect, onTestFinished }) => {
   const own = new TestStack(redis.url, { PATROL_RATE: '5' });
   onTestFinished(() => own.stop());
   await own.start({ workers: 2 });
   const sessions = await Promise.all(Array.from({ length: 40 }, (_, i) => own.create(`user-${i}`)));
   const from = Date.now();
-  await waitFor('two rounds', () => Date.now() - from > 22_000, PATROLLED);
-  const { items } = await own.sim<{ items: { call: string; uuid: string; at: number }[] }>('GET', '/sim/journal');
-  const reads = items.filter(({ call, at }) => call === 'status' && at > from);
-  expect(reads.length).toBeLessThanOrEqual(5 * 24);
-  for (const { uuid } of sessions) {
-    const times = reads.filter((read) => read.uuid === uuid).map(({ at }) => at);
-    expect(times.length).toBeGreaterThan(0);
+  const timesOf = async () => {
+    const { items } = await own.sim<{ items: { call: string; uuid: string; at: number }[] }>('GET', '/sim/journal');
+    const reads = items.filter(({ call, at }) => call === 'status' && at > from);
+    return sessions.map(({ uuid }) => reads.filter((read) => read.uuid === uuid).map(({ at }) => at));
+  };
+  const all = await waitFor(
+    'two rounds',
+    async () => {
+      const times = await timesOf();
+      return times.every(({ length }) => length >= 2) ? times : null;
+    },
+    2 * PATROLLED,
+  );
+  const lasted = Math.max(...all.flat()) - from;
+  expect(all.flat().length).toBeLessThanOrEqual(5 * (lasted / 1_000 + 2));
+  for (const times of all) {
     for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThan(15_000 - JOURNEY);
   }
 });
 
-it('a patrol that hangs delays no wake, no sleep and no delete', { timeout: 60_000 }, async ({ expect, onTestFinished }) => {
+it('a patrol that hangs delays no wake, no sleep and no delete', { timeout: 120_000 }, async ({ expect, onTestFinished }) => {
   const slow = new TestStack(redis.url, { PATROL_RATE: '50', WORKER_CONCURRENCY: '3' });
   onTestFinished(() => slow.stop());
   await slow.start({});
@@ -162,5 +171,5 @@ it('a patrol that hangs delays no wake, no sleep and no delete', { timeout: 60_0
   await slow.call('DELETE', `/v1/sessions/${second!.uuid}`);
   await slow.until(second!.uuid, 'deleted');
   // Each read hangs for 30 s.
-  expect(Date.now() - from).toBeLessThan(10_000);
+  expect(Date.now() - from).toBeLessThan(20_000);
 });

@@ -1,7 +1,7 @@
 import { askRedis, freePort, type RedisServer, startApp, startFaultProxy, startRedis, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { logLinesOf } from '../process-log.ts';
-import { OPERATOR, TestStack } from '../stack.ts';
+import { OPERATOR, START_MS, TestStack } from '../stack.ts';
 
 let redis: RedisServer;
 
@@ -17,7 +17,7 @@ async function killApis({ apis, apiUrls }: TestStack): Promise<void> {
   apiUrls.length = 0;
 }
 
-describe.concurrent('a process with another number of shards', { timeout: 60_000 }, () => {
+describe.concurrent('a process with another number of shards', { timeout: 150_000 }, () => {
   it.for(['api', 'worker', 'dashboard'])(
     '%s: ends with exit code 2 and tells the number in force',
     async (app, { expect, onTestFinished }) => {
@@ -87,7 +87,7 @@ describe.concurrent('a process with another number of shards', { timeout: 60_000
     await waitFor(
       'it serves, and is not ready',
       async () => (await fetch(`http://127.0.0.1:${apiPort}/readyz`).catch(() => null))?.status === 503,
-      30_000,
+      START_MS,
     );
     await proxy.normal();
     expect(await api.exited).toBe(2);
@@ -95,8 +95,9 @@ describe.concurrent('a process with another number of shards', { timeout: 60_000
   });
 });
 
-describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000 }, () => {
-  const policy = { sleepAfter: '1s', deleteAfter: '2s' };
+describe.concurrent('workers of which only some have DRY_RUN', { timeout: 180_000 }, () => {
+  // A worker that stands still until both deadlines are over deletes without a sleep.
+  const policy = { sleepAfter: '1s', deleteAfter: '8s' };
 
   it('the others do their work in time, and the dry run says that it does nothing', async ({ expect, onTestFinished }) => {
     const stack = new TestStack(redis.url);
@@ -109,10 +110,11 @@ describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000
     const metrics = async () => (await fetch(`${dry.ops}/metrics`)).text();
     expect(await metrics()).toMatch(/^sandman_dry_run_conflict 1$/m);
     const sessions = await Promise.all(Array.from({ length: 10 }, (_, i) => stack.create(`user-${i}`, policy)));
-    for (const { uuid } of sessions) await stack.until(uuid, 'deleted', 20_000);
+    for (const { uuid } of sessions) await stack.until(uuid, 'deleted', 60_000);
     for (const { uuid, sleepAt } of sessions) {
       const [sleep] = await stack.calls(uuid, 'sleep');
-      expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(2_000);
+      // An alarm that the dry run took would come 20 s late, by the sweep.
+      expect(sleep!.at - Date.parse(sleepAt!)).toBeLessThan(10_000);
     }
     expect(logLinesOf(dry).filter(({ msg }) => msg === 'dry run: would call')).toEqual([]);
   });
@@ -129,12 +131,12 @@ describe.concurrent('workers of which only some have DRY_RUN', { timeout: 90_000
         .map(({ session }) => session);
     await waitFor('it says what it would do', () => said().includes(first.uuid));
     const real = await stack.addWorker();
-    await stack.until(first.uuid, 'deleted', 30_000);
-    expect(logLinesOf(dry).some(({ msg }) => msg.startsWith('DRY_RUN is set here'))).toBe(true);
+    await stack.until(first.uuid, 'deleted', 60_000);
+    await waitFor('the dry run has said it', () => logLinesOf(dry).some(({ msg }) => msg.startsWith('DRY_RUN is set here')));
     real.kill('SIGTERM');
     await real.exited;
     const second = await stack.create('bob', policy);
-    await waitFor('it says again what it would do', () => said().includes(second.uuid), 30_000);
+    await waitFor('it says again what it would do', () => said().includes(second.uuid), 60_000);
     expect(await stack.status(second.uuid)).toBe('active');
   });
 });

@@ -28,7 +28,7 @@ it('docs/policies.md: every command says what stands below it, and draws the pic
       expect(same, `${name} is what the command draws`).toBe(true);
     }
   });
-}, 120_000);
+}, 400_000);
 
 it('docs/cli.md: every command says what stands below it, but for what is left out', async () => {
   const examples = examplesOf(await readFile(docs('cli.md'), 'utf8'));
@@ -40,4 +40,4 @@ it('docs/cli.md: every command says what stands below it, but for what is left o
       expect({ command, output: left }).toEqual({ command, output: output.replace(/^…\n/, '') });
     }
   });
-}, 120_000);
+}, 400_000);

@@ -4,6 +4,9 @@ import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { API_KEY, type SessionBody, TestStack } from '../stack.ts';
 
+/** How late the end of the cap may be noticed on a busy machine, in ms. */
+const LATE_MS = 10_000;
+
 let redis: FoundRedis;
 let stack: TestStack;
 
@@ -33,35 +36,35 @@ const show = async (uuid: string) => (await stack.call<SessionBody>('GET', `/v1/
 /** Returns when the chat ended at the session-manager, in ms since the epoch, or 0 if it has not. */
 const chatOver = async (uuid: string) => ((await stack.calls(uuid, 'chat')) as unknown as { lostAt: number }[])[0]?.lostAt ?? 0;
 
-describe.concurrent('an answer that never ends, whose caller hung up', { timeout: 60_000 }, () => {
+describe.concurrent('an answer that never ends, whose caller hung up', { timeout: 150_000 }, () => {
   it('is background activity: it is read until the cap, and the session sleeps then', async ({ expect }) => {
-    const { uuid } = await stack.create('ada', { sleepAfter: '1s', deleteAfter: '1h', backgroundCap: '5s' });
+    const { uuid } = await stack.create('ada', { sleepAfter: '8s', deleteAfter: '1h', backgroundCap: '24s' });
     await hangUp(uuid);
     const { lastActivity } = await show(uuid);
     const from = Date.parse(lastActivity);
-    await waitFor('reading goes on past the idle time', () => Date.now() > from + 3_000);
+    await waitFor('reading goes on past the idle time', () => Date.now() > from + 12_000);
     expect(await show(uuid)).toMatchObject({ status: 'active' });
     expect(await chatOver(uuid)).toBe(0);
-    // The caller's own activity ended with the call.
-    expect(Date.parse((await show(uuid)).lastActivity) - from).toBeLessThan(1_500);
-    await stack.until(uuid, 'sleeping', 20_000);
+    // The caller's own activity ended with the call, or a moment later.
+    expect(Date.parse((await show(uuid)).lastActivity) - from).toBeLessThan(8_000);
+    await stack.until(uuid, 'sleeping', 60_000);
     const [sleep] = await stack.calls(uuid, 'sleep');
     const { lastActivity: last } = await show(uuid);
-    expect(sleep!.at - Date.parse(last)).toBeGreaterThanOrEqual(4_950);
-    expect(sleep!.at - Date.parse(last)).toBeLessThan(7_000);
+    expect(sleep!.at - Date.parse(last)).toBeGreaterThanOrEqual(23_950);
+    expect(sleep!.at - Date.parse(last)).toBeLessThan(24_000 + LATE_MS);
     await waitFor('reading ends', async () => (await chatOver(uuid)) > 0);
-    expect((await chatOver(uuid)) - Date.parse(last)).toBeLessThan(7_500);
+    expect((await chatOver(uuid)) - Date.parse(last)).toBeLessThan(24_000 + LATE_MS);
   });
 
   it('goes on for as long as its user is there in another way', async ({ expect }) => {
-    const { uuid } = await stack.create('bob', { sleepAfter: '1s', deleteAfter: '1h', backgroundCap: '2s' });
+    const { uuid } = await stack.create('bob', { sleepAfter: '7s', deleteAfter: '1h', backgroundCap: '8s' });
     await hangUp(uuid);
     const from = Date.now();
-    await waitFor('5 s of pings', async () => {
+    await waitFor('12 s of pings', async () => {
       await stack.ping(uuid);
-      return Date.now() > from + 5_000;
+      return Date.now() > from + 12_000;
     });
     expect(await chatOver(uuid)).toBe(0);
-    await waitFor('reading ends', async () => (await chatOver(uuid)) > 0, 20_000);
+    await waitFor('reading ends', async () => (await chatOver(uuid)) > 0, 60_000);
   });
 });

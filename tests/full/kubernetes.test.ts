@@ -40,7 +40,8 @@ function rendered(overlay: string): KubeObject[] {
 
 const missing = spawnSync('kubectl', ['version', '--client']).status === 0 ? null : 'install kubectl, 1.27 or later';
 
-describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
+// kubectl takes seconds for each overlay, and its runs share the machine.
+describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', { timeout: 180_000 }, () => {
   let dir: string;
   beforeAll(() => {
     dir = realpathSync(mkdtempSync(join(tmpdir(), 'sandman-kustomize-')));
@@ -153,7 +154,7 @@ describe.skipIf(lacks('kubectl', missing))('deploy/kustomize', () => {
           said.map((line) => line.replaceAll(/sandman-[a-z0-9]{10}\b(?=[':])/g, 'sandman-*')),
         );
       }
-    });
+    }, 400_000);
 
     it.each(Object.entries(BROKEN))('%s', (name, { says }) => {
       expect(found.get(name)).toEqual([says]);

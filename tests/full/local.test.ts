@@ -43,7 +43,7 @@ describe('npm start', () => {
       KEEP_ALIVE_TIMEOUT: '7s',
     });
     try {
-      await waitFor('it is up', () => stdout().includes('Ctrl-C ends all of it.'), 30_000);
+      await waitFor('it is up', () => stdout().includes('Ctrl-C ends all of it.'), 90_000);
       expect(stdout()).toContain(`http://127.0.0.1:${dashboard}   (olga / the one of DASHBOARD_PASSWORD)`);
       expect(stdout()).toContain('the one of SESSION_MANAGER_URL');
       for (const secret of Object.values(secrets)) expect(stdout()).not.toContain(secret);
@@ -58,7 +58,7 @@ describe('npm start', () => {
       await exited;
       sessionManager.close();
     }
-  }, 60_000);
+  }, 150_000);
 });
 
 describe('npm run demo', () => {
@@ -68,5 +68,5 @@ describe('npm run demo', () => {
     expect(stdout()).toMatch(/^All of it happened\.$/m);
     expect(stdout()).toMatch(/^ {2}✓ /m);
     expect(stdout()).not.toContain('✗');
-  }, 90_000);
+  }, 150_000);
 });

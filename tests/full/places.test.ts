@@ -89,12 +89,13 @@ it('callers who waited for a wake and hung up cost Redis nothing', async () => {
   /** Returns how many commands Redis has run, including those that scripts ran. */
   const commands = async () =>
     [...(await redis.info('commandstats')).matchAll(/calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
-  /** Returns how many commands Redis runs within a second. */
+  /** Returns how many commands Redis runs per second, over a second or the longer time that it takes on a busy machine. */
   const inASecond = async () => {
     const before = await commands();
     const from = performance.now();
     await waitFor('a second passes', () => performance.now() > from + 1_000);
-    return (await commands()) - before;
+    const ran = (await commands()) - before;
+    return (ran * 1_000) / (performance.now() - from);
   };
   const idle = await inASecond();
   const waits = Array.from({ length: 300 }, () =>

@@ -39,15 +39,21 @@ const announcing = (house: unknown, version?: number) => ({
 });
 
 const LONG = { sleepAfter: '1h', deleteAfter: '2h' };
-/** Deletes after 10 s at the earliest, so that a sweep visits the session first. A shorter policy would delete it without a sleep. */
-const SHORT = { sleepAfter: '8s', deleteAfter: '2s' };
+/**
+ * Deletes after 38 s at the earliest, so that an API has started and a sweep has visited the session before. A shorter policy would
+ * delete it without a sleep.
+ */
+const SHORT = { sleepAfter: '8s', deleteAfter: '30s' };
+/** How late a deadline may be met on a busy machine, in ms. */
+const LATE_MS = 10_000;
 
 // The longest test first, because only few run at once.
-describe.concurrent('a dry run', { timeout: 60_000 }, () => {
+describe.concurrent('a dry run', { timeout: 180_000 }, () => {
   it('says once a deadline what it would call, calls nothing and leaves the records as they are', async () => {
     const stack = await newStack().start({ workers: 0 });
     const workers = await Promise.all([stack.addWorker({ DRY_RUN: 'true' }), stack.addWorker({ DRY_RUN: 'true' })]);
-    const policy = { sleepAfter: '1s', deleteAfter: '1s' };
+    // Far enough apart: of two deadlines that are over a worker says the second alone.
+    const policy = { sleepAfter: '1s', deleteAfter: '8s' };
     const { uuid } = await stack.create('ada', policy);
     const idle = await stack.create('bob', policy);
     const lines = (of: string) =>
@@ -57,21 +63,21 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
         .map((line) => JSON.parse(line) as { time: number; action: string; cause: string })
         .sort((a, b) => a.time - b.time);
     const would = (of = uuid) => lines(of).map(({ action, cause }) => `${action} ${cause}`);
-    await waitFor('it would sleep and be deleted', async () => would().length >= 2, 10_000);
+    await waitFor('it would sleep and be deleted', async () => would().length >= 2);
     expect(would()).toEqual(['sleep idle', 'delete delete-due']);
     const shown = await show(stack, uuid);
     expect(shown.status).toBe('active');
     const [sleep, remove] = lines(uuid).map(({ time }) => time);
     for (const late of [sleep! - Date.parse(shown.sleepAt), remove! - Date.parse(shown.deleteAt)]) {
       expect(late).toBeGreaterThanOrEqual(-50);
-      expect(late).toBeLessThan(1_500);
+      expect(late).toBeLessThan(LATE_MS);
     }
     // Activity sets another deadline.
     await stack.ping(uuid);
-    await waitFor('it would sleep again', async () => would().length >= 4, 10_000);
+    await waitFor('it would sleep again', async () => would().length >= 4);
     expect(would()).toEqual(['sleep idle', 'delete delete-due', 'sleep idle', 'delete delete-due']);
     await stack.call('POST', '/v1/users/ada/logout');
-    await waitFor('it would be deleted at once', async () => would().length >= 5, 10_000);
+    await waitFor('it would be deleted at once', async () => would().length >= 5);
     expect(would().at(-1)).toBe('delete logout');
     expect((await show(stack, uuid)).status).toBe('deleting');
     expect(await stack.calls(uuid, 'sleep', 'wake', 'delete')).toEqual([]);
@@ -90,18 +96,18 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
     await Promise.all(workers.map(({ exited }) => exited));
     const began = Date.now();
     await stack.addWorker();
-    await stack.until(idle.uuid, 'deleted', 20_000);
+    await stack.until(idle.uuid, 'deleted', 60_000);
     const [sleep1, delete1] = await stack.calls(idle.uuid, 'sleep', 'delete');
     expect([sleep1?.call, delete1?.call]).toEqual(['sleep', 'delete']);
     expect(sleep1!.at).toBeGreaterThan(began + 1_000);
-    await stack.until(uuid, 'deleted', 20_000);
+    await stack.until(uuid, 'deleted', 60_000);
   });
 
   it('says what a delete with a grace would call, at its request and at its end', async () => {
     const stack = await newStack().start({ workers: 0 });
     const worker = await stack.addWorker({ DRY_RUN: 'true' });
     const { uuid } = await stack.create('ada');
-    const asked = await stack.call('DELETE', `/v1/sessions/${uuid}?grace=3s`);
+    const asked = await stack.call('DELETE', `/v1/sessions/${uuid}?grace=10s`);
     expect(asked.status).toBe(202);
     const lines = () =>
       worker
@@ -109,11 +115,11 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
         .split('\n')
         .filter((line) => line.includes('would call') && line.includes(uuid))
         .map((line) => JSON.parse(line) as { time: number; action: string; cause: string });
-    await waitFor('it would be deleted', async () => lines().length >= 2, 10_000);
+    await waitFor('it would be deleted', async () => lines().length >= 2);
     expect(lines().map(({ action, cause }) => `${action} ${cause}`)).toEqual(['sleep manual', 'delete manual']);
     const late = lines()[1]!.time - Date.parse(asked.body.deleteAt!);
     expect(late).toBeGreaterThanOrEqual(-50);
-    expect(late).toBeLessThan(1_500);
+    expect(late).toBeLessThan(LATE_MS);
     expect(await stack.calls(uuid, 'sleep', 'wake', 'delete')).toEqual([]);
   });
 
@@ -131,7 +137,7 @@ describe.concurrent('a dry run', { timeout: 60_000 }, () => {
   });
 });
 
-describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
+describe.concurrent('a change of POLICIES', { timeout: 180_000 }, () => {
   it('reaches a session that is not touched with the sweep, and then keeps its deadlines', async () => {
     const stack = await newStack().start({ apis: 0, workers: 0 });
     const [before] = await Promise.all([stack.addApi(undefined, announcing(LONG, 1)), stack.addWorker(announcing(LONG, 1))]);
@@ -143,21 +149,21 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     stack.apiUrls.splice(0);
     await stack.addApi(undefined, announcing(SHORT, 2));
     // The worker has the older version and follows the newer one.
-    await stack.until(uuid, 'sleeping', 30_000);
+    await stack.until(uuid, 'sleeping', 60_000);
     const { sleptAt } = (await stack.call<{ sleptAt: string }>('GET', `/v1/sessions/${uuid}`)).body;
     expect((await show(stack, uuid)).policy).toMatchObject({ name: 'house', ...SHORT });
-    await stack.until(uuid, 'deleted', 10_000);
+    await stack.until(uuid, 'deleted', 60_000);
     const [gone] = await stack.calls(uuid, 'delete');
-    const late = (gone?.at ?? Number.NaN) - (Date.parse(sleptAt) + 2_000);
+    const late = (gone?.at ?? Number.NaN) - (Date.parse(sleptAt) + 30_000);
     expect(late).toBeGreaterThanOrEqual(-50);
-    expect(late).toBeLessThan(2_000);
+    expect(late).toBeLessThan(LATE_MS);
     // A session with a policy of its own is not changed.
     expect((await show(stack, other.uuid)).policy).toMatchObject({ name: 'custom', ...LONG });
   });
 
   it('reaches a session with its next ping, also one that is longer', async () => {
     const stack = await newStack().start({ apis: 0, workers: 0 });
-    await stack.addApi(undefined, announcing({ sleepAfter: '4s', deleteAfter: '5s' }, 1));
+    await stack.addApi(undefined, announcing({ sleepAfter: '5m', deleteAfter: '10m' }, 1));
     const { uuid } = await stack.create('ada', 'house');
     await Promise.all([stack.addApi(undefined, announcing(LONG, 2)), stack.addWorker(announcing(LONG, 2))]);
     await waitFor(
@@ -223,23 +229,24 @@ describe.concurrent('a change of POLICIES', { timeout: 60_000 }, () => {
     await stack.addWorker();
     const swept = () => store.get(`{${stack.prefix}:0}:sweep:id`);
     const at = Number(await swept());
-    await waitFor('it sweeps three times', async () => Number(await swept()) >= at + 4, 40_000);
+    await waitFor('it sweeps three times', async () => Number(await swept()) >= at + 4, 90_000);
     await stack.addApi();
     // The user could not ping during the time without an API, so the delete moves later by that time.
     expect(await show(stack, uuid)).toEqual({ ...before, deleteAt: expect.toSatisfy((at: string) => at >= before.deleteAt) });
     // The user's return does not give it the preset's values either.
     await stack.ping(uuid);
-    await stack.until(uuid, 'active');
+    // It is active for a second only.
+    await waitFor('it is woken', async () => (await stack.calls(uuid, 'wake')).length > 0);
     expect((await show(stack, uuid)).policy).toEqual(before.policy);
     expect(await stack.calls(uuid, 'delete')).toEqual([]);
   });
 });
 
-describe.concurrent('shadow policies', { timeout: 60_000 }, () => {
+describe.concurrent('shadow policies', { timeout: 120_000 }, () => {
   it('count what they would have done beside what was done, and act on nothing', async () => {
     const POLICIES = JSON.stringify({
-      quick: { sleepAfter: '600ms', deleteAfter: '1h' },
-      hasty: { sleepAfter: '600ms', deleteAfter: '900ms' },
+      quick: { sleepAfter: '6s', deleteAfter: '1h' },
+      hasty: { sleepAfter: '6s', deleteAfter: '8s' },
       lazy: { sleepAfter: '1h', deleteAfter: '2h' },
     });
     const stack = await newStack({ POLICIES }).start({ apis: 0, workers: 0 });
@@ -257,26 +264,23 @@ describe.concurrent('shadow policies', { timeout: 60_000 }, () => {
     const { uuid, lastActivity: created } = await stack.create('ada', 'lazy');
     const since = (at: string, ms: number) => waitFor(`${ms} ms after ${at}`, () => Date.now() >= Date.parse(at) + ms);
     // Both shadow policies would put it to sleep in this time; `hasty` would delete it in the next.
-    await since(created, 700);
+    await since(created, 6_200);
     const first = await stack.ping(uuid);
-    await since(first.lastActivity, 1_800);
+    await since(first.lastActivity, 14_500);
     const second = await stack.ping(uuid);
-    const third = await stack.ping(uuid);
+    await stack.ping(uuid);
     await stack.call('DELETE', `/v1/sessions/${uuid}`);
-    await waitFor('all is counted', async () => ((await shadows())?.quick?.asIs.alwaysOnSeconds ?? 0) > 2.5, 15_000);
+    const end = Date.now();
+    await waitFor('all is counted', async () => ((await shadows())?.quick?.asIs.alwaysOnSeconds ?? 0) > 20);
     const { quick, hasty } = (await shadows())!;
-    const [from, at1, at2] = [
-      (await stack.calls(uuid, 'create'))[0]!.doneAt,
-      Date.parse(first.lastActivity),
-      Date.parse(second.lastActivity),
-    ];
-    const end = Date.parse(third.lastActivity);
+    const from = (await stack.calls(uuid, 'create'))[0]!.at;
+    const lived = (Date.parse(created) - from + end - Date.parse(second.lastActivity)) / 1_000;
     expect(quick).toMatchObject({ sleeps: 2, wakes: 2, regrets: 2, deletes: 0, recreations: 0 });
-    expect(hasty).toMatchObject({ deletes: 2 - (at1 - from <= 1_450 ? 1 : 0), recreations: 1, wakes: 1 });
+    expect(hasty).toMatchObject({ deletes: 1, recreations: 1, wakes: 1 });
     expect(quick!.asIs).toMatchObject({ sleeps: 0, regrets: 0, asleepSeconds: 0, savedFraction: 0 });
     // The session was created a moment after its pod, and deleted a moment after the last ping.
-    expect(quick!.awakeSeconds).toBeGreaterThanOrEqual(1.2);
-    expect(quick!.awakeSeconds - (1.2 + (end - at2) / 1_000)).toBeLessThan(0.5);
+    expect(quick!.awakeSeconds).toBeGreaterThanOrEqual(12);
+    expect(quick!.awakeSeconds - (12 + lived)).toBeLessThan(0.5);
     expect(quick!.asleepSeconds).toBeCloseTo(quick!.alwaysOnSeconds - quick!.awakeSeconds, 6);
     expect(quick!.alwaysOnSeconds).toBeCloseTo(quick!.asIs.awakeSeconds, 6);
     expect(await stack.calls(uuid, 'sleep', 'wake')).toEqual([]);

@@ -286,7 +286,7 @@ describe('whatever the database', { concurrent: true }, () => {
     it('killed half-way, it goes on with --merge, and none is without alarms', async () => {
       const { env, store, prefix } = fleet.unusedPrefix();
       await fleet.plant(manySessions(60, 'there', (i) => ({ status: i % 2 ? 'active' : 'sleeping', replicas: i % 2 })));
-      const killed = fleet.startCli(['restore', '--rate', '40'], env);
+      const killed = fleet.startCli(['restore', '--rate', '5'], env);
       await waitFor('some are restored', async () => Object.values(await store.count()).reduce((sum, count) => sum + count, 0) >= 10);
       killed.child.kill('SIGKILL');
       await killed.ended;
@@ -310,7 +310,7 @@ describe('whatever the database', { concurrent: true }, () => {
     it('Ctrl-C ends it, with a sum', async () => {
       const { env } = fleet.unusedPrefix();
       await fleet.plant(manySessions(60, 'there', () => ({ status: 'active', replicas: 1 })));
-      const run = fleet.startCli(['restore', '--rate', '20', '--json'], env);
+      const run = fleet.startCli(['restore', '--rate', '5', '--json'], env);
       await waitFor(
         'it has begun',
         () => run.stderr().includes('restoring') || fleet.redis.keys(`*${env.KEY_PREFIX}*session:*`).then((k) => k.length > 0),

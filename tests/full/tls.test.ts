@@ -14,7 +14,7 @@ import {
   waitFor,
 } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TestStack } from '../stack.ts';
+import { START_MS, TestStack } from '../stack.ts';
 
 function missing(): string | null {
   if (!opensslFound()) return 'install openssl';
@@ -35,7 +35,7 @@ const KINDS: [string, (certificate: Certificate) => Promise<Served>][] = [
   ['one server', (certificate) => startRedis({ certificate })],
 ];
 
-describe.skipIf(lacks('tls', missing()))('over TLS', () => {
+describe.skipIf(lacks('tls', missing()))('over TLS', { timeout: 150_000 }, () => {
   let certificate: Certificate;
 
   beforeAll(() => {
@@ -82,7 +82,7 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
         await Promise.all(apps.map(([app]) => app.exited));
       });
       for (const [app, url] of apps) {
-        await waitFor('it is up', async () => (await fetch(`${url}/healthz`).catch(() => null))?.ok, 30_000);
+        await waitFor('it is up', async () => (await fetch(`${url}/healthz`).catch(() => null))?.ok, START_MS);
         // ioredis does not report why a sentinel failed.
         await waitFor('it says why', () => {
           expect(app.stderr()).toBe('');
@@ -138,7 +138,7 @@ describe.skipIf(lacks('tls', missing()))('over TLS', () => {
           expect(api.stderr()).toBe('');
           return givenUp >= 4;
         },
-        30_000,
+        90_000,
       );
       expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503);
     });

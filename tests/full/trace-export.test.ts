@@ -6,7 +6,7 @@ import { TestStack } from '../stack.ts';
 const line = (uuid: string, at: string, more = {}) => ({ uuid, at, ...more });
 
 /** How long a simulated pod stays awake without activity, in ms: longer than any gap between known and inferred lines. */
-const SIMULATED_MS = 2_000;
+const SIMULATED_MS = 12_000;
 
 /** Simulates a policy on a trace that ends at `until`. */
 async function simulated(lines: readonly object[], until: string) {
@@ -18,7 +18,7 @@ async function simulated(lines: readonly object[], until: string) {
   return { awakeSeconds, asleepSeconds, sleeps, wakes, deletes };
 }
 
-describe.concurrent('of a running Sandman', () => {
+describe.concurrent('of a running Sandman', { timeout: 150_000 }, () => {
   let redis: FoundRedis;
   let stack: TestStack;
 
@@ -32,7 +32,7 @@ describe.concurrent('of a running Sandman', () => {
   });
 
   it('a trace holds what a longer policy needs to know of its users', async () => {
-    const policy = { sleepAfter: '1s', deleteAfter: 'never' };
+    const policy = { sleepAfter: '6s', deleteAfter: 'never' };
     const { uuid, lastActivity } = await stack.create('ada', policy);
     const other = await stack.create('bob', policy);
     const visits = [line(uuid, lastActivity), line(other.uuid, other.lastActivity)];
@@ -65,7 +65,7 @@ describe.concurrent('of a running Sandman', () => {
     const known = lines.filter((one) => !one.inferred && !one.event).map((one) => line(one.uuid, one.at));
     for (const one of known) expect(visits).toContainEqual(one);
     expect(known.map(({ at }) => at)).toEqual(expect.arrayContaining([lastActivity, lastOfFirstVisit, woken, last]));
-    const until = new Date(Date.parse(logout.at) + 10_000).toISOString();
+    const until = new Date(Date.parse(logout.at) + 5 * SIMULATED_MS).toISOString();
     const [exported, lived] = await Promise.all([simulated(lines, until), simulated([...visits, logout], until)]);
     expect(exported).toEqual(lived);
   });

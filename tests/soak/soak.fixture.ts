@@ -45,7 +45,7 @@ export async function startSoak() {
     stdout += chunk;
   });
   const exited = once(child, 'exit');
-  await waitFor('it is under way', () => / s · \d+ alive/.test(stdout), 30_000);
+  await waitFor('it is under way', () => / s · \d+ alive/.test(stdout), 90_000);
   const started = descendants(child.pid!);
   expect(started.length).toBeGreaterThanOrEqual(6);
   return { child, started, exited, stdout: () => stdout, stderr: () => stderr };

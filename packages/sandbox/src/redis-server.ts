@@ -7,7 +7,7 @@ import type { Certificate } from './certificate.ts';
 import { freePort } from './free-port.ts';
 
 /** How long a server may take to answer, in ms. */
-const START_MS = 15_000;
+const START_MS = 45_000;
 
 /** The settings that Sandman recommends for Redis: punctual timers, compact hashes of jobs, no eviction. No snapshots are written. */
 export const REDIS_SETTINGS = ['--hz', '100', '--hash-max-listpack-value', '256', '--maxmemory-policy', 'noeviction', '--save', ''];
@@ -68,7 +68,7 @@ export function redisKnows(setting: string, value: string): boolean {
 class PortTaken extends Error {}
 
 /** How long a server that finds its port taken may take to end, in ms. */
-const TAKEN_MS = 1_000;
+const TAKEN_MS = 5_000;
 
 function endsWithin(child: ChildProcess, ms: number): Promise<boolean> {
   if (child.exitCode !== null) return Promise.resolve(true);

@@ -3,7 +3,7 @@ const LEAST_PAUSE_MS = 20;
 const MOST_PAUSE_MS = 200;
 
 /** A pause that lasts longer than this, in ms, means that the machine stood still: the processes had no time either. */
-const STANDSTILL_MS = 5_000;
+const STANDSTILL_MS = 1_000;
 
 /**
  * Waits until a condition holds. A long wait asks less often, because most conditions ask a process that is being tested. A time
@@ -14,7 +14,7 @@ const STANDSTILL_MS = 5_000;
  * @returns the first value of the condition that is neither false, null nor undefined
  * @throws Error if it does not hold in time
  */
-export async function waitFor<T>(what: string, condition: () => Promise<T> | T, timeout = 15_000): Promise<NonNullable<T>> {
+export async function waitFor<T>(what: string, condition: () => Promise<T> | T, timeout = 30_000): Promise<NonNullable<T>> {
   let from = performance.now();
   for (;;) {
     const value = await condition();

@@ -22,7 +22,7 @@ const QUIET_FLAGS = [
 ];
 
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: found!, args: QUIET_FLAGS });
+  return chromium.launch({ executablePath: found!, args: QUIET_FLAGS, timeout: 90_000 });
 }
 
 /** A page in a browser context of its own, with the requests and errors that it has made so far. */

@@ -14,7 +14,7 @@ describe.skipIf(lacks('docker', missingDocker))('docker compose --profile demo u
   afterAll(() => composed?.down());
 
   const until = (uuid: string, status: string) =>
-    waitFor(`${uuid} is ${status}`, async () => (await composed.status(uuid)) === status, 20_000);
+    waitFor(`${uuid} is ${status}`, async () => (await composed.status(uuid)) === status, 60_000);
 
   it('ends with every container healthy', async () => {
     for (const service of [...OURS, 'redis']) {
@@ -36,13 +36,19 @@ describe.skipIf(lacks('docker', missingDocker))('docker compose --profile demo u
   });
 
   it('the main job runs through the published ports: asleep when idle, awake by a ping, deleted', async () => {
-    const uuid = await composed.create('ada', { sleepAfter: '1s', deleteAfter: '4s' });
+    const uuid = await composed.create('ada', { sleepAfter: '1s', deleteAfter: '1h' });
     expect(await composed.replicas(uuid)).toBe(1);
     await until(uuid, 'sleeping');
     expect(await composed.replicas(uuid)).toBe(0);
+    // A long policy, so that it stays awake while one looks.
+    const give = (policy: unknown) => composed.call('PATCH', `/v1/sessions/${uuid}`, { policy });
+    await give('balanced');
     expect((await composed.call('POST', `/v1/sessions/${uuid}/activity`)).body.status).toBe('waking');
     await until(uuid, 'active');
     expect(await composed.replicas(uuid)).toBe(1);
+    await give({ sleepAfter: '1s', deleteAfter: '1h' });
+    await until(uuid, 'sleeping');
+    await give({ sleepAfter: '1s', deleteAfter: '1s' });
     await until(uuid, 'deleted');
     expect(await composed.replicas(uuid)).toBeNull();
     expect(await composed.calls(uuid)).toEqual(['create', 'sleep', 'wake', 'sleep', 'delete']);
@@ -68,21 +74,29 @@ describe.skipIf(lacks('docker', missingDocker))('docker compose --profile demo u
     await composed.upAgain(['--no-recreate', '--scale', 'worker=3']);
     const workers = await composed.containers('worker');
     expect(workers).toHaveLength(3);
-    const uuids = await Promise.all(
-      Array.from({ length: 60 }, (_, i) => composed.create(`crowd-${i}`, { sleepAfter: '1s', deleteAfter: '1h' })),
-    );
-    for (const uuid of uuids) await until(uuid, 'sleeping');
-    for (const uuid of uuids) expect(await composed.calls(uuid)).toEqual(['create', 'sleep']);
     const done = async (worker: string) => {
       const script = "fetch('http://127.0.0.1:9464/metrics').then((answer) => answer.text()).then(console.log)";
       const metrics = await docker(['exec', worker, 'node', '-e', script]);
       return Number(/^sandman_actions_total\{action="sleep",outcome="done"\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
     };
-    const shares = await Promise.all(workers.map(done));
+    const uuids: string[] = [];
+    const crowd = () => Array.from({ length: 60 }, (_, i) => composed.create(`crowd-${i}`, { sleepAfter: '1s', deleteAfter: '1h' }));
+    // On a busy machine two of them may have done all before the third comes to it, so there may be several crowds.
+    const shares = await waitFor(
+      'each has put some to sleep',
+      async () => {
+        const more = await Promise.all(crowd());
+        for (const uuid of more) await until(uuid, 'sleeping');
+        uuids.push(...more);
+        const counts = await Promise.all(workers.map(done));
+        return counts.every((count) => count > 0) ? counts : null;
+      },
+      120_000,
+    );
+    for (const uuid of uuids) expect(await composed.calls(uuid)).toEqual(['create', 'sleep']);
     console.log(`sleeps of each worker: ${shares.join(', ')}`);
     // The first worker has two more, from the test before.
-    expect(shares.reduce((sum, share) => sum + share)).toBeGreaterThanOrEqual(60);
-    expect(shares.filter((share) => share > 0)).toHaveLength(3);
+    expect(shares.reduce((sum, share) => sum + share)).toBeGreaterThanOrEqual(uuids.length);
   });
 
   it('no secret stands in what they wrote', async () => {

@@ -24,7 +24,7 @@ export async function inspect<T>(id: string, path: string): Promise<T> {
 }
 
 function dockerProblem(): string | null {
-  const silent = { stdio: 'ignore', timeout: 15_000 } as const;
+  const silent = { stdio: 'ignore', timeout: 60_000 } as const;
   try {
     execFileSync('docker', ['version'], silent);
   } catch {

@@ -23,7 +23,7 @@ async function started<T>(image: string, env: Record<string, string>, use: (id: 
 
 /** Waits until a container has ended and returns its exit code. */
 const ended = (id: string) =>
-  waitFor('the container has ended', async () => (await inspect<string>(id, '.State.Status')) === 'exited' && { id }, 20_000).then(() =>
+  waitFor('the container has ended', async () => (await inspect<string>(id, '.State.Status')) === 'exited' && { id }, 60_000).then(() =>
     inspect<number>(id, '.State.ExitCode'),
   );
 
@@ -100,13 +100,13 @@ describe.skipIf(lacks('docker', missingDocker))('the images of the Dockerfile', 
         () => true,
         () => false,
       );
-    await started(imageOf(app), env, (id) => waitFor('it is live', () => live(id), 30_000), ['--user', '1000770000:0']);
+    await started(imageOf(app), env, (id) => waitFor('it is live', () => live(id), 60_000), ['--user', '1000770000:0']);
   });
 
   it('told to stop it ends with 0; told so while it starts it ends as well', async () => {
     const [image, env] = [imageOf('session-manager-sim'), { SIM_API_KEY: 'a-key' }];
     await started(image, env, async (id) => {
-      await waitFor('it is healthy', async () => (await inspect(id, '.State.Health.Status')) === 'healthy', 30_000);
+      await waitFor('it is healthy', async () => (await inspect(id, '.State.Health.Status')) === 'healthy', 90_000);
       await docker(['kill', '--signal', 'TERM', id]);
       expect(await ended(id)).toBe(0);
     });

@@ -37,8 +37,10 @@ const ADDRESSES = {
 /** See {@link ThreadData}. */
 const EMPTY_DATABASE = fileURLToPath(new URL('../../../../node_modules/.cache/pglite.tar', import.meta.url));
 
+/** How long a server may take to accept a connection, in ms. Where none listens, it is refused at once. */
+const CONNECT_MS = 20_000;
 /** Reads times as UTC. */
-const MYSQL_OPTIONS = { timezone: 'Z', connectTimeout: 2_000, multipleStatements: false } as const;
+const MYSQL_OPTIONS = { timezone: 'Z', connectTimeout: CONNECT_MS, multipleStatements: false } as const;
 
 async function runStatement<Row>(kind: DatabaseKind, url: string, statement: string): Promise<Row[]> {
   if (kind === 'mysql') {
@@ -50,7 +52,7 @@ async function runStatement<Row>(kind: DatabaseKind, url: string, statement: str
       connection.destroy();
     }
   }
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS });
   await client.connect();
   try {
     return (await client.query(statement)).rows as Row[];

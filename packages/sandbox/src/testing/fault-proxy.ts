@@ -41,7 +41,7 @@ export interface FaultProxy {
 const HOST = '127.0.0.1';
 const LONGEST_DELAY_MS = 60_000;
 /** How long the target may take to accept the connection that shows that it can be reached, in ms. */
-const REACH_MS = 5_000;
+const REACH_MS = 15_000;
 
 function checkedDelay(direction: keyof ProxyDelay, delay: ProxyDelay): number {
   const ms = delay[direction];

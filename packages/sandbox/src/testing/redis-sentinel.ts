@@ -57,7 +57,7 @@ export async function startSentinel({ certificate = null }: { readonly certifica
     await waitFor(
       'the sentinels know each other and the replica',
       async () => (await Promise.all(sentinels.map(complete))).every(Boolean),
-      30_000,
+      60_000,
     );
     return {
       url: `${certificate ? 'rediss' : 'redis'}+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${MASTER}`,
