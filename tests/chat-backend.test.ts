@@ -9,7 +9,7 @@ import {
   waitFor,
 } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { API_KEY, type LoggedCall, type SessionBody, TestStack } from './stack.ts';
+import { API_KEY, type LoggedCall, type SessionBody, START_MS, TestStack } from './stack.ts';
 
 const ENTRY = new URL('../examples/chat-backend/src/main.ts', import.meta.url);
 
@@ -30,7 +30,7 @@ async function startBackend(): Promise<Backend> {
   const env = { SANDMAN_URL: `http://${network.host}:${network.port}`, SANDMAN_API_KEY: API_KEY, HOST: '127.0.0.1', PORT: `${port}` };
   const process = startEntry(ENTRY, env);
   started.push(process);
-  await waitFor('the chat backend listens', () => process.stdout().includes(`:${port}`) || null);
+  await waitFor('the chat backend listens', () => process.stdout().includes(`:${port}`) || null, START_MS);
   return { url: `http://127.0.0.1:${port}`, process };
 }
 
@@ -58,6 +58,12 @@ async function onlySession(userId: string): Promise<SessionBody & { workspaceUrl
   const sessions = await sessionsOf(userId);
   expect(sessions).toHaveLength(1);
   return sessions[0]!;
+}
+
+/** Returns every create call that the session-manager has got, those in flight included. */
+async function created(): Promise<LoggedCall[]> {
+  const { items } = await stack.sim<{ items: LoggedCall[] }>('GET', '/sim/journal');
+  return items.filter(({ call }) => call === 'create');
 }
 
 beforeAll(async () => {
@@ -104,7 +110,8 @@ describe('the example chat backend', () => {
       text += Buffer.from(chunk).toString();
     }
     expect(text).toBe('chunk 1\nchunk 2\nchunk 3\n');
-    expect(arrivals.at(-1)! - arrivals[0]!).toBeGreaterThan(300);
+    // The first chunk may be late on a busy machine, and come with the second. An answer that comes as a whole takes a few ms.
+    expect(arrivals.at(-1)! - arrivals[0]!).toBeGreaterThan(150);
   });
 
   it('a message without a start makes a workspace', async () => {
@@ -125,8 +132,6 @@ describe('the example chat backend', () => {
   });
 
   it('who starts twice, or many times at once, gets the same workspace', async () => {
-    const created = async () =>
-      (await stack.sim<{ items: LoggedCall[] }>('GET', '/sim/journal')).items.filter(({ call }) => call === 'create');
     const before = (await created()).length;
     const urls = await Promise.all(Array.from({ length: 5 }, () => start('clicker')));
     expect(new Set([...urls, await start('clicker')]).size).toBe(1);
@@ -137,8 +142,10 @@ describe('the example chat backend', () => {
   it('two instances that start the same user at once agree, and one pod is left', async () => {
     const other = await startBackend();
     await stack.fault({ call: 'create', times: 1, fault: { delayMs: 500 } });
+    const before = (await created()).length;
     const slow = start('twin');
-    await waitFor('the first create is under way', async () => (await stack.calls('', 'create')).length === 1);
+    // On a busy machine it may have ended when it is seen.
+    await waitFor('the first create is under way', async () => (await created()).length > before);
     const quick = await start('twin', other);
     expect(await slow).toBe(quick);
     await waitFor('the pod too many is gone', async () => (await sessionsOf('twin')).length === 1);

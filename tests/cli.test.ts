@@ -1,4 +1,4 @@
-import { type FoundRedis, redisForTests } from '@sandman/sandbox';
+import { type FoundRedis, redisForTests, waitFor } from '@sandman/sandbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLI, type CommandResult, sandmanHere, startProgram, sandman as startSandman } from '../packages/cli/src/cli.fixture.ts';
 import { type SessionBody, TestStack } from './stack.ts';
@@ -145,6 +145,8 @@ describe('one session', () => {
     await stack.fault({ call: 'wake', uuid, fault: { status: 500 } });
     const { code, stderr } = await sandman('wake', uuid!, '--wait', '300ms');
     expect({ code, stderr }).toEqual({ code: 1, stderr: `sandman: session ${uuid} is not awake within 300ms: it is waking\n` });
+    // The worker may be slower than the 300 ms.
+    await waitFor('the problem shows', async () => (await stack.call('GET', `/v1/sessions/${uuid}`)).body.problem);
     const [, row] = rows((await sandman('sessions', '--user', 'slow')).stdout);
     expect(row).toMatch(/ {2}\d+ × .*500/);
     expect((await sandman('show', uuid!)).stdout).toMatch(/^problem +\d+ failures since \S+Z, the last: .*500/m);

@@ -49,15 +49,19 @@ describe('Redis', SIDE_BY_SIDE, () => {
     const { uuid } = await stack.create('ada', { sleepAfter: '4s', deleteAfter: '2s' });
     await killed.kill();
     const downAt = Date.now();
+    const took: number[] = [];
     while (Date.now() - downAt < 3_000) {
       const askedAt = Date.now();
       const answer = await stack.call<{ code: string }>('POST', `/v1/sessions/${uuid}/activity`);
       expect(answer).toMatchObject({ status: 503, body: { code: 'not-ready' } });
       expect(answer.headers.get('content-type')).toContain('application/problem+json');
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
-      expect(Date.now() - askedAt).toBeLessThan(1_000);
+      took.push(Date.now() - askedAt);
       await pause(20);
     }
+    // A stall of the machine delays the one ping that is in flight; an API that waits for Redis would delay each.
+    expect(took.length).toBeGreaterThan(3);
+    expect(took.filter((ms) => ms >= 1_000).length, `${took}`).toBeLessThanOrEqual(1);
     expect((await fetch(`${stack.apiUrls[0]}/readyz`)).status).toBe(503);
     expect((await fetch(`${stack.apiUrls[0]}/healthz`)).status).toBe(200);
     await killed.restart();
@@ -286,10 +290,13 @@ it('a sleep that times out and lands after the wake is found out, and the userâ€
   onTestFinished(() => stack.stop());
   await stack.start({});
   const { uuid } = await stack.create('ada');
-  await stack.fault({ call: 'sleep', uuid, times: 1, fault: { lateMs: 1_000 } });
+  await stack.fault({ call: 'sleep', uuid, times: 1, fault: { hang: true } });
   await stack.call('POST', `/v1/sessions/${uuid}/sleep`);
   await waitFor('the sleep was sent', async () => (await stack.calls(uuid, 'sleep')).length === 1);
   await stack.ping(uuid);
+  await waitFor('it was woken', async () => (await stack.calls(uuid, 'wake')).some(({ doneAt }) => doneAt > 0));
+  // The sleep takes effect. After a fixed time it could do so before the wake on a busy machine.
+  await stack.sim('POST', `/session/${uuid}/sleep`);
   await waitFor('it was woken twice', async () => (await stack.calls(uuid, 'wake')).length === 2);
   await stack.until(uuid, 'active');
   expect((await stack.calls(uuid, 'status')).length).toBeGreaterThan(0);

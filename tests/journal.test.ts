@@ -153,6 +153,8 @@ it('savings are what the session-manager’s call log comes to, and are in the m
   const created = Date.now();
   await Promise.all(sessions.map(({ uuid }) => stack.until(uuid, 'sleeping')));
   const [first] = sessions;
+  // It must not fall asleep again before the savings are read.
+  await stack.call('PATCH', `/v1/sessions/${first!.uuid}`, { policy: { sleepAfter: '1h', deleteAfter: '1h' } });
   await stack.ping(first!.uuid);
   await stack.until(first!.uuid, 'active');
   const { body: after } = await stack.call<Saved & { byPolicy: Record<string, Saved> }>('GET', '/v1/savings');

@@ -137,8 +137,10 @@ describe('a kept session', () => {
   });
 
   it('outlives its policy, and the delete that is due happens at once when the keep ends', async () => {
-    const { uuid } = await stack.create('pinned', { sleepAfter: '200ms', deleteAfter: '300ms' });
+    // It is put to sleep only when it is kept: on a busy machine an idle delete could come before the keep.
+    const { uuid } = await stack.create('pinned', { sleepAfter: '1h', deleteAfter: '300ms' });
     await call('POST', `${uuid}/keep`, { until: new Date(Date.now() + 3_600_000).toISOString() });
+    await call('POST', `${uuid}/sleep`);
     await stack.until(uuid, 'sleeping');
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(await stack.status(uuid)).toBe('sleeping');
@@ -150,7 +152,10 @@ describe('a kept session', () => {
   });
 
   it('is deleted by itself when the keep ends, no earlier', async () => {
-    const { uuid } = await stack.create('briefly', { sleepAfter: '100ms', deleteAfter: '100ms' });
+    const { uuid } = await stack.create('briefly', { sleepAfter: '1h', deleteAfter: '100ms' });
+    await call('POST', `${uuid}/keep`, { for: '1h' });
+    await call('POST', `${uuid}/sleep`);
+    await stack.until(uuid, 'sleeping');
     const { keepUntil } = (await call('POST', `${uuid}/keep`, { for: '2s' })).body;
     const late = await lateness(uuid, keepUntil!);
     expect(late).toBeGreaterThanOrEqual(0);
