@@ -49,19 +49,15 @@ describe('Redis', SIDE_BY_SIDE, () => {
     const { uuid } = await stack.create('ada', { sleepAfter: '4s', deleteAfter: '2s' });
     await killed.kill();
     const downAt = Date.now();
-    const took: number[] = [];
     while (Date.now() - downAt < 3_000) {
       const askedAt = Date.now();
       const answer = await stack.call<{ code: string }>('POST', `/v1/sessions/${uuid}/activity`);
       expect(answer).toMatchObject({ status: 503, body: { code: 'not-ready' } });
       expect(answer.headers.get('content-type')).toContain('application/problem+json');
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
-      took.push(Date.now() - askedAt);
+      expect(Date.now() - askedAt).toBeLessThan(1_000);
       await pause(20);
     }
-    // A stall of the machine delays the one ping that is in flight; an API that waits for Redis would delay each.
-    expect(took.length).toBeGreaterThan(3);
-    expect(took.filter((ms) => ms >= 1_000).length, `${took}`).toBeLessThanOrEqual(1);
     expect((await fetch(`${stack.apiUrls[0]}/readyz`)).status).toBe(503);
     expect((await fetch(`${stack.apiUrls[0]}/healthz`)).status).toBe(200);
     await killed.restart();
