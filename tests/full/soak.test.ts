@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { isAlive, soak, startSoak } from '../soak/soak.fixture.ts';
 
 it('a short soak finds that memory is bounded, and prints how it was', async () => {
-  const { code, stdout } = await soak('--minutes', '0.5', '--sessions', '80');
+  const { code, stdout, stderr } = await soak('--minutes', '0.5', '--sessions', '80');
+  expect(stderr).toBe('');
   expect(stdout).toMatch(
     /^\s+\d+ s · \d+ alive · \d+ pings · \d+ × 503 · .* · api 1 \d+ · api 2 \d+ · worker 1 \d+ · worker 2 \d+ · redis \d+ MB$/m,
   );

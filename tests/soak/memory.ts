@@ -1,4 +1,4 @@
-import { type AppProcess, askRedis, type RedisServer } from '@sandman/sandbox';
+import { type AppProcess, askRedis, type RedisServer, waitFor } from '@sandman/sandbox';
 import type { Redis } from 'ioredis';
 
 /** A process that exports metrics. */
@@ -22,13 +22,28 @@ export interface RedisMemory {
 const SAMPLE = 500;
 const TABLE_ENTRY_BYTES = 8;
 
-/** @throws Error with the process's output, if it does not answer */
+/**
+ * Asks again if a connection breaks: in a burst an API closes connections whose request it has not read for 3 s.
+ *
+ * @throws Error with the process's output, if it does not answer for 30 s or has ended
+ */
 export async function metricsOf({ name, app, url }: MeasuredProcess): Promise<string> {
-  try {
-    return await (await fetch(`${url}/metrics`)).text();
-  } catch (cause) {
-    throw new Error(`${name} does not answer; it wrote: ${app.stderr().trim() || 'nothing'}`, { cause });
-  }
+  let hasEnded = false;
+  let cause: unknown;
+  void app.exited.then(() => {
+    hasEnded = true;
+  });
+  const ask = async () => {
+    try {
+      return await (await fetch(`${url}/metrics`)).text();
+    } catch (error) {
+      cause = error;
+      return hasEnded ? '' : null;
+    }
+  };
+  const metrics = await waitFor(`${name} answers`, ask).catch(() => '');
+  if (metrics) return metrics;
+  throw new Error(`${name} does not answer; it wrote: ${app.stderr().trim() || 'nothing'}`, { cause });
 }
 
 /** Returns the sum of all series whose name and labels begin with `series`. */

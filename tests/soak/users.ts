@@ -22,6 +22,11 @@ const REFUSED = 503;
 const EXPECTED = { create: [201], ping: [202, 410], burst: [202], logout: [202], delete: [202, 410] } as const;
 type RequestKind = keyof typeof EXPECTED;
 
+/** Tells whether a connection was closed before its request was read, as an API does in a burst to those that have waited for 3 s. */
+function isReset({ cause }: { readonly cause?: { readonly code?: string } }): boolean {
+  return ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(cause?.code ?? '');
+}
+
 function between(least: number, most: number): number {
   return least + Math.random() * (most - least);
 }
@@ -107,7 +112,10 @@ export class SoakUsers {
     this.#waiting += 1;
     const answer = await this.#stack
       .call(deed === 'delete' ? 'DELETE' : 'POST', path, body)
-      .catch((error) => ({ status: 0, body: (error.cause ?? error) as unknown as SessionBody }))
+      .catch((error) => ({
+        status: deed === 'burst' && isReset(error) ? REFUSED : 0,
+        body: (error.cause ?? error) as unknown as SessionBody,
+      }))
       .finally(() => {
         this.#waiting -= 1;
       });

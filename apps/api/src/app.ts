@@ -2,7 +2,6 @@ import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { ProblemError, WebhookSchema } from '@sandman/contracts';
 import { InvalidInput } from '@sandman/core';
-import { Ajv } from 'ajv';
 import Fastify, { type FastifyBaseLogger, type FastifyError, LogController } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { serveDocs } from './docs.ts';
@@ -17,6 +16,7 @@ import { healthRoutes, measureRequests } from './routes/health.ts';
 import { journalRoutes } from './routes/journal.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { signalRoutes } from './routes/signals.ts';
+import { compileSchemasWhenUsed } from './schema-compilers.ts';
 import { boundUnauthenticated } from './unauthenticated.ts';
 
 const BODY_LIMIT_BYTES = 1_048_576;
@@ -67,10 +67,7 @@ export async function buildApi(deps: ApiDeps) {
     done(null, payload);
   });
 
-  // Query parameters are text, so they are coerced to numbers; JSON bodies have types of their own and are not coerced.
-  const strict = new Ajv({ useDefaults: true, strict: false });
-  const lenient = new Ajv({ useDefaults: true, strict: false, coerceTypes: true });
-  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'querystring' ? lenient : strict).compile(schema as object));
+  compileSchemasWhenUsed(app);
   app.setErrorHandler<FastifyError>(answerError);
   // An empty body is parsed as undefined; `preValidation` below makes it `{}`, so a body whose fields are all optional may be left out.
   // `ignore` keeps keys such as `__proto__`: a chat message may hold any JSON, and Sandman's own schemas refuse unknown keys.

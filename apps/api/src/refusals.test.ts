@@ -4,6 +4,8 @@ import type { SessionService } from '@sandman/lifecycle';
 import { createLogger, createMetrics, readEnvOf } from '@sandman/runtime';
 import type { SessionManagerClient } from '@sandman/session-manager';
 import type { RedisJournal, RedisShadowPolicies } from '@sandman/store';
+import { Ajv } from 'ajv';
+import fastJsonStringify, { type Schema } from 'fast-json-stringify';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildApi } from './app.ts';
@@ -178,4 +180,27 @@ test('the OpenAPI document is of 3.1 and declares the key', async () => {
   expect(document.openapi).toMatch(/^3\.1\./);
   expect(Object.values(document.components.securitySchemes)).toContainEqual({ type: 'apiKey', in: 'header', name: 'X-API-Key' });
   expect(document.paths['/v1/sessions/{uuid}/chat'].post).toBeDefined();
+});
+
+test('each schema of the document compiles, which the API does when a request first needs it', async () => {
+  interface Content {
+    readonly content?: Record<string, { readonly schema?: Schema }>;
+  }
+  interface Operation {
+    readonly parameters?: readonly { readonly schema: Schema }[];
+    readonly requestBody?: Content;
+    readonly responses: Record<string, Content>;
+  }
+  const { paths } = (await app.inject('/openapi.json')).json<{ paths: Record<string, Record<string, Operation>> }>();
+  const schemas = Object.values(paths)
+    .flatMap((methods) => Object.values(methods))
+    .flatMap(({ parameters = [], requestBody = {}, responses }) => {
+      const contents = [requestBody, ...Object.values(responses)].flatMap(({ content = {} }) => Object.values(content));
+      return [...parameters, ...contents].flatMap(({ schema }) => schema ?? []);
+    });
+  expect(schemas.length).toBeGreaterThan(50);
+  for (const schema of schemas) {
+    new Ajv({ strict: false }).compile(schema as object);
+    fastJsonStringify(schema);
+  }
 });
