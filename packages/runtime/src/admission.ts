@@ -3,8 +3,9 @@ import { InvalidInput } from '@sandman/core';
 
 /** How long a start waits for the check, in ms: a process with wrong settings should end before it serves. Redis may be away. */
 const SOON_MS = 1_000;
-/** How soon the check is tried again where Redis is away, in ms. */
-const AGAIN_MS = 250;
+/** How soon the check is tried again, in ms: while the connection may still be opening, and where Redis is away. */
+const OPENING_AGAIN_MS = 25;
+const AWAY_AGAIN_MS = 250;
 /** How often the check is repeated later, in ms: Redis may have lost its data, and another process may have announced first. */
 const EVERY_MS = 3_000;
 
@@ -13,7 +14,7 @@ export interface AdmissionOptions {
   readonly check: () => Promise<void>;
   /** Ends the process. */
   readonly fail: (error: unknown) => void;
-  /** Called with the error where the first check failed for another reason than the settings; once, before it first succeeds. */
+  /** Called once if no check has succeeded for 1 s, with the error of the latest. */
   readonly unknown: (error: unknown) => void;
 }
 
@@ -57,19 +58,26 @@ export class Admission {
   }
 
   async #insist(): Promise<void> {
-    for (let told = false; !(await this.#check(told)); told = true) await pause(AGAIN_MS);
+    const startedAt = performance.now();
+    let told = false;
+    for (;;) {
+      const isAway = performance.now() - startedAt >= SOON_MS;
+      if (await this.#check(isAway && !told)) break;
+      told ||= isAway;
+      await pause(isAway ? AWAY_AGAIN_MS : OPENING_AGAIN_MS);
+    }
     this.#isGiven = true;
   }
 
-  /** @param told whether `unknown` is not to be called, because operators know already, or because this is a later check */
-  async #check(told = true): Promise<boolean> {
+  /** @param tell whether `unknown` is called if the check fails for another reason than the settings */
+  async #check(tell = false): Promise<boolean> {
     const { check, fail, unknown } = this.#options;
     try {
       await check();
       return true;
     } catch (error) {
       if (error instanceof InvalidInput) fail(error);
-      else if (!told) unknown(error);
+      else if (tell) unknown(error);
       return false;
     }
   }
