@@ -37,7 +37,7 @@ async function replicas(on: TestStack, uuid: string): Promise<number | undefined
 /** Returns the names of the calls for a session, without its creation. */
 const callsOf = async (on: TestStack, uuid: string) => (await on.calls(uuid)).map(({ call }) => call).slice(1);
 
-describe.concurrent('an active session whose pod somebody else put to sleep', { timeout: 120_000 }, () => {
+describe.concurrent('an active session whose pod was put to sleep without Sandman', { timeout: 120_000 }, () => {
   it('a manual wake reads the status, and answers 200 when the pod is awake', async ({ expect }) => {
     const session = await stack.create('ada');
     await scale(stack, session, 0);
@@ -99,7 +99,7 @@ describe.concurrent('an active session whose pod somebody else put to sleep', { 
   });
 });
 
-describe.concurrent('a patrol finds, though nobody comes', { timeout: 3 * PATROLLED }, () => {
+describe.concurrent('a patrol finds without any request for the session', { timeout: 3 * PATROLLED }, () => {
   it('a pod that is asleep and wanted awake: it is woken', async ({ expect }) => {
     const session = await patrolled.create('ada');
     await scale(patrolled, session, 0);

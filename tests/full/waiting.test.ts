@@ -41,7 +41,7 @@ async function wakeAndSleep(uuid: string) {
   return { wake, sleep: (await stack.calls(uuid, 'sleep'))[1]! };
 }
 
-describe.concurrent('while the session-manager wakes nobody for longer than sleepAfter', { timeout: 150_000 }, () => {
+describe.concurrent('while every wake fails for longer than sleepAfter', { timeout: 150_000 }, () => {
   it('a user who waits for the wake is active: the session is not deleted, and sleeps a whole sleepAfter after it', async ({ expect }) => {
     const { uuid, serve } = await unwakeable('ada');
     const waiting = stack.call<SessionBody>('POST', `/v1/sessions/${uuid}/wake?wait=120s`);
