@@ -3,6 +3,7 @@ import {
   type RedisCluster,
   type RedisServer,
   startFaultProxy,
+  startRedis,
   startRedisCluster,
   startSentinel,
   waitFor,
@@ -92,6 +93,24 @@ describe.concurrent('a Cluster', () => {
     const keys = Array.from({ length: 60 }, (_, i) => `key-${i}`);
     expect(await Promise.all(keys.map((key) => caller.set(key, key)))).toEqual(keys.map(() => 'OK'));
   });
+});
+
+it('an answer that arrived while this process stood still counts', async () => {
+  const server = await startRedis();
+  onTestFinished(() => server.stop());
+  const caller = connectRedis(parseRedisAddress(server.url), 'request', () => {});
+  onTestFinished(() => caller.disconnect());
+  await ready(caller);
+  const standStill = () => {
+    const until = performance.now() + 1_500;
+    while (performance.now() < until);
+  };
+  const answer = caller.get(KEY);
+  standStill();
+  expect(await answer).toBe('before');
+  const answering = answers(caller);
+  standStill();
+  expect(await answering).toBe(true);
 });
 
 it('a client that is connecting again when a sentinel tells of a new master is served by that master', async () => {

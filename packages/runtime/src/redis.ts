@@ -1,7 +1,8 @@
-import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import { type Cluster, Command, Redis, type RedisOptions } from 'ioredis';
 import type { RedisAddress } from './redis-address.ts';
 import { type ClusterSettings, openCluster } from './redis-cluster.ts';
 import { SteadySentinelConnector } from './sentinel-connector.ts';
+import { startTimeLimit } from './time-limit.ts';
 import { TlsConnector } from './tls-connector.ts';
 
 /** How long a `request` connection waits for the answer to a command, in ms. It makes a frozen Redis an error within 1 s. */
@@ -12,7 +13,7 @@ const REQUEST_MS = 800;
  */
 const OPENING_MS = 1_000;
 
-/** While Redis is away, commands of `request` fail: at once, or after 800 ms if Redis is frozen. Commands of `worker` wait. */
+/** While Redis is away, commands of `request` fail: at once, or after 800 ms if Redis is frozen (1 s if this process was as well). Commands of `worker` wait. */
 export type RedisRole = 'request' | 'worker';
 
 type ServerSettings = Omit<RedisOptions, 'replyMapping'>;
@@ -67,6 +68,15 @@ const ROLES: Record<RedisRole, Settings> = {
   worker: WORKER,
 };
 
+// The time limit of ioredis (`commandTimeout`) counts a time in which this process stood still.
+Command.prototype.setTimeout = function (ms) {
+  // ioredis clears the timer in this field when the command is settled.
+  const command: { _commandTimeoutTimer?: NodeJS.Timeout } = this as object;
+  command._commandTimeoutTimer ??= startTimeLimit(ms, () => {
+    if (!this.isSettled) this.reject(new Error('Command timed out'));
+  });
+};
+
 function retryDelay(attempts: number): number {
   return Math.min(50 * attempts, 500);
 }
@@ -113,7 +123,7 @@ const ANSWER_MS = 1_000;
 export async function answers(redis: Redis | Cluster): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, ANSWER_MS, null);
+    timer = startTimeLimit(ANSWER_MS, () => resolve(null));
   });
   // A command on a worker's connection waits until Redis is back; this call must not.
   const answer = await Promise.race([redis.ping().catch(() => null), late]);
