@@ -12,5 +12,6 @@ export { lacks } from './testing/part.ts';
 export { type RedisCluster, startRedisCluster } from './testing/redis-cluster.ts';
 export { type SentinelRedis, startSentinel } from './testing/redis-sentinel.ts';
 export { runScript } from './testing/run-script.ts';
+export { type RunningTime, watchRunningTime } from './testing/running-time.ts';
 export { missingForTlsDatabase, startTlsDatabase, type TlsDatabase } from './testing/tls-database.ts';
 export { waitFor } from './wait-for.ts';
