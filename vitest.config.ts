@@ -13,12 +13,35 @@ const FULL = '**/full/**';
  * when all others are done: beside another file they would measure the machine instead.
  */
 const DEADLINES = ['main-job', 'webhook-outage', 'webhook-warnings'].map((name) => `tests/${name}.test.ts`);
-/** These leave most of the machine idle, and two of them fit beside each other. */
-const FULL_DEADLINES = ['tests/full/promises/**', 'tests/full/cluster.test.ts'];
-/** These measure answers before and in an outage, when each call is made, what an overload delays, and when restored sessions act. */
-const FULL_ALONE = ['client-outage', 'simulate-real', 'overload', 'restore'].map((name) => `tests/full/${name}.test.ts`);
+const inFull = (...names: readonly string[]) => names.map((name) => `tests/full/${name}.test.ts`);
+/** These mostly wait, for back-offs, leases and time-outs. */
+const FULL_WAITING = inFull(
+  'audit-repair',
+  'by-user',
+  'changed-by-others',
+  'circuit',
+  'clocks',
+  'conflicting-settings',
+  'dead-pods',
+  'endless-answer',
+  'ledger-mysql',
+  'local',
+  'newly-due',
+  'not-found',
+  'places',
+  'policies-live',
+  'sentinel',
+  'slow-connections',
+  'tls',
+  'trace-export',
+  'waiting',
+);
+/** These hold processes to deadlines of a second, and leave most of the machine idle. */
+const FULL_DEADLINES = inFull('promises/*', 'cluster', 'restore');
+/** These measure answers before and in an outage, when each call is made, and what an overload delays. */
+const FULL_ALONE = inFull('client-outage', 'simulate-real', 'overload');
 
-/** Builds images and runs ten containers. */
+/** Each builds images and runs up to ten containers, which mostly wait. */
 const CONTAINERS = 'tests/full/containers/*.test.ts';
 
 const UNITS = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'];
@@ -36,7 +59,7 @@ const patience = { testTimeout: 60_000, hookTimeout: 150_000, env };
 const quick = { ...patience, isolate: false, maxWorkers: WORKERS, maxConcurrency: 3, sequence: { groupOrder: 0 } };
 
 // A browser, a benchmark or the simulation takes a core for itself. With three files at once, tests ran into their time limits.
-const full = { ...patience, maxWorkers: 2, sequence: { groupOrder: 2 } };
+const full = { ...patience, maxWorkers: 2, sequence: { groupOrder: 3 } };
 
 const containers = {
   testTimeout: 180_000,
@@ -44,6 +67,9 @@ const containers = {
   // What removes containers after a run that was killed is an image of its own, which not every machine can get.
   env: { ...env, TESTCONTAINERS_RYUK_DISABLED: 'true' },
 };
+
+// Containers and simulated users are idle for most of the time, so three files fit beside each other.
+const deadlines = { maxWorkers: 3, sequence: { groupOrder: 4 } };
 
 const results = new ResultsFile();
 
@@ -63,20 +89,13 @@ export default defineConfig({
           ...full,
           name: 'full',
           include: [...UNITS, PROCESSES].map((glob) => glob.replace('**/', '**/full/**/')),
-          exclude: [...FULL_DEADLINES, ...FULL_ALONE, CONTAINERS],
+          exclude: [...FULL_WAITING, ...FULL_DEADLINES, ...FULL_ALONE, CONTAINERS],
         },
       },
-      {
-        test: {
-          ...patience,
-          name: 'full-deadlines',
-          include: FULL_DEADLINES.map((glob) => glob.replace(/\*\*$/, '*.test.ts')),
-          maxWorkers: 2,
-          sequence: { groupOrder: 3 },
-        },
-      },
-      { test: { ...patience, name: 'full-alone', include: FULL_ALONE, maxWorkers: 1, sequence: { groupOrder: 4 } } },
-      { test: { ...containers, name: 'full-containers', include: [CONTAINERS], maxWorkers: 1, sequence: { groupOrder: 5 } } },
+      { test: { ...patience, name: 'full-waiting', include: FULL_WAITING, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
+      { test: { ...patience, ...deadlines, name: 'full-deadlines', include: FULL_DEADLINES } },
+      { test: { ...containers, ...deadlines, name: 'full-containers', include: [CONTAINERS] } },
+      { test: { ...patience, name: 'full-alone', include: FULL_ALONE, maxWorkers: 1, sequence: { groupOrder: 5 } } },
     ],
   },
 });

@@ -7,10 +7,17 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const LONGEST = [
   'tests/full/bench.test.ts',
-  'packages/simulation/src/full/histories.test.ts',
-  'tests/full/ledger-lives.test.ts',
+  'tests/full/soak.test.ts',
+  'tests/full/browser/many.test.ts',
   'tests/full/bench-faults.test.ts',
-  'packages/simulation/src/full/mutants.test.ts',
+  'tests/full/browser/dashboard.test.ts',
+  'tests/full/changed-by-others.test.ts',
+  'tests/full/waiting.test.ts',
+  'tests/full/audit-repair.test.ts',
+  'tests/full/policies-live.test.ts',
+  'tests/full/promises/processes.test.ts',
+  'tests/full/promises/session-manager.test.ts',
+  'tests/full/containers/production.test.ts',
 ];
 
 /** Starts the files that take longest first, so that all workers are busy until the end. */

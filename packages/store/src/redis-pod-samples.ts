@@ -9,6 +9,8 @@ const sample = loadScript('add-sample');
 export const SAMPLE_MS = 60_000;
 /** How many samples are kept: a week's, about 400 kB in Redis. */
 const SAMPLES_CAP = 10_080;
+/** How many samples one command reads: Redis takes about 1.5 ms for them, and serves others in between. */
+const SLICE = 1_000;
 
 /** How many pods there were at a time, and the pod time until then. Times in ms; the sums never fall. */
 export interface PodSample {
@@ -52,7 +54,7 @@ export class RedisPodSamples {
   async since(span: number, points: number): Promise<PodSample[]> {
     const count = Math.ceil(span / SAMPLE_MS);
     const step = Math.ceil(count / points) * SAMPLE_MS;
-    const entries = await this.#redis.xrevrange(this.#keys.podSamples, '+', '-', 'COUNT', count);
+    const entries = await this.#newest(count);
     const samples = entries.map(([id, [, awake, , asleep, , awakeMs, , alwaysOnMs]]) => ({
       at: Number(id.split('-', 1)[0]),
       awake: Number(awake),
@@ -62,5 +64,16 @@ export class RedisPodSamples {
     }));
     const newest = samples[0]?.at ?? 0;
     return samples.filter(({ at }) => at === newest || at % step === 0).toReversed();
+  }
+
+  /** Returns the newest entries of the stream, newest first. */
+  async #newest(count: number): Promise<[id: string, fields: string[]][]> {
+    const entries: [id: string, fields: string[]][] = [];
+    for (let end = '+'; entries.length < count; end = `(${entries.at(-1)![0]}`) {
+      const slice = await this.#redis.xrevrange(this.#keys.podSamples, end, '-', 'COUNT', Math.min(SLICE, count - entries.length));
+      entries.push(...slice);
+      if (slice.length < SLICE) break;
+    }
+    return entries;
   }
 }
