@@ -6,18 +6,21 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * would go by size: short files run for minutes here, and would keep one worker busy while the others have nothing left.
  */
 const LONGEST = [
-  'tests/full/bench.test.ts',
   'tests/full/soak.test.ts',
-  'tests/full/browser/many.test.ts',
-  'tests/full/bench-faults.test.ts',
-  'tests/full/browser/dashboard.test.ts',
   'tests/full/changed-by-others.test.ts',
   'tests/full/waiting.test.ts',
   'tests/full/audit-repair.test.ts',
+  'tests/full/dead-pods.test.ts',
   'tests/full/policies-live.test.ts',
+  'tests/full/browser/dashboard.test.ts',
+  'tests/full/browser/many.test.ts',
+  'tests/full/bench.test.ts',
+  'tests/full/bench-faults.test.ts',
+  'tests/full/containers/production.test.ts',
   'tests/full/promises/processes.test.ts',
   'tests/full/promises/session-manager.test.ts',
-  'tests/full/containers/production.test.ts',
+  'tests/full/promises/redis.test.ts',
+  'tests/full/containers/images.test.ts',
 ];
 
 /** Starts the files that take longest first, so that all workers are busy until the end. */
