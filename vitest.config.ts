@@ -38,9 +38,9 @@ const FULL_WAITING = inFull(
   'waiting',
 );
 /** These hold processes to deadlines of a second, and leave most of the machine idle. */
-const FULL_DEADLINES = inFull('promises/*', 'cluster');
-/** These measure answers before and in an outage, when each call is made, what an overload delays, and when restored sessions act. */
-const FULL_ALONE = inFull('client-outage', 'simulate-real', 'overload', 'restore');
+const FULL_DEADLINES = inFull('promises/*', 'client-outage', 'cluster', 'simulate-real');
+/** These measure what an overload delays, and when restored sessions act. */
+const FULL_ALONE = inFull('overload', 'restore');
 
 /** Each builds images and runs up to ten containers, which mostly wait. */
 const CONTAINERS = 'tests/full/containers/*.test.ts';
