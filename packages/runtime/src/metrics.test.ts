@@ -1,4 +1,5 @@
 import { ALARM_NAMES, CALL_RESULTS, OUTCOME_KINDS, REPAIRS } from '@sandman/core';
+import { watchRunningTime } from '@sandman/sandbox';
 import { expect, it } from 'vitest';
 import { type Fleet, refreshFleet } from './fleet.ts';
 import { createMetrics } from './metrics.ts';
@@ -58,13 +59,14 @@ it('the fleet’s figures name each policy in force, and those that only Redis s
 
 it('scrapes at once share one text, and the fleet is read once a second at most', async () => {
   const metrics = createMetrics('api');
+  const from = performance.now();
   let reads = 0;
   const refresh = refreshFleet(metrics, { ...fleet, sessions: async () => ({ ...(await fleet.sessions()), active: ++reads }) });
   let texts = 0;
   const scrape = scraper(Object.assign(metrics.registry, { metrics: async () => `text ${++texts}` }), [refresh]);
   expect(new Set(await Promise.all(Array.from({ length: 50 }, scrape)))).toEqual(new Set(['text 1']));
   expect(await scrape()).toBe('text 2');
-  expect(reads).toBe(1);
+  expect(reads).toBeLessThanOrEqual(1 + Math.floor((performance.now() - from) / 1_000));
 });
 
 it('while Redis is away, or silent, the last figures stand, and a scrape waits for about a second', async () => {
@@ -75,9 +77,11 @@ it('while Redis is away, or silent, the last figures stand, and a scrape waits f
   const silent = () => new Promise<never>(() => {});
   const scrape = scraper(metrics.registry, [refresh, silent, () => Promise.reject(new Error('away'))]);
   sessions = silent;
+  const running = watchRunningTime();
   for (let i = 0; i < 2; i++) {
-    const from = performance.now();
+    const from = Date.now();
     expect(await scrape()).toContain('sandman_sessions{status="active"} 3');
-    expect(performance.now() - from).toBeLessThan(2_000);
+    expect(running.between(from, Date.now())).toBeLessThan(2_000);
   }
+  running.stop();
 });
