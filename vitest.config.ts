@@ -38,9 +38,9 @@ const FULL_WAITING = inFull(
   'waiting',
 );
 /** These hold processes to deadlines of a second, and leave most of the machine idle. */
-const FULL_DEADLINES = inFull('promises/*', 'client-outage', 'cluster', 'simulate-real');
-/** These measure what an overload delays, and when restored sessions act. */
-const FULL_ALONE = inFull('overload', 'restore');
+const FULL_DEADLINES = inFull('promises/*', 'cluster', 'simulate-real');
+/** These measure answers before and in an outage, what an overload delays, and when restored sessions act. */
+const FULL_ALONE = inFull('client-outage', 'overload', 'restore');
 
 /** Each builds images and runs up to ten containers, which mostly wait. */
 const CONTAINERS = 'tests/full/containers/*.test.ts';
