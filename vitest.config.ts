@@ -37,12 +37,12 @@ const FULL_WAITING = inFull(
   'trace-export',
   'waiting',
 );
-/** These hold processes to deadlines of a second, and leave most of the machine idle. */
+/** These hold processes to deadlines of a second, and leave most of the machine idle: three fit beside each other. */
 const FULL_DEADLINES = inFull('promises/*', 'cluster', 'simulate-real');
 /** These measure answers before and in an outage, what an overload delays, and when restored sessions act. */
 const FULL_ALONE = inFull('client-outage', 'overload', 'restore');
 
-/** Each builds images and runs up to ten containers, which mostly wait. */
+/** Each builds images and runs up to ten containers. Beside other files their pings would wait for the images of others. */
 const CONTAINERS = 'tests/full/containers/*.test.ts';
 
 const UNITS = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'];
@@ -69,9 +69,6 @@ const containers = {
   env: { ...env, TESTCONTAINERS_RYUK_DISABLED: 'true' },
 };
 
-// Containers and simulated users are idle for most of the time, so three files fit beside each other.
-const deadlines = { maxWorkers: 3, sequence: { groupOrder: 4 } };
-
 const results = new ResultsFile();
 
 export default defineConfig({
@@ -94,9 +91,9 @@ export default defineConfig({
         },
       },
       { test: { ...patience, name: 'full-waiting', include: FULL_WAITING, maxWorkers: WORKERS, sequence: { groupOrder: 2 } } },
-      { test: { ...patience, ...deadlines, name: 'full-deadlines', include: FULL_DEADLINES } },
-      { test: { ...containers, ...deadlines, name: 'full-containers', include: [CONTAINERS] } },
+      { test: { ...patience, name: 'full-deadlines', include: FULL_DEADLINES, maxWorkers: 3, sequence: { groupOrder: 4 } } },
       { test: { ...patience, name: 'full-alone', include: FULL_ALONE, maxWorkers: 1, sequence: { groupOrder: 5 } } },
+      { test: { ...containers, name: 'full-containers', include: [CONTAINERS], maxWorkers: 1, sequence: { groupOrder: 6 } } },
     ],
   },
 });

@@ -16,11 +16,9 @@ const LONGEST = [
   'tests/full/browser/many.test.ts',
   'tests/full/bench.test.ts',
   'tests/full/bench-faults.test.ts',
-  'tests/full/containers/production.test.ts',
   'tests/full/promises/processes.test.ts',
   'tests/full/promises/session-manager.test.ts',
   'tests/full/promises/redis.test.ts',
-  'tests/full/containers/images.test.ts',
 ];
 
 /** Starts the files that take longest first, so that all workers are busy until the end. */
