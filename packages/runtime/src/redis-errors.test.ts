@@ -3,7 +3,14 @@ import { redisTrouble } from './redis-errors.ts';
 
 test.each([
   'Connection is closed.',
+  'Connection is discarded because a new connection is made',
+  'Command aborted due to connection close',
   'Command timed out',
+  'No master node is available for the pipeline',
+  'Node is disconnected',
+  'Cluster is disconnected.',
+  'Cluster is disconnecting.',
+  'Cluster is ended.',
   'BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.',
   'LOADING Redis is loading the dataset in memory',
   'READONLY You can’t write against a read only replica.',

@@ -3,7 +3,7 @@ const REDIS_REFUSES = /^(NOPERM|NOAUTH|WRONGPASS)\b|ACL failure in script/;
 
 /** What ioredis and Redis say when Redis cannot be reached, or cannot serve. */
 const REDIS_AWAY =
-  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|startup nodes|Cluster redirections|slots allocation group|^(LOADING|READONLY|CLUSTERDOWN|MOVED|ASK|MASTERDOWN|TRYAGAIN|MISCONF|OOM|NOREPLICAS|BUSY|UNBLOCKED)\b/i;
+  /Connection is (?:closed|aborted|discarded)|aborted due to connection close|(?:Cluster|Node) is disconnect|Cluster is ended|No master node is available|Stream isn't writeable|Command timed out|max retries per request|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|startup nodes|Cluster redirections|slots allocation group|^(LOADING|READONLY|CLUSTERDOWN|MOVED|ASK|MASTERDOWN|TRYAGAIN|MISCONF|OOM|NOREPLICAS|BUSY|UNBLOCKED)\b/i;
 
 /**
  * What an error says about Redis.
