@@ -32,7 +32,6 @@ const FULL_WAITING = inFull(
   'policies-live',
   'sentinel',
   'slow-connections',
-  'soak',
   'tls',
   'trace-export',
   'waiting',
