@@ -13,7 +13,10 @@ const REQUEST_MS = 800;
  */
 const OPENING_MS = 1_000;
 
-/** While Redis is away, commands of `request` fail: at once, or after 800 ms if Redis is frozen (1 s if this process was as well). Commands of `worker` wait. */
+/**
+ * While Redis is away, commands of `request` fail: at once, or after 800 ms if Redis is frozen, and 200 ms later if this process stood
+ * still meanwhile. Commands of `worker` wait.
+ */
 export type RedisRole = 'request' | 'worker';
 
 type ServerSettings = Omit<RedisOptions, 'replyMapping'>;
@@ -68,7 +71,7 @@ const ROLES: Record<RedisRole, Settings> = {
   worker: WORKER,
 };
 
-// The time limit of ioredis (`commandTimeout`) counts a time in which this process stood still.
+// The time limit of ioredis itself (`commandTimeout`) expires before answers are read that arrived while this process stood still.
 Command.prototype.setTimeout = function (ms) {
   // ioredis clears the timer in this field when the command is settled.
   const command: { _commandTimeoutTimer?: NodeJS.Timeout } = this as object;
